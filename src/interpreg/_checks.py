@@ -1,0 +1,86 @@
+"""Checks on types, shapes and arguments. Every message names the argument, what was expected, what came.
+
+None of them looks at the values of a tensor, so none of them waits for a device.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def describe(value: object) -> str:
+    """A short account of ``value`` for an error message."""
+    if isinstance(value, Tensor):
+        return f"a {value.dtype} tensor of shape {tuple(value.shape)}"
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of length {len(value)}"
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return repr(value)
+    return f"a {type(value).__name__}"
+
+
+def is_tensor(name: str, value: object, hint: str = "") -> None:
+    """Raise ``TypeError`` unless ``value`` is a floating point tensor with a batch axis."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: expected a tensor, got {describe(value)}{hint}")
+    if not value.is_floating_point():
+        raise TypeError(f"{name}: expected a floating point tensor, got {describe(value)}{hint}")
+    if value.ndim == 0:
+        raise ValueError(f"{name}: expected a batch of shape [B, ...], got {describe(value)}")
+
+
+def has_batch(name: str, value: Tensor, batch_size: int) -> None:
+    """Raise ``ValueError`` unless the first axis of ``value`` is ``batch_size`` long."""
+    if value.shape[0] != batch_size:
+        raise ValueError(f"{name}: expected a batch of {batch_size} samples, got {describe(value)}")
+
+
+def has_shape(name: str, value: Tensor, shape: torch.Size, like: str) -> None:
+    """Raise ``ValueError`` unless ``value`` is shaped like the thing called ``like``."""
+    if value.shape != shape:
+        raise ValueError(f"{name}: expected the shape of {like}, {tuple(shape)}, got {describe(value)}")
+
+
+def is_one_of(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raise ``ValueError`` unless ``value`` is among ``choices``."""
+    names = list(choices)
+    if value not in names:
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, names))}, got {describe(value)}")
+
+
+def is_network(name: str, value: object) -> None:
+    """Raise ``TypeError`` unless ``value`` can be called."""
+    if not callable(value) or isinstance(value, type):
+        raise TypeError(f"{name}: expected a module or another callable of one tensor, got {describe(value)}")
+
+
+def is_number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> float:
+    """``value`` as a float; ``TypeError`` or ``ValueError`` unless it is finite and in [low, high]."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name}: expected a number, got {describe(value)}")
+    if not (math.isfinite(value) and low <= value <= high):
+        bounds = f"in [{low:g}, {high:g}]" if high < math.inf else f"of at least {low:g}"
+        raise ValueError(f"{name}: expected a finite number {bounds}, got {value!r}")
+    return float(value)
+
+
+def is_count(name: str, value: Any, low: int = 0) -> int:
+    """``value``; ``TypeError`` or ``ValueError`` unless it is an int of at least ``low``."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name}: expected an int, got {describe(value)}")
+    if value < low:
+        raise ValueError(f"{name}: expected an int of at least {low}, got {value}")
+    return value
+
+
+def is_interval(name: str, value: Any) -> tuple[float, float]:
+    """``value`` as a pair (low, high); ``ValueError`` unless 0 <= low < high <= 1."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise TypeError(f"{name}: expected a pair (low, high), got {describe(value)}")
+    low, high = (is_number(name, end, high=1.0) for end in value)
+    if not low < high:
+        raise ValueError(f"{name}: expected low < high within [0, 1], got {value!r}")
+    return low, high

@@ -1,0 +1,5 @@
+"""Data to look at interpolation with: generated on any device, or carried by a package."""
+
+from interpreg.datasets import digits, lines
+
+__all__ = ["digits", "lines"]

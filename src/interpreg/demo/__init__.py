@@ -1,0 +1,1 @@
+"""The demonstration: the same autoencoder trained plain and with ACAI, side by side."""

@@ -1,0 +1,136 @@
+"""Training one autoencoder: a progress bar, checkpoints as it goes, and the same result if interrupted."""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from interpreg._extras import need
+from interpreg.demo import networks
+from interpreg.recipes import ACAIRegularizer
+from interpreg.regularizers import Reconstruction, Regularizer
+
+METHODS = ("plain", "ACAI")
+REFRESH = 25  # steps between looks at the losses, each of which waits for the device
+SAVE = 250  # steps between checkpoints: what an interruption can cost
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides what a training run comes to."""
+
+    data: str
+    seed: int
+    steps: int
+    learning_rate: float
+    width: int
+    scales: int
+    code_channels: int
+    batch_size: int = 64
+
+
+@dataclass
+class Run:
+    """A method's networks and everything else that its next step depends on."""
+
+    method: str
+    settings: Settings
+    encoder: nn.Sequential
+    decoder: nn.Sequential
+    regularizer: Regularizer
+    optimizer: torch.optim.Optimizer
+    batches: torch.Generator
+    coefficients: torch.Generator
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "settings": asdict(self.settings),
+            "step": self.step,
+            "history": self.history,
+            "batches": self.batches.get_state(),
+            "coefficients": self.coefficients.get_state(),
+            "optimizer": self.optimizer.state_dict(),
+        } | {name: module.state_dict() for name, module in self._modules()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint of the same settings."""
+        self.step, self.history = state["step"], state["history"]
+        self.batches.set_state(state["batches"])
+        self.coefficients.set_state(state["coefficients"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name, module in self._modules():
+            module.load_state_dict(state[name])
+
+    def _modules(self) -> tuple[tuple[str, nn.Module], ...]:
+        return ("encoder", self.encoder), ("decoder", self.decoder), ("regularizer", self.regularizer)
+
+
+def start(method: str, settings: Settings) -> Run:
+    """A run at step 0; both methods start from the same encoder and decoder and see the same batches."""
+    torch.manual_seed(settings.seed)
+    shape = (1, settings.width, settings.scales, settings.code_channels)
+    encoder = networks.encoder(*shape).to(memory_format=torch.channels_last)  # the faster layout on CPUs
+    decoder = networks.decoder(*shape).to(memory_format=torch.channels_last)
+    batches = torch.Generator().manual_seed(settings.seed)
+    coefficients = torch.Generator().manual_seed(settings.seed)
+    regularizer: Regularizer
+    if method == "plain":
+        regularizer = Reconstruction(encoder, decoder)
+    else:
+        regularizer = ACAIRegularizer(encoder, decoder, generator=coefficients)
+    trained = [*encoder.parameters(), *decoder.parameters(), *regularizer.parameters()]
+    optimizer = torch.optim.Adam(trained, lr=settings.learning_rate, fused=True)
+    return Run(method, settings, encoder, decoder, regularizer, optimizer, batches, coefficients)
+
+
+def train(run: Run, draw: Callable[[int, torch.Generator], Tensor], checkpoint: Path) -> None:
+    """Train to the end of the settings' steps, going on from ``checkpoint`` if it is of the same settings.
+
+    Args:
+        run: where to start; changed in place.
+        draw: given a batch size and a generator, a batch of images.
+        checkpoint: written every few hundred steps, whole or not at all.
+    """
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        if state["settings"] == asdict(run.settings):
+            run.load(state)
+    tqdm = need("tqdm", "demo", "the demo").tqdm
+    bar = tqdm(
+        total=run.settings.steps, initial=run.step, desc=f"{run.method:5}", unit="step", mininterval=0.5
+    )
+    try:
+        while run.step < run.settings.steps:
+            losses = _step(run, draw(run.settings.batch_size, run.batches))
+            run.step += 1
+            bar.update()
+            if run.step % REFRESH == 0:
+                values = {name: loss.item() for name, loss in losses.items()}
+                run.history.append({"step": run.step} | values)
+                bar.set_postfix({name: f"{value:.4f}" for name, value in values.items()}, refresh=False)
+            if run.step % SAVE == 0 or run.step == run.settings.steps:
+                save(run.state(), checkpoint)
+    finally:
+        bar.close()
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def _step(run: Run, x: Tensor) -> dict[str, Tensor]:
+    losses = run.regularizer(x.contiguous(memory_format=torch.channels_last))
+    run.optimizer.zero_grad()
+    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+    run.optimizer.step()
+    return run.regularizer.unweighted

@@ -1,0 +1,92 @@
+"""Rows of interpolations, several methods under each other."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from interpreg import _checks
+from interpreg._extras import need
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GAP = 0.25  # of an image's height, between one pair of ends and the next
+
+
+def interpolation_rows(
+    rows: Mapping[str, Tensor], ends: tuple[Tensor, Tensor] | None = None, ax: "Axes | None" = None
+) -> "Axes":
+    """Draw interpolations of the same pairs by several methods, method under method, pair under pair.
+
+    Args:
+        rows: for each method its paths, ``[n, steps, C, H, W]`` in [-1, 1], C 1 or 3; all of one shape.
+        ends: the data ``([n, C, H, W], [n, C, H, W])`` that the paths lead from and to; drawn at both sides.
+        ax: where to draw; a new figure of fitting size when not given.
+
+    Returns:
+        The axes.
+
+    Raises:
+        TypeError, ValueError: no methods, or tensors of the wrong type or shape.
+        ImportError: matplotlib is not installed.
+    """
+    if not rows:
+        raise ValueError("rows: expected at least one method, got none")
+    shape = next(iter(rows.values())).shape
+    for name, paths in rows.items():
+        _checks.is_tensor(f"rows[{name!r}]", paths)
+        _checks.has_shape(f"rows[{name!r}]", paths, shape, "the other methods")
+    if len(shape) != 5 or shape[2] not in (1, 3):
+        raise ValueError(f"rows: expected shape [n, steps, 1 or 3, H, W], got {tuple(shape)}")
+    pyplot = need("matplotlib.pyplot", "plot", "interpolation_rows")
+    n, steps, _, height, width = shape
+    gap = max(1, round(GAP * height))
+    strips, centres, labels, top = [], [], [], 0
+    for pair in range(n):
+        for name, paths in rows.items():
+            strips.append(_strip(paths[pair], ends and (ends[0][pair], ends[1][pair]), gap))
+            centres.append(top + (height - 1) / 2)
+            labels.append(name)
+            top += height
+        strips[-1] = pad(strips[-1], (0, 0, 0, gap), value=torch.nan)
+        top += gap
+    sheet = torch.cat(strips, dim=1)[:, :-gap].permute(1, 2, 0)  # [H, W, C]
+    picture = _opaque(((sheet + 1) / 2).clamp(0, 1).cpu().numpy())
+
+    if ax is None:
+        inches = 0.55 * (steps + (2 if ends else 0))
+        _, ax = pyplot.subplots(figsize=(inches + 1, inches * sheet.shape[0] / sheet.shape[1] + 0.4), dpi=150)
+    ax.imshow(picture, interpolation="nearest")
+    ax.set_yticks(centres, labels)
+    ax.set_xticks([])
+    if ends:
+        middle = sheet.shape[1] / 2
+        ax.set_xticks([width / 2, middle, sheet.shape[1] - width / 2], ["data", "interpolation", "data"])
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return ax
+
+
+def _strip(path: Tensor, ends: tuple[Tensor, Tensor] | None, gap: int) -> Tensor:
+    """One row of images side by side, ``[C, H, W']``, the data at its ends set apart."""
+    images = path.detach().float()
+    strip = torch.cat(list(images), dim=2)
+    if ends is None:
+        return strip
+    left = pad(ends[0].detach().to(images), (0, gap), value=torch.nan)
+    right = pad(ends[1].detach().to(images), (gap, 0), value=torch.nan)
+    return torch.cat([left, strip, right], dim=2)
+
+
+def _opaque(
+    sheet: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]",
+) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+    """RGBA, transparent where the sheet is NaN."""
+    alpha = (~np.isnan(sheet).any(axis=2, keepdims=True)).astype(sheet.dtype)
+    colours = np.nan_to_num(sheet).repeat(3 if sheet.shape[2] == 1 else 1, axis=2)
+    return np.concatenate([colours, alpha], axis=2)

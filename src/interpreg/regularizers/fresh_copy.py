@@ -1,0 +1,91 @@
+"""A freshly initialised copy of a network's architecture: what a critic is made of by default."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from interpreg import _checks
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_NO_COPY = "network: expected a critic network, because no fresh copy of the encoder can be made: "
+
+
+def fresh_copy(network: object) -> nn.Module:
+    """A copy of ``network`` with the same architecture, new weights, all trainable, in training mode.
+
+    Every submodule that has ``reset_parameters`` (or ``_reset_parameters``) is asked to start afresh. A parameter
+    that is unchanged after that, because its module has no such method, has its entries shuffled instead: what
+    it knew is gone, what scale it had stays, and a constant stays the constant it was. The user's hooks are not
+    copied, so a hook that counts or logs the encoder's calls does not see the copy's.
+
+    Args:
+        network: an ``nn.Module``. One compiled by ``torch.compile`` gives an uncompiled copy.
+
+    Raises:
+        TypeError: not an ``nn.Module``, or one wrapped for distributed training, whose copy would silently
+            train without synchronised gradients.
+        ValueError: lazy parameters that have no shape yet, or a module that cannot be copied.
+
+    >>> encoder = nn.Sequential(nn.Linear(4, 2))
+    >>> critic = fresh_copy(encoder)
+    >>> critic[0].weight.shape == encoder[0].weight.shape
+    True
+    """
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"{_NO_COPY}it is not an nn.Module but {_checks.describe(network)}")
+    if isinstance(network, DistributedDataParallel):
+        raise TypeError(
+            f"{_NO_COPY}it is wrapped in DistributedDataParallel; "
+            "give network=DistributedDataParallel(fresh_copy(encoder.module))"
+        )
+    network = getattr(network, "_orig_mod", network)  # what torch.compile wrapped
+    assert isinstance(network, nn.Module)
+    lazy = [n for n, p in network.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
+    if lazy:
+        raise ValueError(f"{_NO_COPY}{lazy[0]!r} has no shape yet; run one batch through the encoder first")
+    try:
+        fresh = copy.deepcopy(network)
+    except Exception as error:
+        raise ValueError(f"{_NO_COPY}copying it failed with {type(error).__name__}: {error}") from error
+    before = {name: p.detach().clone() for name, p in fresh.named_parameters()}
+    for module in fresh.modules():
+        _drop_hooks(module)
+        reset = _reset_of(module)
+        if reset is not None:
+            reset()
+            for p in module.parameters(recurse=False):
+                p.requires_grad_(True)
+    with torch.no_grad():
+        for name, p in fresh.named_parameters():
+            if p.requires_grad and torch.equal(p, before[name]):
+                p.copy_(_shuffled(p))
+    if not any(p.requires_grad for p in fresh.parameters()):
+        raise ValueError(f"{_NO_COPY}it has no parameters to train")
+    return fresh.train()
+
+
+def _reset_of(module: nn.Module) -> Callable[[], None] | None:
+    for method in ("reset_parameters", "_reset_parameters"):
+        reset = getattr(module, method, None)
+        if callable(reset):
+            return reset  # type: ignore[no-any-return]  # nn.Module's attributes are untyped
+    return None
+
+
+def _shuffled(p: Tensor) -> Tensor:
+    return p.flatten()[torch.randperm(p.numel(), device=p.device)].view_as(p)
+
+
+def _drop_hooks(module: nn.Module) -> None:
+    """Drop the user's hooks; torch's own (weight_norm, spectral_norm) are part of the architecture."""
+    for kind in _HOOKS:
+        hooks = getattr(module, kind)
+        for key in [k for k, hook in hooks.items() if not _is_torchs(hook)]:
+            del hooks[key]
+
+
+def _is_torchs(hook: object) -> bool:
+    return type(hook).__module__.startswith("torch.nn.")
