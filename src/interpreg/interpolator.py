@@ -162,7 +162,7 @@ class Interpolator(nn.Module):
         _checks.is_tensor("end", end)
         codes = path(encoder(start), encoder(end), steps, kind)
         images = decoder(codes.flatten(0, 1))
-        return images.unflatten(0, (len(start), steps))
+        return images.view(len(start), steps, *images.shape[1:])
 
     def extra_repr(self) -> str:
         """What is shown between the brackets of ``repr``."""

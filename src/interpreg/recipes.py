@@ -69,9 +69,7 @@ class ACAIRegularizer(Sum):
         generator: torch.Generator | None = None,
     ) -> None:
         if interpolator is not None and generator is not None:
-            raise ValueError(
-                "generator: expected None beside an interpolator, which has a generator of its own"
-            )
+            raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
         parts: list[Regularizer] = []
         if reconstruction is not None:
             parts.append(Reconstruction(encoder, decoder, loss=reconstruction))

@@ -13,15 +13,9 @@ from interpreg.demo.tasks import TASKS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the demonstration."""
-    parser.add_argument(
-        "--data", choices=list(TASKS), default="digits", help="what to train on (%(default)s)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of the networks, batches and pairs (%(default)s)"
-    )
-    parser.add_argument(
-        "--steps", type=_count, help="training steps of each model (as many as fit in 3 minutes)"
-    )
+    parser.add_argument("--data", choices=list(TASKS), default="digits", help="what to train on (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the networks, batches and pairs (%(default)s)")
+    parser.add_argument("--steps", type=_count, help="training steps of each model (as many as fit in 3 minutes)")
     parser.add_argument(
         "--threads", type=_count, default=2, help="of the CPU; more is rarely faster (%(default)s)"
     )
@@ -52,9 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
         report.numbers(scores, runs, folder / "results.json")
         report.picture(runs, task, folder / "interpolations.png")
     print(f"\n{report.table(scores)}\n\n{task.yardsticks}")
-    print(
-        f"\n{time.monotonic() - began:.0f} seconds, {task.settings.steps} steps each, seed {arguments.seed}."
-    )
+    print(f"\n{time.monotonic() - began:.0f} seconds, {task.settings.steps} steps each, seed {arguments.seed}.")
     print(f"Picture: {folder / 'interpolations.png'}\nNumbers: {folder / 'results.json'}")
 
 

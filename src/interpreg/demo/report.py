@@ -28,9 +28,7 @@ def table(scores: Mapping[str, list[Score]]) -> str:
         best = (max if row[0].higher_is_better else min)(values)
         winners = [method for method, value in zip(methods, values, strict=True) if value == best]
         verdict = winners[0] if len(winners) == 1 else "-"  # also where a value is NaN
-        lines.append(
-            " ".join([f"{row[0].name:{wide}}", *(f"{value:9.4f}" for value in values), f"   {verdict}"])
-        )
+        lines.append(" ".join([f"{row[0].name:{wide}}", *(f"{value:9.4f}" for value in values), f"   {verdict}"]))
     return "\n".join(lines)
 
 
@@ -42,7 +40,8 @@ def picture(runs: list[Run], task: Task, path: Path) -> None:
     rows: dict[str, Tensor] = {
         run.method: Interpolator(run.encoder, run.decoder).path(*ends, STEPS) for run in runs
     }
-    figure = interpolation_rows(rows, ends).figure
+    figure = interpolation_rows(rows, ends).get_figure(root=True)
+    assert figure is not None
     partial = path.with_name(path.name + ".partial")
     figure.savefig(partial, format="png", bbox_inches="tight")
     pyplot.close(figure)

@@ -76,8 +76,9 @@ def start(method: str, settings: Settings) -> Run:
     """A run at step 0; both methods start from the same encoder and decoder and see the same batches."""
     torch.manual_seed(settings.seed)
     shape = (1, settings.width, settings.scales, settings.code_channels)
-    encoder = networks.encoder(*shape).to(memory_format=torch.channels_last)  # the faster layout on CPUs
-    decoder = networks.decoder(*shape).to(memory_format=torch.channels_last)
+    encoder, decoder = networks.encoder(*shape), networks.decoder(*shape)
+    for network in (encoder, decoder):  # the faster layout on CPUs
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stubs
     batches = torch.Generator().manual_seed(settings.seed)
     coefficients = torch.Generator().manual_seed(settings.seed)
     regularizer: Regularizer
@@ -103,9 +104,7 @@ def train(run: Run, draw: Callable[[int, torch.Generator], Tensor], checkpoint: 
         if state["settings"] == asdict(run.settings):
             run.load(state)
     tqdm = need("tqdm", "demo", "the demo").tqdm
-    bar = tqdm(
-        total=run.settings.steps, initial=run.step, desc=f"{run.method:5}", unit="step", mininterval=0.5
-    )
+    bar = tqdm(total=run.settings.steps, initial=run.step, desc=f"{run.method:5}", unit="step", mininterval=0.5)
     try:
         while run.step < run.settings.steps:
             losses = _step(run, draw(run.settings.batch_size, run.batches))
@@ -131,6 +130,6 @@ def save(state: dict[str, Any], path: Path) -> None:
 def _step(run: Run, x: Tensor) -> dict[str, Tensor]:
     losses = run.regularizer(x.contiguous(memory_format=torch.channels_last))
     run.optimizer.zero_grad()
-    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+    torch.stack(list(losses.values())).sum().backward()
     run.optimizer.step()
     return run.regularizer.unweighted

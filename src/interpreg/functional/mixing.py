@@ -32,7 +32,7 @@ def mix(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
             [0.7500, 0.7500, 0.7500]])
     """
     weight = _weight(z, z_partner, alpha)
-    if weight.dtype == z.dtype:
+    if weight.dtype == z.dtype == z_partner.dtype:
         return torch.lerp(z_partner, z, weight)
     return torch.lerp(z_partner.to(weight.dtype), z.to(weight.dtype), weight).to(z.dtype)
 
@@ -93,11 +93,11 @@ def path(z1: Tensor, z2: Tensor, steps: int, kind: str = "linear") -> Tensor:
 
 
 def _weight(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
-    """``alpha`` as a tensor that broadcasts to ``z``, at least of its precision and of fp32's."""
+    """``alpha`` as a tensor that broadcasts to ``z``, at least of the codes' precision and of fp32's."""
     _checks.is_tensor("z", z)
     _checks.is_tensor("z_partner", z_partner)
     _checks.has_shape("z_partner", z_partner, z.shape, "z")
-    wide = torch.promote_types(z.dtype, torch.float32)
+    wide = torch.promote_types(torch.promote_types(z.dtype, z_partner.dtype), torch.float32)
     if not isinstance(alpha, Tensor):
         return torch.full((), alpha, dtype=wide, device=z.device)
     if alpha.ndim == 1:

@@ -72,10 +72,8 @@ def line_scores(paths: Tensor) -> LineScores:
         raise ValueError("paths: expected finite pixels, got some that are NaN or infinite")
     grid = torch.linspace(0, 2 * math.pi * (1 - 1 / REFERENCES), REFERENCES, dtype=torch.float64)
     grid = grid.to(paths.device)
-    distance, index = nearest(
-        rearrange(paths, "n t c h w -> (n t) c h w"), lines.render(grid, paths.shape[-1])
-    )
-    turns = _turns(grid[index].view(paths.shape[:2]))  # [n, steps - 1]
+    distances, indices = nearest(rearrange(paths, "n t c h w -> (n t) c h w"), lines.render(grid, paths.shape[-1]))
+    turns = _turns(grid[indices].view(paths.shape[:2]))  # [n, steps - 1]
 
     ends = turns.sum(1).abs()
     defined = ends >= STILL
@@ -84,7 +82,7 @@ def line_scores(paths: Tensor) -> LineScores:
     shortest = (ends + math.pi).remainder(2 * math.pi).sub(math.pi).abs()
     count = int(defined.sum())
     return LineScores(
-        mean_distance=distance.mean().item(),
+        mean_distance=distances.mean().item(),
         smoothness=scores.mean().item() if count else math.nan,
         smoothness_paper=scores.sum().item() / len(paths) if count else math.nan,
         detour=((turns.abs().sum(1) - shortest) / math.pi).clamp(min=0).mean().item(),

@@ -15,8 +15,8 @@ BLOCK = 1024  # images compared at a time, so that memory stays bounded
 class Nearest(NamedTuple):
     """For every image, the distance to the nearest reference and which one that is; ``[n]`` each."""
 
-    distance: Tensor
-    index: Tensor
+    distances: Tensor
+    indices: Tensor
 
 
 def nearest(images: Tensor, references: Tensor, measure: Literal["cosine", "mse"] = "cosine") -> Nearest:
@@ -40,14 +40,15 @@ def nearest(images: Tensor, references: Tensor, measure: Literal["cosine", "mse"
 
     >>> references = torch.eye(3)
     >>> nearest(torch.tensor([[0.0, 2.0, 0.0]]), references)
-    Nearest(distance=tensor([0.], dtype=torch.float64), index=tensor([1]))
+    Nearest(distances=tensor([0.], dtype=torch.float64), indices=tensor([1]))
     """
     _checks.is_tensor("images", images)
     _checks.is_tensor("references", references)
     _checks.is_one_of("measure", measure, MEASURES)
     if len(references) == 0 or references.shape[1:] != images.shape[1:]:
         raise ValueError(
-            f"references: expected at least one of shape {tuple(images.shape[1:])}, got {_checks.describe(references)}"
+            f"references: expected at least one of shape {tuple(images.shape[1:])}, "
+            f"got {_checks.describe(references)}"
         )
     known = references.reshape(len(references), -1).double()
     if measure == "cosine":

@@ -14,7 +14,8 @@ from interpreg._extras import need
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GAP = 0.25  # of an image's height, between one pair of ends and the next
+RIM = 0.08  # of an image's height, between two images
+GAP = 0.35  # between one pair of ends and the next
 
 
 def interpolation_rows(
@@ -44,16 +45,20 @@ def interpolation_rows(
         raise ValueError(f"rows: expected shape [n, steps, 1 or 3, H, W], got {tuple(shape)}")
     pyplot = need("matplotlib.pyplot", "plot", "interpolation_rows")
     n, steps, _, height, width = shape
-    gap = max(1, round(GAP * height))
-    strips, centres, labels, top = [], [], [], 0
+    rim = max(1, round(RIM * height))
+    gap = max(2, round(GAP * height))
+    strips: list[Tensor] = []
+    centres: list[float] = []
+    labels: list[str] = []
+    top = 0
     for pair in range(n):
         for name, paths in rows.items():
-            strips.append(_strip(paths[pair], ends and (ends[0][pair], ends[1][pair]), gap))
+            strip = _strip(paths[pair], ends and (ends[0][pair], ends[1][pair]), rim, gap)
+            below = gap if len(labels) % len(rows) == len(rows) - 1 else rim
+            strips.append(pad(strip, (0, 0, 0, below), value=torch.nan))
             centres.append(top + (height - 1) / 2)
             labels.append(name)
-            top += height
-        strips[-1] = pad(strips[-1], (0, 0, 0, gap), value=torch.nan)
-        top += gap
+            top += height + below
     sheet = torch.cat(strips, dim=1)[:, :-gap].permute(1, 2, 0)  # [H, W, C]
     picture = _opaque(((sheet + 1) / 2).clamp(0, 1).cpu().numpy())
 
@@ -72,15 +77,19 @@ def interpolation_rows(
     return ax
 
 
-def _strip(path: Tensor, ends: tuple[Tensor, Tensor] | None, gap: int) -> Tensor:
+def _strip(path: Tensor, ends: tuple[Tensor, Tensor] | None, rim: int, gap: int) -> Tensor:
     """One row of images side by side, ``[C, H, W']``, the data at its ends set apart."""
-    images = path.detach().float()
-    strip = torch.cat(list(images), dim=2)
-    if ends is None:
-        return strip
-    left = pad(ends[0].detach().to(images), (0, gap), value=torch.nan)
-    right = pad(ends[1].detach().to(images), (gap, 0), value=torch.nan)
-    return torch.cat([left, strip, right], dim=2)
+    images = [path[0].detach().float()]
+    images += [pad(image.detach().float(), (rim, 0), value=torch.nan) for image in path[1:]]
+    if ends is not None:
+        left, right = (end.detach().to(images[0]) for end in ends)
+        images = [
+            left,
+            pad(images[0], (gap, 0), value=torch.nan),
+            *images[1:],
+            pad(right, (gap, 0), value=torch.nan),
+        ]
+    return torch.cat(images, dim=2)
 
 
 def _opaque(

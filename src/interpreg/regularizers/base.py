@@ -65,9 +65,7 @@ class Regularizer(nn.Module, ABC):
         """The interpolator that others in a sum may share, if there is one."""
         return None
 
-    def forward(
-        self, x: Tensor, *, z: Tensor | None = None, x_hat: Tensor | None = None
-    ) -> dict[str, Tensor]:
+    def forward(self, x: Tensor, *, z: Tensor | None = None, x_hat: Tensor | None = None) -> dict[str, Tensor]:
         """The weighted losses of a batch, 0-dim each; their sum is the objective of all players at once.
 
         Args:
@@ -151,7 +149,7 @@ class Sum(Regularizer):
                 f"got {len(regularizers)} and {len(lenders)}"
             )
         encoder, decoder = regularizers[0].encoder, regularizers[0].decoder
-        pairs = [(part.encoder, part.decoder) for part in regularizers]
+        pairs: list[tuple[object, object]] = [(part.encoder, part.decoder) for part in regularizers]
         pairs += [part.pair for part in lenders if part.pair[0] is not None]
         for pair in pairs:
             for role, own, other in zip(("encoder", "decoder"), (encoder, decoder), pair, strict=True):

@@ -109,9 +109,9 @@ class Critic(Regularizer):
         game = GAMES[self.loss]
         mixed = batch.interpolants(self.interpolator)
         real = batch.x if self.gamma == 1 else mix(batch.x, batch.x_hat, self.gamma)
-        fooled = self._judgement(mixed.x_mix, mixed, frozen=True)
-        on_mix = self._judgement(mixed.x_mix.detach(), mixed)
-        on_real = self._judgement(real.detach(), mixed)
+        fooled = self._read(functional_call(self.network, _frozen(self.network), (mixed.x_mix,)), mixed)
+        on_mix = self._read(self.network(mixed.x_mix.detach()), mixed)
+        on_real = self._read(self.network(real.detach()), mixed)
         critic_weight = self._schedule(self.critic_weight, self.critic_start)
         return {
             "interpolation": Term(
@@ -131,15 +131,10 @@ class Critic(Regularizer):
         if not torch.compiler.is_compiling():
             self._watch.look(self.network)
 
-    def _judgement(self, images: Tensor, mixed: Interpolants, frozen: bool = False) -> Tensor:
-        """The critic's word on each image, ``[B]``, or on each element of its code."""
-        said = (
-            functional_call(self.network, _frozen(self.network), (images,))
-            if frozen
-            else self.network(images)
-        )
+    def _read(self, said: Tensor, mixed: Interpolants) -> Tensor:
+        """The critic's output as a judgement of each image, ``[B]``, or of each element of its code."""
         _checks.is_tensor("critic", said)
-        _checks.has_batch("critic", said, len(images))
+        _checks.has_batch("critic", said, len(mixed.x_mix))
         if self.judge == "mean":
             return said.reshape(len(said), -1).mean(1)
         if self.judge == "code":
@@ -156,9 +151,7 @@ class Critic(Regularizer):
         """The coefficient in the shape of the judgement."""
         if self.judge == "code":
             return mixed.alpha.expand_as(mixed.z_mix)
-        return (
-            mixed.alpha.expand(len(mixed.z_mix), *mixed.alpha.shape[1:]).reshape(len(mixed.z_mix), -1).mean(1)
-        )
+        return mixed.alpha.expand(len(mixed.z_mix), *mixed.alpha.shape[1:]).reshape(len(mixed.z_mix), -1).mean(1)
 
     def _schedule(self, weight: float, start: int, ramp: int = 0) -> float | Tensor:
         """``weight`` at this step: 0 before ``start``, then growing over ``ramp`` steps. Never waits."""
@@ -170,23 +163,31 @@ class Critic(Regularizer):
 
 
 class _Watch:
-    """Notices, without waiting for a device, that nobody ever updates a critic.
+    """Notices that nobody ever updates a critic.
 
-    A parameter's version counts its in-place changes, so an optimizer step shows in it. A critic that has
-    gradients and the same versions call after call is in no optimizer.
+    A parameter's version counts its in-place changes, so the step of most optimizers shows in it, at no cost. A
+    critic that has gradients and the same versions call after call is in no optimizer, or in one whose kernels
+    do not count (fused ones): its values then decide, looked at once in a lifetime.
     """
 
     def __init__(self) -> None:
         self.versions = -1
         self.idle = 0
+        self.sums: list[Tensor] = []
 
     def look(self, network: nn.Module) -> None:
+        if self.idle > PATIENCE:
+            return
         trained = [p for p in network.parameters() if p.requires_grad]
         versions = sum(p._version for p in trained)
         waiting = any(p.grad is not None for p in trained)
         self.idle = self.idle + 1 if waiting and versions == self.versions else 0
         self.versions = versions
-        if self.idle == PATIENCE:
+        if self.idle == 1:
+            self.sums = [p.detach().sum() for p in trained]
+        elif self.idle > PATIENCE and all(
+            torch.equal(p.sum(), s) for p, s in zip(trained, self.sums, strict=True)
+        ):
             warnings.warn(
                 f"the critic has had gradients for {PATIENCE} training calls and was never updated: "
                 "add *reg.parameters() to an optimizer (reg.check_optimizers(optimizer) tells at once)",

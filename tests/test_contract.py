@@ -1,0 +1,180 @@
+"""The contract that every regularizer keeps, on networks of every kind."""
+
+import copy
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from zoo import PAIRS, Zoo, vector_pair
+
+from interpreg import ACAIRegularizer, Critic, Interpolator, Reconstruction, Regularizer
+
+REGULARIZERS: dict[str, Callable[[nn.Module, nn.Module], Regularizer]] = {
+    "reconstruction": Reconstruction,
+    "critic": Critic,
+    "acai": ACAIRegularizer,
+    "sum": lambda e, d: Reconstruction(e, d) + Critic(e, d) + Critic(e, d, loss="hinge"),
+    "multidimensional code-shaped": lambda e, d: Critic(
+        e, d, judge="code", interpolator=Interpolator(kind="multidimensional")
+    ),
+    "bernoulli bce": lambda e, d: Critic(e, d, loss="bce", interpolator=Interpolator(kind="bernoulli")),
+    "convex": lambda e, d: Critic(e, d, interpolator=Interpolator(kind="convex", ways=3)),
+    "spherical": lambda e, d: Critic(e, d, interpolator=Interpolator(kind="spherical")),
+    "scheduled": lambda e, d: ACAIRegularizer(e, d, critic_start=1, adversarial_start=2, adversarial_ramp=3),
+    "spectral": lambda e, d: ACAIRegularizer(e, d, spectral_norm=True),
+}
+
+
+@pytest.fixture(params=REGULARIZERS)
+def make(request: pytest.FixtureRequest) -> Callable[[nn.Module, nn.Module], Regularizer]:
+    return REGULARIZERS[request.param]
+
+
+def test_losses_are_finite_named_scalars_and_their_values_are_at_hand(make, zoo: Zoo) -> None:
+    reg = make(zoo.encoder, zoo.decoder)
+    losses = reg(zoo.x)
+    assert losses
+    assert all(loss.shape == () and math.isfinite(loss.detach()) for loss in losses.values())
+    assert reg.unweighted.keys() == losses.keys()
+    assert not any(value.requires_grad for value in reg.unweighted.values())
+
+
+def test_neither_player_leaks_a_gradient_into_the_other(make, zoo: Zoo) -> None:
+    reg = make(zoo.encoder, zoo.decoder)
+    for p in reg.parameters():  # judgements of about 0 would hide a leak behind small gradients
+        p.data.mul_(2)
+    own = [*zoo.encoder.parameters(), *zoo.decoder.parameters()]
+    for name, loss in reg(zoo.x).items():
+        critics = list(reg.parameters())
+        touched, others = (critics, own) if name.startswith("critic/") else (own, critics)
+        gradients = torch.autograd.grad(loss, [*touched, *others], retain_graph=True, allow_unused=True)
+        assert all(g is None for g in gradients[len(touched) :]), name
+        assert any(g is not None for g in gradients[: len(touched)]), name
+
+
+def test_nothing_of_the_users_is_owned(make, zoo: Zoo) -> None:
+    reg = make(zoo.encoder, zoo.decoder)
+    theirs = {id(t) for m in (zoo.encoder, zoo.decoder) for t in [*m.parameters(), *m.buffers()]}
+    assert not theirs & {id(t) for t in [*reg.parameters(), *reg.buffers()]}
+    assert not any("encoder" in key or "decoder" in key for key in reg.state_dict())
+    assert not {id(zoo.encoder), id(zoo.decoder)} & {id(m) for m in reg.modules()}
+
+
+def test_codes_and_reconstructions_that_are_at_hand_change_nothing(make, zoo: Zoo) -> None:
+    reg = make(zoo.encoder.eval(), zoo.decoder.eval()).eval()
+    torch.manual_seed(1)
+    alone = reg(zoo.x)
+    z = zoo.encoder(zoo.x)
+    torch.manual_seed(1)
+    given = reg(zoo.x, z=z, x_hat=zoo.decoder(z))
+    assert alone.keys() == given.keys()
+    for name, loss in alone.items():
+        torch.testing.assert_close(given[name], loss)
+
+
+@pytest.mark.parametrize("batch_size", [2, 3, 7])
+def test_small_and_odd_batches(make, batch_size: int) -> None:
+    encoder, decoder, x = vector_pair(max(batch_size, 2))
+    reg = make(encoder, decoder)
+    if batch_size == 2 and any(getattr(m, "kind", "") == "convex" for m in reg.modules()):
+        pytest.skip("three ways need three samples")
+    losses = reg(x)
+    sum(losses.values()).backward()
+    assert all(p.grad.isfinite().all() for p in encoder.parameters())
+
+
+def test_compiles_whole_and_once(make, zoo: Zoo) -> None:
+    """With the eager backend, because what is asked is whether one graph can be traced."""
+    graphs = []
+
+    def count(graph: torch.fx.GraphModule, inputs: object) -> torch.fx.GraphModule:
+        graphs.append(graph)
+        return graph
+
+    reg = make(zoo.encoder.eval(), zoo.decoder.eval())
+    reference = copy.deepcopy(reg.state_dict())
+    torch.manual_seed(3)
+    eager = [{name: loss.item() for name, loss in reg(zoo.x).items()} for _ in range(3)]
+    reg.load_state_dict(reference)
+    compiled = torch.compile(reg, fullgraph=True, backend=count)
+    torch.manual_seed(3)
+    traced = [{name: loss.item() for name, loss in compiled(zoo.x).items()} for _ in range(3)]
+    assert traced == [pytest.approx(losses, rel=1e-5, abs=1e-7) for losses in eager]
+    assert len(graphs) == 1  # neither the step counter nor the logged values make it compile again
+    assert reg.unweighted.keys() == eager[0].keys()
+
+
+def test_never_waits_for_a_device(make) -> None:
+    """Fake tensors have no values: whoever asks for one is caught."""
+    encoder, decoder, x = PAIRS["batch norm"]()
+    reg = make(encoder, decoder)
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    with mode:
+        losses = reg(mode.from_tensor(x))
+        sum(losses.values()).backward()
+    assert all(loss.shape == () for loss in losses.values())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_losses_under_autocast_are_fp32(make, dtype: torch.dtype) -> None:
+    encoder, decoder, x = PAIRS["rank 4"]()
+    reg = make(encoder, decoder)
+    with torch.autocast("cpu", dtype):
+        losses = reg(x)
+    sum(losses.values()).backward()
+    assert all(loss.dtype == torch.float32 and math.isfinite(loss.detach()) for loss in losses.values())
+    assert all(p.grad.isfinite().all() for p in encoder.parameters())
+
+
+def test_the_networks_may_be_double_or_half_themselves(make) -> None:
+    for dtype in (torch.float64, torch.bfloat16):
+        encoder, decoder, x = PAIRS["rank 4"]()
+        reg = make(encoder.to(dtype), decoder.to(dtype))
+        losses = reg(x.to(dtype))
+        wide = torch.promote_types(dtype, torch.float32)
+        assert all(loss.dtype == wide and math.isfinite(loss.detach()) for loss in losses.values())
+
+
+def test_works_without_gradients_and_counts_only_training(make, zoo: Zoo) -> None:
+    reg = make(zoo.encoder, zoo.decoder)
+    counters = [m for m in reg.modules() if isinstance(m, Critic)]
+    with torch.no_grad():
+        reg(zoo.x)
+    reg.eval()
+    reg(zoo.x)
+    assert all(m.step == 0 for m in counters)
+    reg.train()
+    reg(zoo.x)
+    assert all(m.step == 1 for m in counters)
+
+
+def test_training_goes_on_after_saving_and_loading_as_if_nothing_had_happened(make, zoo: Zoo) -> None:
+    reg = make(zoo.encoder, zoo.decoder)
+    modules = nn.ModuleList([zoo.encoder, zoo.decoder, reg])
+    optimizer = torch.optim.Adam([p for p in modules.parameters()], lr=1e-2)
+
+    def step() -> dict[str, float]:
+        losses = reg(zoo.x)
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        optimizer.step()
+        return {name: loss.item() for name, loss in losses.items()}
+
+    for _ in range(3):
+        step()
+    saved = copy.deepcopy((modules.state_dict(), optimizer.state_dict(), torch.get_rng_state()))
+    expected = [step(), step()]
+    modules.load_state_dict(saved[0])
+    optimizer.load_state_dict(saved[1])
+    torch.set_rng_state(saved[2])
+    assert [step(), step()] == expected
+
+
+def test_is_deep_copied_with_its_networks(make, zoo: Zoo) -> None:
+    reg = make(zoo.encoder, zoo.decoder)
+    twin = copy.deepcopy(reg)
+    assert twin.encoder is not reg.encoder
+    assert twin(zoo.x).keys() == reg(zoo.x).keys()

@@ -1,0 +1,80 @@
+"""A zoo of autoencoders: codes of every rank, batch statistics, attention."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Zoo(NamedTuple):
+    """An autoencoder and a batch for it."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+    x: Tensor
+
+
+class TokenEncoder(nn.Module):
+    """Codes of rank 3 with a parameter that no ``reset_parameters`` knows of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.position = nn.Parameter(0.1 * torch.randn(5, 6))
+        self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+        self.norm = nn.LayerNorm(6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x + self.position
+        return self.norm(h + self.attention(h, h, h, need_weights=False)[0])
+
+
+def vector_pair(batch_size: int = 6) -> Zoo:
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 4))
+    decoder = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 64), nn.Unflatten(1, (1, 8, 8)))
+    return Zoo(encoder, decoder, torch.randn(batch_size, 1, 8, 8))
+
+
+def convolutional_pair(batch_size: int = 6) -> Zoo:
+    encoder = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 4, 3, 2, 1))
+    decoder = nn.Sequential(
+        nn.ConvTranspose2d(4, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.ConvTranspose2d(8, 3, 4, 2, 1)
+    )
+    return Zoo(encoder, decoder, torch.randn(batch_size, 3, 8, 8))
+
+
+def batch_norm_pair(batch_size: int = 6) -> Zoo:
+    encoder = nn.Sequential(
+        nn.Conv2d(1, 8, 3, 2, 1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.1),
+        nn.Conv2d(8, 4, 3, 2, 1),
+    )
+    decoder = nn.Sequential(
+        nn.ConvTranspose2d(4, 8, 4, 2, 1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(inplace=True),
+        nn.ConvTranspose2d(8, 1, 4, 2, 1),
+    )
+    return Zoo(encoder, decoder, torch.randn(batch_size, 1, 8, 8))
+
+
+def token_pair(batch_size: int = 6) -> Zoo:
+    return Zoo(TokenEncoder(), nn.Linear(6, 6), torch.randn(batch_size, 5, 6))
+
+
+def scalar_code_pair(batch_size: int = 6) -> Zoo:
+    """Codes of rank 1, [B]."""
+    encoder = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
+    decoder = nn.Sequential(nn.Unflatten(0, (-1, 1)), nn.Linear(1, 3))
+    return Zoo(encoder, decoder, torch.randn(batch_size, 3))
+
+
+PAIRS: dict[str, Callable[..., Zoo]] = {
+    "rank 1": scalar_code_pair,
+    "rank 2": vector_pair,
+    "rank 3": token_pair,
+    "rank 4": convolutional_pair,
+    "batch norm": batch_norm_pair,
+}
