@@ -154,7 +154,7 @@ def test_works_without_gradients_and_counts_only_training(make, zoo: Zoo) -> Non
 def test_training_goes_on_after_saving_and_loading_as_if_nothing_had_happened(make, zoo: Zoo) -> None:
     reg = make(zoo.encoder, zoo.decoder)
     modules = nn.ModuleList([zoo.encoder, zoo.decoder, reg])
-    optimizer = torch.optim.Adam([p for p in modules.parameters()], lr=1e-2)
+    optimizer = torch.optim.Adam(list(modules.parameters()), lr=1e-2)
 
     def step() -> dict[str, float]:
         losses = reg(zoo.x)

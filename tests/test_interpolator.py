@@ -158,7 +158,7 @@ def test_without_a_pair_paths_run_between_codes() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         ({"kind": "cubic"}, r"kind: expected one of 'linear', .*, got 'cubic'"),
         ({"pairing": "next"}, r"pairing: expected one of 'reverse', 'permutation', 'prior', got 'next'"),
@@ -178,7 +178,7 @@ def test_bad_arguments_are_named(arguments: dict[str, object], message: str) -> 
 
 
 @pytest.mark.parametrize(
-    "call, message",
+    ("call", "message"),
     [
         (lambda: Interpolator().mix(torch.randn(1, 3)), r"x: expected a batch of at least 2 samples .* got 1"),
         (

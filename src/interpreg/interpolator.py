@@ -164,6 +164,12 @@ class Interpolator(nn.Module):
         images = decoder(codes.flatten(0, 1))
         return images.view(len(start), steps, *images.shape[1:])
 
+    def __radd__(self, other: object) -> "Interpolator":
+        """Let ``sum([interpolator, regularizer])`` begin; the regularizer does the adding."""
+        if isinstance(other, int) and other == 0:
+            return self
+        return NotImplemented
+
     def extra_repr(self) -> str:
         """What is shown between the brackets of ``repr``."""
         pairing = self.pairing if isinstance(self.pairing, str) else "given"

@@ -1,0 +1,48 @@
+"""Nearest neighbours against scipy."""
+
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+
+from interpreg.metrics import nearest
+
+
+@pytest.mark.parametrize(("measure", "scipys"), [("cosine", "cosine"), ("mse", "sqeuclidean")])
+def test_distances_and_indices_are_scipys(measure: str, scipys: str) -> None:
+    images, references = torch.randn(3000, 1, 5, 5), torch.randn(70, 1, 5, 5)
+    table = cdist(images.flatten(1), references.flatten(1), scipys) / (25 if measure == "mse" else 1)
+    found = nearest(images, references, measure)
+    torch.testing.assert_close(found.distances, torch.tensor(table.min(1)))
+    assert torch.equal(found.indices, torch.tensor(table.argmin(1)))
+
+
+def test_far_from_the_origin_nothing_cancels() -> None:
+    references = 1000 + torch.arange(5.0)[:, None].double().expand(5, 3)
+    found = nearest(references + 0.25, references, "mse")
+    torch.testing.assert_close(found.distances, torch.full((5,), 0.0625, dtype=torch.float64))
+
+
+def test_a_black_image_of_zeros_has_no_direction() -> None:
+    assert nearest(torch.zeros(1, 4), torch.ones(2, 4)).distances.isnan().all()
+
+
+def test_no_images_have_no_neighbours() -> None:
+    assert nearest(torch.zeros(0, 4), torch.ones(2, 4)).indices.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("images", "references", "measure", "message"),
+    [
+        (torch.zeros(2, 4), torch.zeros(2, 5), "cosine", r"references: expected at least one of shape \(4,\)"),
+        (torch.zeros(2, 4), torch.zeros(0, 4), "cosine", r"references: expected at least one"),
+        (
+            torch.zeros(2, 4),
+            torch.zeros(2, 4),
+            "euclid",
+            r"measure: expected one of 'cosine', 'mse', got 'euclid'",
+        ),
+    ],
+)
+def test_bad_input_is_named(images: torch.Tensor, references: torch.Tensor, measure: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        nearest(images, references, measure)

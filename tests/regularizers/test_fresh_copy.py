@@ -1,0 +1,100 @@
+"""Fresh copies: the same architecture, nothing of what the original knows."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations
+from zoo import PAIRS, TokenEncoder
+
+from interpreg import fresh_copy
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_every_weight_is_new_and_trainable(name: str) -> None:
+    encoder = PAIRS[name]().encoder
+    encoder.requires_grad_(False).eval()  # as a frozen, pretrained one would be
+    copy = fresh_copy(encoder)
+    assert copy.training
+    for (n, p), q in zip(copy.named_parameters(), encoder.parameters(), strict=True):
+        assert p.shape == q.shape
+        assert p.requires_grad or n == "position"  # a frozen constant that nothing resets stays one
+        if q.unique().numel() > 1:  # biases and scales start as constants
+            assert n == "position" or not torch.equal(p, q)
+
+
+def test_what_cannot_be_reset_is_shuffled() -> None:
+    encoder = TokenEncoder()
+    copy = fresh_copy(encoder)
+    assert not torch.equal(copy.position, encoder.position)
+    assert torch.equal(
+        copy.position.sort().values.flatten().sort().values, encoder.position.flatten().sort().values
+    )
+
+
+@pytest.mark.parametrize(
+    "wrap", [parametrizations.weight_norm, parametrizations.spectral_norm, parametrizations.orthogonal]
+)
+def test_parametrized_weights_are_new_too(wrap) -> None:
+    encoder = nn.Sequential(wrap(nn.Linear(6, 6)))
+    copy = fresh_copy(encoder)
+    assert not torch.allclose(copy[0].weight, encoder[0].weight)
+
+
+def test_the_originals_weights_and_random_numbers_stay() -> None:
+    encoder = nn.Linear(4, 4)
+    before = encoder.weight.detach().clone()
+    fresh_copy(encoder)
+    assert torch.equal(encoder.weight, before)
+
+
+def test_running_statistics_start_anew() -> None:
+    encoder = nn.Sequential(nn.BatchNorm1d(4))
+    encoder(torch.randn(8, 4) + 3)
+    assert torch.equal(fresh_copy(encoder)[0].running_mean, torch.zeros(4))
+
+
+def test_tied_weights_stay_tied() -> None:
+    encoder = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    encoder[1].weight = encoder[0].weight
+    copy = fresh_copy(encoder)
+    assert copy[0].weight is copy[1].weight
+
+
+def test_the_users_hooks_do_not_follow() -> None:
+    calls = []
+    encoder = nn.Linear(4, 4)
+    encoder.register_forward_hook(lambda *_: calls.append(1))
+    encoder.register_forward_pre_hook(lambda *_: calls.append(1))
+    fresh_copy(encoder)(torch.randn(2, 4))
+    assert not calls
+
+
+def test_hooks_that_are_architecture_do() -> None:
+    encoder = torch.nn.utils.spectral_norm(nn.Linear(4, 4))
+    copy = fresh_copy(encoder)
+    copy(torch.randn(2, 4))
+    assert copy._forward_pre_hooks
+
+
+def test_a_compiled_encoder_gives_an_ordinary_copy() -> None:
+    copy = fresh_copy(torch.compile(nn.Sequential(nn.Linear(4, 4))))
+    assert type(copy) is nn.Sequential
+
+
+class Uncopyable(nn.Linear):
+    def __deepcopy__(self, memo: object) -> None:
+        raise RuntimeError("no copies of me")
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (torch.relu, r"network: expected a critic network.*not an nn.Module"),
+        (nn.LazyLinear(4), r"'weight' has no shape yet; run one batch"),
+        (Uncopyable(2, 2), r"copying it failed with RuntimeError: no copies of me"),
+        (nn.Flatten(), r"it has no parameters to train"),
+    ],
+)
+def test_what_has_no_fresh_copy_is_refused(network: object, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        fresh_copy(network)
