@@ -77,10 +77,12 @@ def test_codes_and_reconstructions_that_are_at_hand_change_nothing(make, zoo: Zo
 
 @pytest.mark.parametrize("batch_size", [2, 3, 7])
 def test_small_and_odd_batches(make, batch_size: int) -> None:
-    encoder, decoder, x = vector_pair(max(batch_size, 2))
+    encoder, decoder, x = vector_pair(batch_size)
     reg = make(encoder, decoder)
-    if batch_size == 2 and any(getattr(m, "kind", "") == "convex" for m in reg.modules()):
-        pytest.skip("three ways need three samples")
+    interpolator = reg.lends()
+    if interpolator is not None and interpolator.kind == "convex":
+        encoder, decoder, x = vector_pair(max(batch_size, interpolator.ways))
+        reg = make(encoder, decoder)
     losses = reg(x)
     sum(losses.values()).backward()
     assert all(p.grad.isfinite().all() for p in encoder.parameters())
@@ -101,7 +103,8 @@ def test_compiles_whole_and_once(make, zoo: Zoo) -> None:
     reg.load_state_dict(reference)
     compiled = torch.compile(reg, fullgraph=True, backend=count)
     torch.manual_seed(3)
-    traced = [{name: loss.item() for name, loss in compiled(zoo.x).items()} for _ in range(3)]
+    with torch._dynamo.config.patch(allow_rnn=True):  # which torch leaves off by default
+        traced = [{name: loss.item() for name, loss in compiled(zoo.x).items()} for _ in range(3)]
     assert traced == [pytest.approx(losses, rel=1e-5, abs=1e-7) for losses in eager]
     assert len(graphs) == 1  # neither the step counter nor the logged values make it compile again
     assert reg.unweighted.keys() == eager[0].keys()

@@ -191,7 +191,7 @@ def test_each_player_gets_better_at_its_own_game() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"reconstruction": "mae"}, r"loss: expected one of 'mse', 'l1', got 'mae'"),
+        ({"reconstruction": "mae"}, r"reconstruction loss: expected one of 'mse', 'l1', got 'mae'"),
         ({"loss": "wasserstein"}, r"loss: expected one of 'regression', 'bce', 'hinge', got 'wasserstein'"),
         ({"judge": "max"}, r"judge: expected one of 'mean', 'code', 'logit', got 'max'"),
         ({"weight": -1.0}, r"weight: expected a finite number of at least 0, got -1.0"),
@@ -199,7 +199,7 @@ def test_each_player_gets_better_at_its_own_game() -> None:
         ({"gamma": 1.5}, r"gamma: expected a finite number in \[0, 1\], got 1.5"),
         ({"critic_start": 0.5}, r"critic_start: expected an int, got 0.5"),
         ({"adversarial_ramp": -3}, r"adversarial_ramp: expected an int of at least 0, got -3"),
-        ({"critic": lambda x: x}, r"network: expected an nn.Module to train, got a function"),
+        ({"critic": lambda x: x}, r"critic network: expected an nn.Module to train, got a function"),
         ({"interpolator": "linear"}, r"interpolator: expected an Interpolator, got 'linear'"),
         (
             {"interpolator": Interpolator(), "generator": torch.Generator()},

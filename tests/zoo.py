@@ -29,6 +29,22 @@ class TokenEncoder(nn.Module):
         return self.norm(h + self.attention(h, h, h, need_weights=False)[0])
 
 
+class Recurrent(nn.Module):
+    """A GRU, whose flattened weights are easy to freeze wrongly."""
+
+    def __init__(self, size_in: int, size_out: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(size_in, 6, batch_first=True)
+        self.out = nn.Linear(6, size_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.gru(x)[0])
+
+
+def recurrent_pair(batch_size: int = 6) -> Zoo:
+    return Zoo(Recurrent(5, 4), Recurrent(4, 5), torch.randn(batch_size, 7, 5))
+
+
 def vector_pair(batch_size: int = 6) -> Zoo:
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 4))
     decoder = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 64), nn.Unflatten(1, (1, 8, 8)))
@@ -77,4 +93,5 @@ PAIRS: dict[str, Callable[..., Zoo]] = {
     "rank 3": token_pair,
     "rank 4": convolutional_pair,
     "batch norm": batch_norm_pair,
+    "recurrent": recurrent_pair,
 }

@@ -1,6 +1,6 @@
 """Composable losses that make an autoencoder you already have interpolate better."""
 
-from interpreg import functional
+from interpreg import datasets, functional, metrics, plots
 from interpreg.interpolator import Interpolator
 from interpreg.recipes import ACAIRegularizer
 from interpreg.regularizers import Critic, Players, Reconstruction, Regularizer, Sum, fresh_copy
@@ -15,6 +15,9 @@ __all__ = [
     "Reconstruction",
     "Regularizer",
     "Sum",
+    "datasets",
     "fresh_copy",
     "functional",
+    "metrics",
+    "plots",
 ]

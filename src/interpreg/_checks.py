@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def describe(value: object) -> str:
@@ -55,6 +55,13 @@ def is_network(name: str, value: object) -> None:
     """Raise ``TypeError`` unless ``value`` can be called."""
     if not callable(value) or isinstance(value, type):
         raise TypeError(f"{name}: expected a module or another callable of one tensor, got {describe(value)}")
+
+
+def is_whole(name: str, module: nn.Module, instead: str) -> None:
+    """Raise ``TypeError`` if a parameter is sharded over processes, as by ``fully_shard``."""
+    for key, p in module.named_parameters():
+        if type(p).__name__ == "DTensor":  # by name, because importing the class costs everybody a second
+            raise TypeError(f"{name}: expected whole parameters, got {key!r} sharded over processes; {instead}")
 
 
 def is_number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> float:

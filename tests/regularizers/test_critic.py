@@ -154,19 +154,23 @@ def test_a_critic_that_is_updated_is_not_called_out(pair: Zoo, options: dict[str
 @pytest.mark.parametrize(
     ("network", "judge", "message"),
     [
-        (nn.Flatten(), "mean", r"network: expected parameters to train, got a network that has none"),
+        (nn.Flatten(), "mean", r"critic network: expected parameters to train, got a network that has none"),
         (
             nn.Sequential(nn.Flatten(), nn.Linear(64, 3)),
             "logit",
-            r"critic: expected one logit a sample .*\(6, 3\)",
+            r"critic network: expected one logit a sample .*\(6, 3\)",
         ),
         (
             nn.Sequential(nn.Flatten(), nn.Linear(64, 3)),
             "code",
-            r"critic: expected the shape of the code .*\(6, 4\)",
+            r"critic network: expected the shape of the code .*\(6, 4\)",
         ),
-        (nn.Sequential(nn.Linear(8, 8), nn.Flatten(0, 2)), "mean", r"critic: expected a batch of 6 samples"),
-        (nn.GRU(8, 3), "mean", r"critic: expected a tensor, got a tuple of length 2"),
+        (
+            nn.Sequential(nn.Linear(8, 8), nn.Flatten(0, 2)),
+            "mean",
+            r"critic network: expected a batch of 6 samples",
+        ),
+        (nn.GRU(8, 3), "mean", r"critic network: expected a tensor, got a tuple of length 2"),
     ],
 )
 def test_a_critic_that_does_not_fit_is_refused(pair: Zoo, network: nn.Module, judge: str, message: str) -> None:
@@ -179,7 +183,9 @@ def test_a_critic_that_does_not_fit_is_refused(pair: Zoo, network: nn.Module, ju
 
 
 def test_a_critic_cannot_be_a_part_of_the_autoencoder(pair: Zoo) -> None:
-    with pytest.raises(ValueError, match=r"network: expected parameters of its own, got some of the encoder's"):
+    with pytest.raises(
+        ValueError, match=r"critic network: expected parameters of its own, got some of the encoder's"
+    ):
         Critic(pair.encoder, pair.decoder, pair.encoder)
 
 

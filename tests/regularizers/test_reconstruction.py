@@ -19,7 +19,9 @@ def test_any_loss_will_do(pair: Zoo, loss: object) -> None:
 
 
 def test_a_loss_that_is_not_a_scalar_is_refused(pair: Zoo) -> None:
-    with pytest.raises(ValueError, match=r"loss: expected a 0-dim tensor from it, got a torch.float32 tensor"):
+    with pytest.raises(
+        ValueError, match=r"reconstruction loss: expected a 0-dim tensor from it, got a torch.float32 tensor"
+    ):
         Reconstruction(pair.encoder, pair.decoder, loss=lambda a, b: (a - b).square())(pair.x)
 
 

@@ -1,7 +1,6 @@
 """What the demonstration leaves behind: a table, a picture and the numbers, each whole or not at all."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor
 
 from interpreg._extras import need
+from interpreg.demo.files import whole
 from interpreg.demo.tasks import STEPS, Score, Task
 from interpreg.demo.training import Run
 from interpreg.interpolator import Interpolator
@@ -42,10 +42,9 @@ def picture(runs: list[Run], task: Task, path: Path) -> None:
     }
     figure = interpolation_rows(rows, ends).get_figure(root=True)
     assert figure is not None
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format="png", bbox_inches="tight")
+    with whole(path) as partial:
+        figure.savefig(partial, format="png", bbox_inches="tight")
     pyplot.close(figure)
-    os.replace(partial, path)
 
 
 def numbers(scores: Mapping[str, list[Score]], runs: list[Run], path: Path) -> None:
@@ -59,6 +58,5 @@ def numbers(scores: Mapping[str, list[Score]], runs: list[Run], path: Path) -> N
         }
         for run in runs
     }
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1))
-    os.replace(partial, path)
+    with whole(path) as partial:
+        partial.write_text(json.dumps(content, indent=1))

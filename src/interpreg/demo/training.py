@@ -1,6 +1,5 @@
 """Training one autoencoder: a progress bar, checkpoints as it goes, and the same result if interrupted."""
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from interpreg._extras import need
 from interpreg.demo import networks
+from interpreg.demo.files import whole
 from interpreg.recipes import ACAIRegularizer
 from interpreg.regularizers import Reconstruction, Regularizer
 
@@ -122,9 +122,8 @@ def train(run: Run, draw: Callable[[int, torch.Generator], Tensor], checkpoint: 
 
 def save(state: dict[str, Any], path: Path) -> None:
     """Write a checkpoint, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    with whole(path) as partial:
+        torch.save(state, partial)
 
 
 def _step(run: Run, x: Tensor) -> dict[str, Tensor]:

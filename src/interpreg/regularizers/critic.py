@@ -133,17 +133,17 @@ class Critic(Regularizer):
 
     def _read(self, said: Tensor, mixed: Interpolants) -> Tensor:
         """The critic's output as a judgement of each image, ``[B]``, or of each element of its code."""
-        _checks.is_tensor("critic", said)
-        _checks.has_batch("critic", said, len(mixed.x_mix))
+        _checks.is_tensor("critic network", said)
+        _checks.has_batch("critic network", said, len(mixed.x_mix))
         if self.judge == "mean":
             return said.reshape(len(said), -1).mean(1)
         if self.judge == "code":
-            _checks.has_shape("critic", said, mixed.z_mix.shape, "the code (judge='code')")
+            _checks.has_shape("critic network", said, mixed.z_mix.shape, "the code (judge='code')")
             return said
         if said.numel() != len(said):
             raise ValueError(
-                f"critic: expected one logit a sample (judge='logit'), shape [{len(said)}] or [{len(said)}, 1], "
-                f"got {_checks.describe(said)}"
+                f"critic network: expected one logit a sample (judge='logit'), shape [{len(said)}] or "
+                f"[{len(said)}, 1], got {_checks.describe(said)}"
             )
         return said.reshape(len(said))
 
@@ -204,15 +204,16 @@ def _frozen(network: nn.Module) -> dict[str, Tensor]:
 def _own(network: object, encoder: object, decoder: object) -> nn.Module:
     """``network``, if it is one that a critic can train without touching the pair."""
     if not isinstance(network, nn.Module):
-        raise TypeError(f"network: expected an nn.Module to train, got {_checks.describe(network)}")
+        raise TypeError(f"critic network: expected an nn.Module to train, got {_checks.describe(network)}")
+    _checks.is_whole("critic network", network, "leave the critic whole and wrap it in DistributedDataParallel")
     trained = {id(p) for p in network.parameters() if p.requires_grad}
     if not trained:
-        raise ValueError("network: expected parameters to train, got a network that has none")
+        raise ValueError("critic network: expected parameters to train, got a network that has none")
     for role, other in (("encoder", encoder), ("decoder", decoder)):
         if isinstance(other, nn.Module) and any(id(p) in trained for p in other.parameters()):
             raise ValueError(
-                f"network: expected parameters of its own, got some of the {role}'s, which the critic's losses "
-                "would train too; copy it first: fresh_copy(network)"
+                f"critic network: expected parameters of its own, got some of the {role}'s, which the critic's "
+                "losses would train too; copy it first: fresh_copy(network)"
             )
     return network
 

@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from interpreg import _checks
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-_NO_COPY = "network: expected a critic network, because no fresh copy of the encoder can be made: "
+_NO_COPY = "critic network: expected one, because no fresh copy of the encoder can be made: "
 
 
 def fresh_copy(network: object) -> nn.Module:
@@ -25,8 +25,8 @@ def fresh_copy(network: object) -> nn.Module:
         network: an ``nn.Module``. One compiled by ``torch.compile`` gives an uncompiled copy.
 
     Raises:
-        TypeError: not an ``nn.Module``, or one wrapped for distributed training, whose copy would silently
-            train without synchronised gradients.
+        TypeError: not an ``nn.Module``, or one wrapped or sharded for distributed training, whose copy would
+            silently train without synchronised gradients.
         ValueError: lazy parameters that have no shape yet, or a module that cannot be copied.
 
     >>> encoder = nn.Sequential(nn.Linear(4, 2))
@@ -39,8 +39,9 @@ def fresh_copy(network: object) -> nn.Module:
     if isinstance(network, DistributedDataParallel):
         raise TypeError(
             f"{_NO_COPY}it is wrapped in DistributedDataParallel; "
-            "give network=DistributedDataParallel(fresh_copy(encoder.module))"
+            "give the critic as DistributedDataParallel(fresh_copy(encoder.module))"
         )
+    _checks.is_whole("encoder", network, "make the critic, fresh_copy(encoder), before sharding the encoder")
     network = getattr(network, "_orig_mod", network)  # what torch.compile wrapped
     assert isinstance(network, nn.Module)
     lazy = [n for n, p in network.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]

@@ -42,7 +42,7 @@ class Reconstruction(Regularizer):
         weight: float = 1.0,
     ) -> None:
         if not callable(loss):
-            _checks.is_one_of("loss", loss, LOSSES)
+            _checks.is_one_of("reconstruction loss", loss, LOSSES)
         super().__init__(encoder, decoder)
         self.loss = loss if callable(loss) else LOSSES[loss]
         self.weight = _checks.is_number("weight", weight)
@@ -52,5 +52,7 @@ class Reconstruction(Regularizer):
         dtype = torch.promote_types(batch.x.dtype, torch.float32)
         value = self.loss(batch.x_hat.to(dtype), batch.x.to(dtype))
         if not isinstance(value, Tensor) or value.ndim != 0:
-            raise ValueError(f"loss: expected a 0-dim tensor from it, got {_checks.describe(value)}")
+            raise ValueError(
+                f"reconstruction loss: expected a 0-dim tensor from it, got {_checks.describe(value)}"
+            )
         return {"reconstruction": Term(value, self.weight)}

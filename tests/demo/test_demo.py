@@ -1,0 +1,172 @@
+"""The demonstration: from the command line to the picture, interrupted, resumed, and refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from interpreg.__main__ import main
+from interpreg.demo import networks, report, tasks, training
+from interpreg.demo.tasks import Score
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("data", ["digits", "lines"])
+def test_trains_both_prints_a_table_and_draws(
+    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--data", data, "--steps", "30", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    folder = tmp_path / f"{data}-seed0"
+    assert "plain      ACAI" in printed
+    assert "reconstruction error" in printed
+    assert f"Picture: {folder / 'interpolations.png'}" in printed
+    assert (folder / "interpolations.png").read_bytes().startswith(b"\x89PNG")
+    results = json.loads((folder / "results.json").read_text())
+    assert results.keys() == {"plain", "ACAI"}
+    assert results["plain"]["scores"].keys() == results["ACAI"]["scores"].keys()
+    assert results["ACAI"]["history"][0].keys() > {"step", "interpolation", "critic/interpolation"}
+    assert not list(folder.glob("*.partial"))
+
+
+def settings(steps: int) -> training.Settings:
+    return training.Settings("lines", 3, steps, 1e-3, width=4, scales=2, code_channels=4, batch_size=8)
+
+
+def draw(n: int, generator: torch.Generator) -> torch.Tensor:
+    return torch.rand(n, 1, 8, 8, generator=generator) * 2 - 1
+
+
+@pytest.mark.parametrize("method", training.METHODS)
+def test_an_interrupted_run_goes_on_to_the_same_weights(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SAVE", 4)
+    whole = training.start(method, settings(10))
+    training.train(whole, draw, tmp_path / "whole.pt")
+
+    def interrupted(n: int, generator: torch.Generator) -> torch.Tensor:
+        if run.step == 6:
+            raise KeyboardInterrupt
+        return draw(n, generator)
+
+    run = training.start(method, settings(10))
+    with pytest.raises(KeyboardInterrupt):
+        training.train(run, interrupted, tmp_path / "parts.pt")
+    resumed = training.start(method, settings(10))
+    training.train(resumed, draw, tmp_path / "parts.pt")
+    for module in ("encoder", "decoder", "regularizer"):
+        for name, value in getattr(resumed, module).state_dict().items():
+            assert torch.equal(value, getattr(whole, module).state_dict()[name]), (module, name)
+    assert resumed.step == 10
+
+
+def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path: Path) -> None:
+    training.train(training.start("plain", settings(3)), draw, tmp_path / "run.pt")
+    drawn = []
+    other = training.start("plain", settings(4))
+    training.train(other, lambda n, g: drawn.append(n) or draw(n, g), tmp_path / "run.pt")
+    assert len(drawn) == 4
+
+
+def test_interrupting_leaves_no_picture_and_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "interpolation_rows", interrupt)
+    assert main(["demo", "--steps", "2", "--out", str(tmp_path)]) == 130
+    assert "interrupted; the same command goes on" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.png*"))
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = tasks.lines_task(0, 1)
+    runs = [training.start("plain", task.settings)]
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"the last good one")
+
+    def fail(self: object, *arguments: object, **options: object) -> None:
+        Path(arguments[0]).write_bytes(b"half a pic")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    with torch.no_grad(), pytest.raises(KeyboardInterrupt):
+        report.picture(runs, task, path)
+    assert path.read_bytes() == b"the last good one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_table_tells_who_is_better_and_does_not_decide_ties_or_nans() -> None:
+    scores = {
+        "plain": [
+            Score("error", 1.0),
+            Score("accuracy", 0.5, True),
+            Score("tie", 2.0),
+            Score("nan", float("nan")),
+        ],
+        "ACAI": [Score("error", 2.0), Score("accuracy", 0.6, True), Score("tie", 2.0), Score("nan", 1.0)],
+    }
+    verdicts = [line.split()[-1] for line in report.table(scores).splitlines()]
+    assert verdicts == ["better", "plain", "ACAI", "-", "-"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "faces"], "invalid choice: 'faces'"),
+        (["--steps", "0"], "expected a whole number of at least 1, got '0'"),
+        (["--steps", "many"], "expected a whole number of at least 1, got 'many'"),
+    ],
+)
+def test_bad_arguments_are_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["demo", *arguments])
+    assert message in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
+    assert main(["demo", "--out", str(tmp_path)]) == 1
+    expected = "error: the demo needs sklearn, which is not installed: pip install 'interpreg[demo]'\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["demo", "--out", str(tmp_path / "file")]) == 1
+    assert capsys.readouterr().err.startswith("error: [Errno")
+
+
+@pytest.mark.parametrize(
+    ("colours", "width", "scales", "code_channels", "expected"),
+    [
+        (1, 16, 4, 16, (627_472, 313_985)),  # lines
+        (1, 16, 3, 2, (150_146, 75_265)),  # MNIST, 32 dimensions
+        (3, 64, 3, 16, (2_434_704, 1_219_203)),  # SVHN, 256
+        (3, 64, 3, 64, (2_655_936, 1_329_795)),  # CIFAR-10, 1024
+    ],
+)
+def test_the_networks_have_the_published_sizes(
+    colours: int, width: int, scales: int, code_channels: int, expected: tuple[int, int]
+) -> None:
+    """Parameter counts of the published code (brain-research/acai, lib/layers.py)."""
+    shape = (colours, width, scales, code_channels)
+    pair = networks.encoder(*shape), networks.decoder(*shape)
+    assert tuple(sum(p.numel() for p in network.parameters()) for network in pair) == expected
+    x = torch.randn(2, colours, 32, 32)
+    z = pair[0](x)
+    assert z.shape == (2, code_channels, 32 >> scales, 32 >> scales)
+    assert pair[1](z).shape == x.shape
