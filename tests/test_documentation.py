@@ -1,0 +1,63 @@
+"""The README's code and every example run, and do what they say."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from zoo import vector_pair
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_readme(block: str, capsys: pytest.CaptureFixture[str]) -> None:
+    encoder, decoder, x = vector_pair(8)
+    before = [p.detach().clone() for p in encoder.parameters()]
+    names: dict[str, object] = {"encoder": encoder, "decoder": decoder, "loader": [x, x], "x": x, "torch": torch}
+    exec("from interpreg import ACAIRegularizer\n" + block, names)
+    if "optimizer" in names:
+        assert any(not torch.equal(p, q) for p, q in zip(encoder.parameters(), before, strict=True))
+        names["reg"].check_optimizers(names["optimizer"])
+    for printed in re.findall(r"print\(.*\)  # (\[.*\])", block):
+        assert printed in capsys.readouterr().out
+    if "scores" in names:
+        assert names["scores"].smoothness < 1e-3
+        assert names["paths"].shape == (4, 16, 1, 8, 8)
+
+
+def test_readme_claims_are_executable() -> None:
+    assert len(BLOCKS) == 4
+
+
+def example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_existing_loop() -> None:
+    history = example("existing_loop").main(steps=60)
+    names = ["reconstruction", "interpolation", "critic/interpolation", "critic/real"]
+    assert list(history[0]) == names
+    assert history[-1]["reconstruction"] < 0.5 * history[0]["reconstruction"]
+    assert history[-1]["critic/interpolation"] < history[0]["critic/interpolation"]
+
+
+def test_compose() -> None:
+    names, weights = example("compose").main(steps=40)
+    assert names == ["reconstruction", "interpolation", "critic/interpolation", "critic/real"]
+    assert weights[:11] == [0] * 11
+    assert weights[20:] == pytest.approx([0.02] * 20)
+    assert weights[15] == pytest.approx(0.01)
+
+
+def test_every_example_is_short_and_tested() -> None:
+    tested = Path(__file__).read_text()
+    for path in (ROOT / "examples").glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 120
+        assert f'example("{path.stem}")' in tested
