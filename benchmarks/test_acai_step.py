@@ -1,7 +1,7 @@
 """A training step: plain, ACAI by the best hand-written loop, ACAI by the regularizer.
 
-Correctness comes first: the two ACAI steps must give the same losses before either is timed. The floor, in units of
-one forward pass (a backward is two), is 3 encoder + 6 decoder + 8 critic, against 3 + 3 for a plain step.
+Correctness comes first: the two ACAI steps must give the same losses before either is timed. The floor, in units
+of one forward pass (a backward is two), is 3 encoder + 6 decoder + 8 critic, against 3 + 3 for a plain step.
 """
 
 from collections.abc import Callable

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -108,6 +109,43 @@ def test_compiles_whole_and_once(make, zoo: Zoo) -> None:
     assert traced == [pytest.approx(losses, rel=1e-5, abs=1e-7) for losses in eager]
     assert len(graphs) == 1  # neither the step counter nor the logged values make it compile again
     assert reg.unweighted.keys() == eager[0].keys()
+
+
+def test_compiled_gradients_are_the_eager_ones(zoo: Zoo) -> None:
+    reg = ACAIRegularizer(zoo.encoder.eval(), zoo.decoder.eval())
+    compiled = torch.compile(reg, fullgraph=True, backend="aot_eager")
+    pair = [*zoo.encoder.parameters(), *zoo.decoder.parameters()]
+    trained = [*pair, *reg.parameters()]
+    gradients = []
+    for call in (reg, compiled):
+        torch.manual_seed(3)
+        with torch._dynamo.config.patch(allow_rnn=True):
+            players = reg.split(call(zoo.x))
+        own = torch.autograd.grad(players.autoencoder, trained, retain_graph=True, allow_unused=True)
+        critics = torch.autograd.grad(players.critic, trained, allow_unused=True)
+        leaks = [*own[len(pair) :], *critics[: len(pair)]]
+        assert all(g is None or (g == 0).all() for g in leaks)
+        gradients.append([*own[: len(pair)], *critics[len(pair) :]])
+    for eager, traced in zip(*gradients, strict=True):
+        torch.testing.assert_close(traced, eager)
+
+
+@pytest.mark.skipif(not shutil.which("c++"), reason="Inductor needs a C++ compiler, and there is none here")
+def test_inductor_trains_as_eager_does() -> None:
+    """Its random numbers are its own, so what is compared is where training gets to."""
+    encoder, decoder, x = vector_pair()
+    reg = ACAIRegularizer(encoder, decoder)
+    compiled = torch.compile(reg, fullgraph=True)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters(), *reg.parameters()], lr=1e-2)
+    history = []
+    for _ in range(60):
+        losses = compiled(x)
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        optimizer.step()
+        history.append(losses["reconstruction"].item())
+    assert history[-1] < 0.5 * history[0]
+    assert reg.critic.step == 60
 
 
 def test_never_waits_for_a_device(make) -> None:

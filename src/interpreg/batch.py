@@ -50,7 +50,7 @@ class Batch:
         self.decoder = decoder
         self._z = z
         self._x_hat = x_hat
-        self._interpolator = interpolator or _DEFAULT
+        self.interpolator = interpolator or _DEFAULT
         self._interpolants: list[tuple[Interpolator, Interpolants]] = []
 
     @property
@@ -72,7 +72,7 @@ class Batch:
 
     def interpolants(self, interpolator: Interpolator | None = None) -> Interpolants:
         """The interpolants of ``interpolator``, drawn and decoded once however many terms ask."""
-        interpolator = interpolator or self._interpolator
+        interpolator = interpolator or self.interpolator
         for known, interpolants in self._interpolants:
             if known is interpolator:
                 return interpolants

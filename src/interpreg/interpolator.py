@@ -114,7 +114,10 @@ class Interpolator(nn.Module):
         """The interpolants of a batch of images: ``decoder(mix(encoder(x)))``."""
         encoder, decoder = self._networks()
         _checks.is_tensor("x", x)
-        return decoder(self.sample(encoder(x)).z_mix)
+        z = encoder(x)
+        _checks.is_tensor("encoder", z)
+        _checks.has_batch("encoder", z, len(x))
+        return decoder(self.sample(z).z_mix)
 
     def mix(self, z: Tensor, z_partner: Tensor | None = None, alpha: Tensor | float | None = None) -> Tensor:
         """Mixed codes shaped like ``z``; partners and coefficients are drawn unless given.
@@ -133,13 +136,15 @@ class Interpolator(nn.Module):
             ValueError: fewer than two samples where partners come from the batch itself.
         """
         _checks.is_tensor("z", z)
+        if z_partner is None:
+            self.check_batch(len(z))
         if self.kind == "convex" and z_partner is None and alpha is None:
             return self._convex(z)
-        own_half = self.pairing == "reverse" and z_partner is None and len(z) % 2 == 1
+        middle_alone = self.pairing == "reverse" and z_partner is None and len(z) % 2 == 1
         z_partner = self._partners(z)[0] if z_partner is None else z_partner
         if alpha is None:
             coefficient = self._coefficients(z)
-            if own_half:  # nothing is mixed in the middle of an odd batch, and the critic is told so
+            if middle_alone:  # nothing is mixed in the middle of an odd batch, and the critic is told so
                 rows = torch.arange(len(z), device=z.device).view(-1, *[1] * (z.ndim - 1))
                 coefficient = coefficient * (rows != len(z) // 2)
         else:
@@ -147,6 +152,15 @@ class Interpolator(nn.Module):
             if coefficient.ndim == 1:
                 coefficient = coefficient.view(-1, *[1] * (z.ndim - 1))  # [B, 1, ...]
         return Mix(self.mix(z, z_partner, coefficient), coefficient, z_partner)
+
+    def check_batch(self, size: int) -> None:
+        """Raise ``ValueError`` if ``size`` samples are too few to find partners among themselves."""
+        least = self.ways if self.kind == "convex" else 2
+        if self.pairing in ("reverse", "permutation") and size < least:
+            raise ValueError(
+                f"x: expected a batch of at least {least} samples to mix with each other, got {size}; "
+                "drop the last batch (drop_last=True), or use pairing='prior'"
+            )
 
     def path(self, start: Tensor, end: Tensor, steps: int = 16) -> Tensor:
         """``steps`` evenly spaced points from ``start`` to ``end``, both ends included: ``[B, steps, ...]``.
@@ -208,11 +222,6 @@ class Interpolator(nn.Module):
             partners = [self.pairing(z) for _ in range(count)]
         elif self.pairing == "prior":
             partners = [self._draw_prior(z) for _ in range(count)]
-        elif len(z) < count + 1:
-            raise ValueError(
-                f"x: expected a batch of at least {count + 1} samples to mix with each other, got {len(z)}; "
-                "drop the last batch (drop_last=True), or use pairing='prior'"
-            )
         elif self.pairing == "reverse":
             partners = [z.flip(0)]
         else:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from zoo import PAIRS, Zoo, batch_norm_pair, convolutional_pair, vector_pair
 
-from interpreg import Critic, Interpolator, fresh_copy
+from interpreg import Critic, Interpolator, Reconstruction, fresh_copy
 
 
 class Constant(nn.Module):
@@ -189,13 +189,21 @@ def test_a_critic_cannot_be_a_part_of_the_autoencoder(pair: Zoo) -> None:
         Critic(pair.encoder, pair.decoder, pair.encoder)
 
 
-def test_a_failed_call_counts_for_nothing() -> None:
-    encoder, decoder, x = vector_pair(1)
+def test_a_batch_too_small_is_refused_before_anything_moves() -> None:
+    encoder, decoder, x = batch_norm_pair(1)
     critic = Critic(encoder, decoder)
-    with pytest.raises(ValueError, match=r"x: expected a batch of at least 2 samples"):
-        critic(x)
-    assert critic.step == 0
-    assert not critic.unweighted
+    for reg in (critic, Reconstruction(encoder, decoder) + critic):
+        with pytest.raises(ValueError, match=r"x: expected a batch of at least 2 samples"):
+            reg(x)
+        assert critic.step == 0
+        assert encoder[1].num_batches_tracked == 0
+        assert not reg.unweighted
+
+
+def test_a_batch_of_one_is_enough_for_partners_from_the_prior() -> None:
+    encoder, decoder, x = vector_pair(1)
+    losses = Critic(encoder, decoder, interpolator=Interpolator(pairing="prior"))(x)
+    assert all(loss.isfinite() for loss in losses.values())
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -18,6 +18,21 @@ def test_any_loss_will_do(pair: Zoo, loss: object) -> None:
     torch.testing.assert_close(found["reconstruction"], 3 * expected)
 
 
+def test_a_loss_with_parameters_stays_the_users(pair: Zoo) -> None:
+    class Perceptual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = nn.Conv2d(1, 2, 3)
+
+        def forward(self, x_hat: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+            return F.mse_loss(self.features(x_hat), self.features(x))
+
+    reg = Reconstruction(pair.encoder, pair.decoder, loss=Perceptual())
+    assert reg(pair.x)["reconstruction"].isfinite()
+    assert not list(reg.parameters())
+    assert not reg.state_dict()
+
+
 def test_a_loss_that_is_not_a_scalar_is_refused(pair: Zoo) -> None:
     with pytest.raises(
         ValueError, match=r"reconstruction loss: expected a 0-dim tensor from it, got a torch.float32 tensor"

@@ -28,7 +28,8 @@ def table(scores: Mapping[str, list[Score]]) -> str:
         best = (max if row[0].higher_is_better else min)(values)
         winners = [method for method, value in zip(methods, values, strict=True) if value == best]
         verdict = winners[0] if len(winners) == 1 else "-"  # also where a value is NaN
-        lines.append(" ".join([f"{row[0].name:{wide}}", *(f"{value:9.4f}" for value in values), f"   {verdict}"]))
+        shown = [f"{value:9d}" if isinstance(value, int) else f"{value:9.4f}" for value in values]
+        lines.append(" ".join([f"{row[0].name:{wide}}", *shown, f"   {verdict}"]))
     return "\n".join(lines)
 
 

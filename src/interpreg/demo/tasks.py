@@ -18,7 +18,7 @@ STEPS = 16  # images in an interpolation, as in the paper
 
 
 class Score(NamedTuple):
-    """One row of the table: a measure, and its value for each method."""
+    """One row of the table: a measure and a method's value, whole where it is a count."""
 
     name: str
     value: float
@@ -97,7 +97,7 @@ def lines_task(seed: int, steps: int | None) -> Task:
     def draw(n: int, generator: torch.Generator) -> Tensor:
         return lines.sample(n, size, generator=generator)
 
-    settings = Settings("lines", seed, steps or 3000, learning_rate=1e-3, width=8, scales=3, code_channels=16)
+    settings = Settings("lines", seed, steps or 2500, learning_rate=1e-3, width=8, scales=3, code_channels=16)
     return Task(settings, draw, ends, scores, yardsticks)
 
 

@@ -65,6 +65,9 @@ class Regularizer(nn.Module, ABC):
         """The interpolator that others in a sum may share, if there is one."""
         return None
 
+    def check_batch(self, size: int, lent: Interpolator) -> None:
+        """Raise ``ValueError`` if a batch of ``size`` is too small, ``lent`` standing in for an interpolator."""
+
     def forward(self, x: Tensor, *, z: Tensor | None = None, x_hat: Tensor | None = None) -> dict[str, Tensor]:
         """The weighted losses of a batch, 0-dim each; their sum is the objective of all players at once.
 
@@ -78,6 +81,7 @@ class Regularizer(nn.Module, ABC):
             ValueError: a shape does not fit; the message names whose.
         """
         batch = Batch(x, self.encoder, self.decoder, z=z, x_hat=x_hat, interpolator=self.lends())
+        self.check_batch(len(x), batch.interpolator)  # before a network is called and its statistics move
         terms = self.terms(batch)
         self.unweighted = {name: term.value.detach() for name, term in terms.items()}
         losses = {name: term.value * term.weight for name, term in terms.items()}
@@ -166,6 +170,11 @@ class Sum(Regularizer):
     def lends(self) -> Interpolator | None:
         lent = (part.lends() for part in self.regularizers())
         return self.lender or next((interpolator for interpolator in lent if interpolator is not None), None)
+
+    @override
+    def check_batch(self, size: int, lent: Interpolator) -> None:
+        for part in self.regularizers():
+            part.check_batch(size, lent)
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:

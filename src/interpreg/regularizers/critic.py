@@ -108,10 +108,10 @@ class Critic(Regularizer):
     def terms(self, batch: Batch) -> dict[str, Term]:
         game = GAMES[self.loss]
         mixed = batch.interpolants(self.interpolator)
-        real = batch.x if self.gamma == 1 else mix(batch.x, batch.x_hat, self.gamma)
+        real = batch.x.detach() if self.gamma == 1 else mix(batch.x.detach(), batch.x_hat.detach(), self.gamma)
         fooled = self._read(functional_call(self.network, _frozen(self.network), (mixed.x_mix,)), mixed)
         on_mix = self._read(self.network(mixed.x_mix.detach()), mixed)
-        on_real = self._read(self.network(real.detach()), mixed)
+        on_real = self._read(self.network(real), mixed)
         critic_weight = self._schedule(self.critic_weight, self.critic_start)
         return {
             "interpolation": Term(
@@ -126,6 +126,10 @@ class Critic(Regularizer):
         return self.interpolator
 
     @override
+    def check_batch(self, size: int, lent: Interpolator) -> None:
+        (self.interpolator or lent).check_batch(size)
+
+    @override
     def advance(self) -> None:
         self.step += 1
         if not torch.compiler.is_compiling():
@@ -136,7 +140,7 @@ class Critic(Regularizer):
         _checks.is_tensor("critic network", said)
         _checks.has_batch("critic network", said, len(mixed.x_mix))
         if self.judge == "mean":
-            return said.reshape(len(said), -1).mean(1)
+            return said.reshape(len(said), -1).mean(1, dtype=torch.promote_types(said.dtype, torch.float32))
         if self.judge == "code":
             _checks.has_shape("critic network", said, mixed.z_mix.shape, "the code (judge='code')")
             return said

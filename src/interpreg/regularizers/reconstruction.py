@@ -44,13 +44,14 @@ class Reconstruction(Regularizer):
         if not callable(loss):
             _checks.is_one_of("reconstruction loss", loss, LOSSES)
         super().__init__(encoder, decoder)
-        self.loss = loss if callable(loss) else LOSSES[loss]
+        # in a tuple: a loss that is a module, a perceptual one say, is the user's and not this module's
+        self._loss = (loss if callable(loss) else LOSSES[loss],)
         self.weight = _checks.is_number("weight", weight)
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
         dtype = torch.promote_types(batch.x.dtype, torch.float32)
-        value = self.loss(batch.x_hat.to(dtype), batch.x.to(dtype))
+        value = self._loss[0](batch.x_hat.to(dtype), batch.x.to(dtype))
         if not isinstance(value, Tensor) or value.ndim != 0:
             raise ValueError(
                 f"reconstruction loss: expected a 0-dim tensor from it, got {_checks.describe(value)}"
