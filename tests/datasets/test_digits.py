@@ -13,5 +13,5 @@ def test_all_digits_are_there_in_order_and_range() -> None:
     assert torch.equal((images[:, 0] + 1) * 8, torch.tensor(raw.images).float())
     assert torch.equal(torch.cat([data.train_labels, data.test_labels]), torch.tensor(raw.target))
     assert (images.min(), images.max()) == (-1, 1)
-    assert len(data.test) == 360
+    assert len(data.test) == 382
     assert set(data.test_labels.tolist()) == set(range(10))

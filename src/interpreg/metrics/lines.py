@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -70,8 +71,8 @@ def line_scores(paths: Tensor) -> LineScores:
         raise ValueError(f"paths: expected at least one path of two steps, got {_checks.describe(paths)}")
     if not paths.isfinite().all():
         raise ValueError("paths: expected finite pixels, got some that are NaN or infinite")
-    grid = torch.linspace(0, 2 * math.pi * (1 - 1 / REFERENCES), REFERENCES, dtype=torch.float64)
-    grid = grid.to(paths.device)
+    # numpy's, because torch's differs in last digits, which decide on which side of a jump a diagonal falls
+    grid = torch.from_numpy(np.linspace(0, 2 * np.pi - 2 * np.pi / REFERENCES, REFERENCES)).to(paths.device)
     distances, indices = nearest(rearrange(paths, "n t c h w -> (n t) c h w"), lines.render(grid, paths.shape[-1]))
     turns = _turns(grid[indices].view(paths.shape[:2]))  # [n, steps - 1]
 
