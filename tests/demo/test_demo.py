@@ -68,12 +68,22 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     assert resumed.step == 10
 
 
-def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("steps", "scale", "trained", "said"),
+    [(3, 1.0, 0, "going on from step 3 of 3"), (4, 1.0, 4, "starting anew"), (3, 0.5, 3, "starting anew")],
+)
+def test_only_a_checkpoint_of_the_same_settings_and_data_is_gone_on_from(
+    steps: int, scale: float, trained: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     training.train(training.start("plain", settings(3)), draw, tmp_path / "run.pt")
-    drawn = []
-    other = training.start("plain", settings(4))
-    training.train(other, lambda n, g: drawn.append(n) or draw(n, g), tmp_path / "run.pt")
-    assert len(drawn) == 4
+    run = training.start("plain", settings(steps))
+    before = run.encoder[0].weight.detach().clone()
+    updates = []
+    run.optimizer.register_step_post_hook(lambda *_: updates.append(1))
+    training.train(run, lambda n, g: scale * draw(n, g), tmp_path / "run.pt")
+    assert len(updates) == trained
+    assert said in capsys.readouterr().out
+    assert not torch.equal(run.encoder[0].weight, before)
 
 
 def test_interrupting_leaves_no_picture_and_says_how_to_go_on(

@@ -1,5 +1,6 @@
 """Training one autoencoder: a progress bar, checkpoints as it goes, and the same result if interrupted."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -92,17 +93,21 @@ def start(method: str, settings: Settings) -> Run:
 
 
 def train(run: Run, draw: Callable[[int, torch.Generator], Tensor], checkpoint: Path) -> None:
-    """Train to the end of the settings' steps, going on from ``checkpoint`` if it is of the same settings.
+    """Train to the end of the settings' steps, from ``checkpoint`` on if it is of the same settings and data.
 
     Args:
         run: where to start; changed in place.
         draw: given a batch size and a generator, a batch of images.
         checkpoint: written every few hundred steps, whole or not at all.
     """
+    data = fingerprint(draw)
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
-        if state["settings"] == asdict(run.settings):
+        if state["settings"] == asdict(run.settings) and state["data"] == data:
             run.load(state)
+            print(f"{run.method}: going on from step {run.step} of {run.settings.steps} in {checkpoint}")
+        else:
+            print(f"{run.method}: starting anew, because {checkpoint} is of other settings or data")
     tqdm = need("tqdm", "demo", "the demo").tqdm
     bar = tqdm(total=run.settings.steps, initial=run.step, desc=f"{run.method:5}", unit="step", mininterval=0.5)
     try:
@@ -115,9 +120,14 @@ def train(run: Run, draw: Callable[[int, torch.Generator], Tensor], checkpoint: 
                 run.history.append({"step": run.step} | values)
                 bar.set_postfix({name: f"{value:.4f}" for name, value in values.items()}, refresh=False)
             if run.step % SAVE == 0 or run.step == run.settings.steps:
-                save(run.state(), checkpoint)
+                save(run.state() | {"data": data}, checkpoint)
     finally:
         bar.close()
+
+
+def fingerprint(draw: Callable[[int, torch.Generator], Tensor]) -> str:
+    """What tells the data apart: a hash of one batch."""
+    return hashlib.sha256(draw(64, torch.Generator().manual_seed(0)).numpy().tobytes()).hexdigest()
 
 
 def save(state: dict[str, Any], path: Path) -> None:
