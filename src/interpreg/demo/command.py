@@ -46,9 +46,8 @@ def run(arguments: argparse.Namespace) -> None:
         report.numbers(scores, runs, folder / "results.json")
         report.picture(runs, task, folder / "interpolations.png")
     print(f"\n{report.table(scores)}\n\n{task.yardsticks}")
-    print(
-        f"\n{time.monotonic() - began:.0f} seconds this time, {task.settings.steps} steps each, seed {arguments.seed}."
-    )
+    seconds = time.monotonic() - began
+    print(f"\n{seconds:.0f} seconds this time, {task.settings.steps} steps each, seed {arguments.seed}.")
     print(f"Picture: {folder / 'interpolations.png'}\nNumbers: {folder / 'results.json'}")
 
 
