@@ -182,6 +182,14 @@ def test_a_critic_that_does_not_fit_is_refused(pair: Zoo, network: nn.Module, ju
         Critic(encoder, decoder, network, judge=judge)(x)
 
 
+def test_a_scripted_critic_is_refused(pair: Zoo) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own word on scripting
+        network = nn.Sequential(nn.Flatten(), torch.jit.script(nn.Linear(64, 1)))
+    with pytest.raises(TypeError, match=r"critic network: expected plain modules, got some made by torch.jit"):
+        Critic(pair.encoder, pair.decoder, network)
+
+
 def test_a_critic_cannot_be_a_part_of_the_autoencoder(pair: Zoo) -> None:
     with pytest.raises(
         ValueError, match=r"critic network: expected parameters of its own, got some of the encoder's"

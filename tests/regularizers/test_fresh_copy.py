@@ -1,5 +1,7 @@
 """Fresh copies: the same architecture, nothing of what the original knows."""
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -79,6 +81,24 @@ def test_hooks_that_are_architecture_do() -> None:
 def test_a_compiled_encoder_gives_an_ordinary_copy() -> None:
     copy = fresh_copy(torch.compile(nn.Sequential(nn.Linear(4, 4))))
     assert type(copy) is nn.Sequential
+
+
+def test_what_a_forward_pass_left_behind_does_not_prevent_a_copy() -> None:
+    class Keeping(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.kept = super().forward(x)
+            return self.kept
+
+    encoder = nn.Sequential(Keeping(4, 4))
+    encoder(torch.randn(2, 4))
+    copy = fresh_copy(encoder)
+    assert copy(torch.zeros(2, 4)).shape == (2, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's own word on old-style weight_norm
+        encoder = nn.Sequential(torch.nn.utils.weight_norm(nn.Linear(4, 4)))
+    encoder(torch.randn(2, 4))
+    copy = fresh_copy(encoder)
+    assert not torch.allclose(copy(torch.eye(4)), encoder(torch.eye(4)))
 
 
 class Uncopyable(nn.Linear):

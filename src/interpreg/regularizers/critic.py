@@ -59,6 +59,9 @@ class Critic(Regularizer):
     Steps are counted in the buffer ``step``: one for each call in training mode with gradients enabled (so one
     a micro-batch where gradients are accumulated).
 
+    A network with activation checkpointing cannot be frozen: torch recomputes it unfrozen in the backward, and
+    says so with a ``CheckpointError``. In the encoder and decoder checkpointing is welcome.
+
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a network that shares parameters
             with the encoder or decoder; at a call, an output that does not match ``judge``.
@@ -97,7 +100,7 @@ class Critic(Regularizer):
         self.interpolator = _strategy(interpolator)
         self.loss = loss
         self.judge = judge
-        self.network = fresh_copy(encoder) if network is None else _own(network, encoder, decoder)
+        self.network = _own(fresh_copy(encoder) if network is None else network, encoder, decoder)
         if spectral_norm:
             _normalise(self.network)
         device = next(self.network.parameters()).device
@@ -167,30 +170,25 @@ class Critic(Regularizer):
 
 
 class _Watch:
-    """Notices that nobody ever updates a critic.
+    """Notices that nobody ever updates a critic, though gradients are waiting for it call after call.
 
-    A parameter's version counts its in-place changes, so the step of most optimizers shows in it, at no cost. A
-    critic that has gradients and the same versions call after call is in no optimizer, or in one whose kernels
-    do not count (fused ones): its values then decide, looked at once in a lifetime.
+    Gradients that are cleared begin the count anew, so most loops never get further than a look at ``grad``.
+    Where they are zeroed in place, the values decide, looked at once in a lifetime.
     """
 
     def __init__(self) -> None:
-        self.versions = -1
-        self.idle = 0
+        self.waiting = 0
         self.sums: list[Tensor] = []
 
     def look(self, network: nn.Module) -> None:
-        if self.idle > PATIENCE:
+        if self.waiting > PATIENCE:
             return
         trained = [p for p in network.parameters() if p.requires_grad]
-        versions = sum(p._version for p in trained)
-        waiting = any(p.grad is not None for p in trained)
-        self.idle = self.idle + 1 if waiting and versions == self.versions else 0
-        self.versions = versions
-        if self.idle == 1:
+        self.waiting = self.waiting + 1 if any(p.grad is not None for p in trained) else 0
+        if self.waiting == 1:
             self.sums = [p.detach().sum() for p in trained]
-        elif self.idle > PATIENCE and all(
-            torch.equal(p.sum(), s) for p, s in zip(trained, self.sums, strict=True)
+        elif self.waiting > PATIENCE and all(
+            torch.equal(p.detach().sum(), was) for p, was in zip(trained, self.sums, strict=True)
         ):
             warnings.warn(
                 f"the critic has had gradients for {PATIENCE} training calls and was never updated: "
@@ -209,6 +207,10 @@ def _own(network: object, encoder: object, decoder: object) -> nn.Module:
     """``network``, if it is one that a critic can train without touching the pair."""
     if not isinstance(network, nn.Module):
         raise TypeError(f"critic network: expected an nn.Module to train, got {_checks.describe(network)}")
+    if any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
+        raise TypeError(
+            "critic network: expected plain modules, got some made by torch.jit, which cannot be frozen"
+        )
     _checks.is_whole("critic network", network, "leave the critic whole and wrap it in DistributedDataParallel")
     trained = {id(p) for p in network.parameters() if p.requires_grad}
     if not trained:

@@ -47,8 +47,11 @@ def fresh_copy(network: object) -> nn.Module:
     lazy = [n for n, p in network.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
     if lazy:
         raise ValueError(f"{_NO_COPY}{lazy[0]!r} has no shape yet; run one batch through the encoder first")
+    # What a forward pass left on a module (old-style weight_norm's weight, a kept activation) has a history, and
+    # torch copies no tensor that has one; the copy gets its value.
+    kept = [t for m in network.modules() for t in vars(m).values() if isinstance(t, Tensor) and not t.is_leaf]
     try:
-        fresh = copy.deepcopy(network)
+        fresh = copy.deepcopy(network, {id(t): t.detach().clone() for t in kept})
     except Exception as error:
         raise ValueError(f"{_NO_COPY}copying it failed with {type(error).__name__}: {error}") from error
     before = {name: p.detach().clone() for name, p in fresh.named_parameters()}
