@@ -135,6 +135,28 @@ def test_compiled_gradients_are_the_eager_ones(zoo: Zoo) -> None:
         torch.testing.assert_close(traced, eager)
 
 
+def test_a_loop_with_batches_of_any_size_compiles_to_three_graphs() -> None:
+    """One for the first size, one for any even and one for any odd size; a step counter and a ramp among them."""
+    encoder, decoder, _ = vector_pair()
+    reg = ACAIRegularizer(encoder, decoder, reconstruction=None, adversarial_start=2, adversarial_ramp=3)
+    graphs = []
+
+    def count(graph: torch.fx.GraphModule, inputs: object) -> torch.fx.GraphModule:
+        graphs.append(graph)
+        return graph
+
+    @torch.compile(fullgraph=True, backend=count)
+    def step(x: torch.Tensor) -> torch.Tensor:
+        z = encoder(x)
+        x_hat = decoder(z)
+        return (x_hat - x).abs().mean() + sum(reg(x, z=z, x_hat=x_hat).values())
+
+    for size in (6, 8, 7, 5, 12, 9, 2, 3):
+        step(vector_pair(size).x).backward()
+    assert len(graphs) == 3
+    assert reg.critic.step == 8
+
+
 @pytest.mark.skipif(not shutil.which("c++"), reason="Inductor needs a C++ compiler, and there is none here")
 def test_inductor_trains_as_eager_does() -> None:
     """Its random numbers are its own, so what is compared is where training gets to."""
