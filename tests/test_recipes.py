@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -101,6 +102,11 @@ def test_a_sum_shares_one_forward_pass(pair: Zoo) -> None:
         "critic/interpolation_2",
         "critic/real_2",
     ]
+
+
+def test_numpys_numbers_are_numbers(pair: Zoo) -> None:
+    reg = ACAIRegularizer(pair.encoder, pair.decoder, weight=np.float32(0.5), adversarial_start=np.int64(3))
+    assert (reg.critic.weight, reg.critic.adversarial_start) == (0.5, 3)
 
 
 def test_reconstruction_may_be_left_to_the_loop(pair: Zoo) -> None:

@@ -5,6 +5,7 @@ None of them looks at the values of a tensor, so none of them waits for a device
 
 import math
 from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -66,21 +67,22 @@ def is_whole(name: str, module: nn.Module, instead: str) -> None:
 
 def is_number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> float:
     """``value`` as a float; ``TypeError`` or ``ValueError`` unless it is finite and in [low, high]."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):  # numpy's too
         raise TypeError(f"{name}: expected a number, got {describe(value)}")
-    if not (math.isfinite(value) and low <= value <= high):
+    number = float(value)
+    if not (math.isfinite(number) and low <= number <= high):
         bounds = f"in [{low:g}, {high:g}]" if high < math.inf else f"of at least {low:g}"
         raise ValueError(f"{name}: expected a finite number {bounds}, got {value!r}")
-    return float(value)
+    return number
 
 
 def is_count(name: str, value: Any, low: int = 0) -> int:
     """``value``; ``TypeError`` or ``ValueError`` unless it is an int of at least ``low``."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name}: expected an int, got {describe(value)}")
     if value < low:
         raise ValueError(f"{name}: expected an int of at least {low}, got {value}")
-    return value
+    return int(value)
 
 
 def is_interval(name: str, value: Any) -> tuple[float, float]:
