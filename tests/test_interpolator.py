@@ -113,8 +113,8 @@ def test_convex_partners_are_all_different(n: int, seed: int) -> None:
 def test_partners_from_the_prior_or_from_the_caller() -> None:
     one = torch.randn(1, 4)
     assert Interpolator(pairing="prior").sample(one).z_mix.isfinite().all()  # a batch of one is enough
-    prior = lambda z: torch.full_like(z, 3.0)  # noqa: E731
-    assert torch.equal(Interpolator(pairing="prior", prior=prior).sample(one).z_partner, torch.full((1, 4), 3.0))
+    threes = Interpolator(pairing="prior", prior=lambda z: torch.full_like(z, 3.0))
+    assert torch.equal(threes.sample(one).z_partner, torch.full((1, 4), 3.0))
     assert torch.equal(Interpolator(pairing=lambda z: z + 1).sample(one).z_partner, one + 1)
     given_partner = torch.zeros(1, 4)
     assert torch.equal(Interpolator().mix(one, given_partner, alpha=0.25), 0.25 * one)

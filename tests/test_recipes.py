@@ -21,7 +21,10 @@ def straight_acai(
     column = alpha.reshape(-1, *[1] * (z.dim() - 1))
     x_hat = decoder(z)
     x_mix = decoder(column * z + (1 - column) * torch.flip(z, [0]))
-    judge = lambda image: critic(image).flatten(1).mean(dim=1)  # noqa: E731 - the paper's d
+
+    def judge(image: Tensor) -> Tensor:
+        return critic(image).flatten(1).mean(dim=1)
+
     losses = {
         "reconstruction": ((x_hat - x) ** 2).mean(),
         "interpolation": weight * (judge(x_mix) ** 2).mean(),

@@ -56,8 +56,16 @@ def test_draws_where_it_is_told_to() -> None:
             r"rows\['b'\]: expected the shape of",
         ),
         ({"a": torch.zeros(2, 3, 1, 4, 4).int()}, r"rows\['a'\]: expected a floating point tensor"),
+        ({"a": [[0.0]]}, r"rows\['a'\]: expected a tensor, got a list"),
+        ({"a": torch.zeros(0, 3, 1, 4, 4)}, r"rows: expected shape"),
     ],
 )
 def test_bad_input_is_named(rows: dict[str, torch.Tensor], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         interpolation_rows(rows)
+
+
+def test_ends_that_do_not_fit_are_named() -> None:
+    rows = {"a": torch.zeros(2, 3, 1, 4, 4)}
+    with pytest.raises(ValueError, match=r"ends\[1\]: expected the shape of one image a path, \(2, 1, 4, 4\)"):
+        interpolation_rows(rows, (torch.zeros(2, 1, 4, 4), torch.zeros(3, 1, 4, 4)))

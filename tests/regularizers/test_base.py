@@ -28,7 +28,9 @@ def test_a_sum_is_the_sum_of_its_parts(pair: Zoo) -> None:
 
 
 def test_sums_are_flat_and_recipes_stay_whole(pair: Zoo) -> None:
-    make = lambda: Reconstruction(pair.encoder, pair.decoder)  # noqa: E731
+    def make() -> Reconstruction:
+        return Reconstruction(pair.encoder, pair.decoder)
+
     acai = ACAIRegularizer(pair.encoder, pair.decoder)
     total = make() + (make() + acai) + make()
     assert list(total.parts) == ["reconstruction", "reconstruction_2", "acai", "reconstruction_3"]

@@ -35,14 +35,7 @@ def interpolation_rows(
         TypeError, ValueError: no methods, or tensors of the wrong type or shape.
         ImportError: matplotlib is not installed.
     """
-    if not rows:
-        raise ValueError("rows: expected at least one method, got none")
-    shape = next(iter(rows.values())).shape
-    for name, paths in rows.items():
-        _checks.is_tensor(f"rows[{name!r}]", paths)
-        _checks.has_shape(f"rows[{name!r}]", paths, shape, "the other methods")
-    if len(shape) != 5 or shape[2] not in (1, 3):
-        raise ValueError(f"rows: expected shape [n, steps, 1 or 3, H, W], got {tuple(shape)}")
+    shape = _checked(rows, ends)
     pyplot = need("matplotlib.pyplot", "plot", "interpolation_rows")
     n, steps, _, height, width = shape
     rim = max(1, round(RIM * height))
@@ -75,6 +68,23 @@ def interpolation_rows(
     for spine in ax.spines.values():
         spine.set_visible(False)
     return ax
+
+
+def _checked(rows: Mapping[str, Tensor], ends: tuple[Tensor, Tensor] | None) -> torch.Size:
+    """The shape that all methods' paths have."""
+    if not rows:
+        raise ValueError("rows: expected at least one method, got none")
+    for name, paths in rows.items():
+        _checks.is_tensor(f"rows[{name!r}]", paths)
+    shape = next(iter(rows.values())).shape
+    for name, paths in rows.items():
+        _checks.has_shape(f"rows[{name!r}]", paths, shape, "the other methods")
+    if len(shape) != 5 or shape[2] not in (1, 3) or 0 in shape:
+        raise ValueError(f"rows: expected shape [n, steps, 1 or 3, H, W], got {tuple(shape)}")
+    for index, end in enumerate(ends or ()):
+        _checks.is_tensor(f"ends[{index}]", end)
+        _checks.has_shape(f"ends[{index}]", end, torch.Size([shape[0], *shape[2:]]), "one image a path")
+    return shape
 
 
 def _strip(path: Tensor, ends: tuple[Tensor, Tensor] | None, rim: int, gap: int) -> Tensor:
