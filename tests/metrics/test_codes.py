@@ -41,6 +41,16 @@ def test_whitening_makes_scale_and_rotation_irrelevant() -> None:
     )
 
 
+def test_whitening_keeps_a_loud_direction_from_drowning_the_classes() -> None:
+    """A fourth dimension of noise a thousand times as large: k-means on raw codes would cut along it."""
+
+    def noisy(n: int) -> tuple[Tensor, Tensor]:
+        codes, labels = blobs(n)
+        return torch.cat([codes, 1000 * torch.rand(n, 1)], dim=1), labels
+
+    assert clustering_accuracy(*noisy(300), *noisy(300)) > 0.9
+
+
 def test_codes_of_any_rank_are_flattened() -> None:
     (codes, labels), (test_codes, test_labels) = blobs(90), blobs(60)
     shaped = codes.view(90, 3, 1, 1), labels, test_codes.view(60, 3, 1, 1), test_labels

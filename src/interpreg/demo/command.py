@@ -1,6 +1,7 @@
 """``python -m interpreg demo``."""
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -17,7 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the networks, batches and pairs (%(default)s)")
     parser.add_argument("--steps", type=_count, help="training steps of each model (as many as fit in 3 minutes)")
     parser.add_argument(
-        "--threads", type=_count, default=2, help="of the CPU; more is rarely faster (%(default)s)"
+        "--threads",
+        type=_count,
+        default=min(2, os.cpu_count() or 1),
+        help="of the CPU; more is rarely faster (%(default)s)",
     )
     parser.add_argument("--out", type=Path, default=Path("demo-out"), help="folder to write to (%(default)s)")
     parser.add_argument("--fresh", action="store_true", help="train anew, whatever an earlier run left")
