@@ -151,6 +151,14 @@ def test_a_critic_that_is_updated_is_not_called_out(pair: Zoo, options: dict[str
                 optimizer.zero_grad(set_to_none=False)
 
 
+def test_calls_without_a_backward_accuse_nobody(pair: Zoo) -> None:
+    critic = Critic(pair.encoder, pair.decoder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(250):
+            critic(pair.x)
+
+
 @pytest.mark.parametrize(
     ("network", "judge", "message"),
     [
