@@ -9,6 +9,8 @@ import pytest
 import torch
 from zoo import vector_pair
 
+import interpreg
+
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
@@ -31,6 +33,20 @@ def test_readme(block: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_readme_claims_are_executable() -> None:
     assert len(BLOCKS) == 4
+
+
+@pytest.mark.parametrize("page", ["quickstart", "extending"])
+def test_pages(page: str) -> None:
+    """The blocks that the build of the documentation does not run itself."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.DOTALL)
+    assert blocks
+    encoder, decoder, x = vector_pair(8)
+    names = vars(interpreg) | {"encoder": encoder, "decoder": decoder, "x": x}
+    names["reg"] = interpreg.ACAIRegularizer(encoder, decoder)
+    for block in blocks:
+        exec(block, names)
+    assert all(loss.isfinite() for loss in names["reg"](x).values())
+    assert page != "extending" or "sparse" in names["reg"](x)
 
 
 def example(name: str) -> ModuleType:

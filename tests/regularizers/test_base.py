@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from zoo import Zoo, vector_pair
 
-from interpreg import ACAIRegularizer, Critic, Interpolator, Reconstruction, Regularizer, Sum
+from interpreg import ACAIRegularizer, Batch, Critic, Interpolator, Reconstruction, Regularizer, Sum, Term
 
 
 def test_plus_and_sum_are_the_same(pair: Zoo) -> None:
@@ -109,9 +109,6 @@ def test_what_cannot_be_added_is_refused(pair: Zoo) -> None:
 
 
 def test_the_smallest_extension_is_one_method(pair: Zoo) -> None:
-    from interpreg._types import Term
-    from interpreg.batch import Batch
-
     class Sparse(Regularizer):
         name = "sparse"
 

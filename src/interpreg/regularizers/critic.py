@@ -19,7 +19,7 @@ from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.fresh_copy import fresh_copy
 
 JUDGES = ("mean", "code", "logit")
-PATIENCE = 100  # backward passes without an update after which a critic counts as forgotten
+PATIENCE = 100  # training calls with gradients waiting after which a critic counts as forgotten
 
 
 class Critic(Regularizer):
@@ -173,7 +173,7 @@ class _Watch:
     """Notices that nobody ever updates a critic, though gradients are waiting for it call after call.
 
     Gradients that are cleared begin the count anew, so most loops never get further than a look at ``grad``.
-    Where they are zeroed in place, the values decide, looked at once in a lifetime.
+    Where they are zeroed in place, the values half-way and at the end decide, compared once in a lifetime.
     """
 
     def __init__(self) -> None:
@@ -185,13 +185,13 @@ class _Watch:
             return
         trained = [p for p in network.parameters() if p.requires_grad]
         self.waiting = self.waiting + 1 if any(p.grad is not None for p in trained) else 0
-        if self.waiting == 1:
+        if self.waiting == PATIENCE // 2:
             self.sums = [p.detach().sum() for p in trained]
         elif self.waiting > PATIENCE and all(
             torch.equal(p.detach().sum(), was) for p, was in zip(trained, self.sums, strict=True)
         ):
             warnings.warn(
-                f"the critic has had gradients for {PATIENCE} training calls and was never updated: "
+                f"the critic has had gradients for {PATIENCE} training calls and is not updated: "
                 "add *reg.parameters() to an optimizer (reg.check_optimizers(optimizer) tells at once)",
                 stacklevel=4,
             )
