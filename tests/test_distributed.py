@@ -71,6 +71,23 @@ def test_a_sharded_critic_is_refused_and_a_sharded_encoder_has_no_copy(tmp_path:
         distributed.destroy_process_group()
 
 
+@pytest.mark.filterwarnings("ignore:FSDP2-wrapped module")  # the test's decoder ends in a view
+def test_encoder_and_decoder_may_be_sharded(tmp_path: Path) -> None:
+    distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    try:
+        encoder, decoder, critic = networks()
+        expected = gradients((encoder, decoder, critic), 0)
+        encoder, decoder, critic = networks()
+        for network in (encoder, decoder):
+            fully_shard(network, mesh=init_device_mesh("cpu", (1,)))
+        found = gradients((encoder, decoder, critic), 0)
+        for one, other in zip(found, expected, strict=True):
+            whole = one.full_tensor() if hasattr(one, "full_tensor") else one
+            torch.testing.assert_close(whole, other, rtol=1e-12, atol=1e-14)
+    finally:
+        distributed.destroy_process_group()
+
+
 def test_a_wrapped_encoder_needs_a_critic_that_is_wrapped_too(tmp_path: Path) -> None:
     distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
     try:

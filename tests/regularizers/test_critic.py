@@ -6,6 +6,7 @@ import warnings
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from zoo import PAIRS, Zoo, batch_norm_pair, convolutional_pair, vector_pair
 
 from interpreg import Critic, Interpolator, Reconstruction, fresh_copy
@@ -194,6 +195,31 @@ def test_a_scripted_critic_is_refused(pair: Zoo) -> None:
         network = nn.Sequential(nn.Flatten(), torch.jit.script(nn.Linear(64, 1)))
     with pytest.raises(TypeError, match=r"critic network: expected plain modules, got some made by torch.jit"):
         Critic(pair.encoder, pair.decoder, network)
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return checkpoint(self.module, x, use_reentrant=False)
+
+
+def test_encoders_and_decoders_may_be_what_a_critic_may_not(pair: Zoo) -> None:
+    """Checkpointed and scripted, with the gradients of the plain pair."""
+    critic = fresh_copy(pair.encoder)
+    own = [*pair.encoder.parameters(), *pair.decoder.parameters()]
+    gradients = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own word on scripting
+        scripted = torch.jit.script(pair.encoder), torch.jit.script(pair.decoder)
+    for encoder, decoder in [pair[:2], (Checkpointed(pair.encoder), Checkpointed(pair.decoder)), scripted]:
+        torch.manual_seed(1)
+        losses = Critic(encoder, decoder, critic)(pair.x)
+        gradients.append(torch.autograd.grad(losses["interpolation"], own))
+    for other in gradients[1:]:
+        torch.testing.assert_close(other, gradients[0])
 
 
 def test_a_critic_cannot_be_a_part_of_the_autoencoder(pair: Zoo) -> None:
