@@ -1,7 +1,10 @@
 """Encoder, decoder and critic each in DistributedDataParallel, over two processes."""
 
+import gc
 import socket
+import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from zoo import vector_pair
 from interpreg import ACAIRegularizer, fresh_copy
 
 WORLD = 2
+PATIENCE = 180  # seconds
 
 
 def networks() -> tuple[nn.Module, nn.Module, nn.Module]:
@@ -39,16 +43,39 @@ def gradients(modules: tuple[nn.Module, ...], rank: int) -> list[Tensor]:
 def work(rank: int, port: int, folder: str) -> None:
     warnings.simplefilter("ignore")
     distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=WORLD)
-    wrapped = tuple(DistributedDataParallel(module) for module in networks())
-    torch.save(gradients(wrapped, rank), f"{folder}/{rank}.pt")
+    torch.save(gradients(tuple(DistributedDataParallel(m) for m in networks()), rank), f"{folder}/{rank}.pt")
+    _leave()
+
+
+def _leave() -> None:
+    """Destroy the process group after, never before, the wrappers that use it.
+
+    A wrapper that holds the last reference joins gloo's threads with the interpreter locked, and they may be
+    waiting for the interpreter: a deadlock, now and then.
+    """
+    gc.collect()
     distributed.destroy_process_group()
+
+
+@pytest.fixture
+def process_group(tmp_path: Path) -> Iterator[None]:
+    """A group of this process alone, left when the test's wrappers are gone."""
+    distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    yield
+    _leave()
 
 
 def test_gradients_are_exactly_the_mean_over_processes(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    multiprocessing.spawn(work, (port, str(tmp_path)), nprocs=WORLD)
+    processes = multiprocessing.spawn(work, (port, str(tmp_path)), nprocs=WORLD, join=False)
+    deadline = time.monotonic() + PATIENCE
+    while not processes.join(timeout=1):
+        if time.monotonic() > deadline:
+            for process in processes.processes:
+                process.kill()
+            pytest.fail(f"the processes did not finish within {PATIENCE} seconds")
     alone = [gradients(networks(), rank) for rank in range(WORLD)]
     for rank in range(WORLD):
         together = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
@@ -56,43 +83,32 @@ def test_gradients_are_exactly_the_mean_over_processes(tmp_path: Path) -> None:
             torch.testing.assert_close(found, sum(own) / WORLD, rtol=1e-12, atol=1e-14)
 
 
-def test_a_sharded_critic_is_refused_and_a_sharded_encoder_has_no_copy(tmp_path: Path) -> None:
-    distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
-    try:
-        encoder, decoder, critic = networks()
-        fully_shard(critic, mesh=init_device_mesh("cpu", (1,)))
-        with pytest.raises(
-            TypeError, match=r"critic network: expected whole parameters, got '1.weight' sharded .* leave"
-        ):
-            ACAIRegularizer(encoder, decoder, critic=critic)
-        with pytest.raises(TypeError, match=r"encoder: expected whole parameters, .* before sharding the encoder"):
-            ACAIRegularizer(critic, decoder)
-    finally:
-        distributed.destroy_process_group()
+@pytest.mark.usefixtures("process_group")
+def test_a_sharded_critic_is_refused_and_a_sharded_encoder_has_no_copy() -> None:
+    encoder, decoder, critic = networks()
+    fully_shard(critic, mesh=init_device_mesh("cpu", (1,)))
+    with pytest.raises(
+        TypeError, match=r"critic network: expected whole parameters, got '1.weight' sharded .* leave"
+    ):
+        ACAIRegularizer(encoder, decoder, critic=critic)
+    with pytest.raises(TypeError, match=r"encoder: expected whole parameters, .* before sharding the encoder"):
+        ACAIRegularizer(critic, decoder)
 
 
+@pytest.mark.usefixtures("process_group")
 @pytest.mark.filterwarnings("ignore:FSDP2-wrapped module")  # the test's decoder ends in a view
-def test_encoder_and_decoder_may_be_sharded(tmp_path: Path) -> None:
-    distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
-    try:
-        encoder, decoder, critic = networks()
-        expected = gradients((encoder, decoder, critic), 0)
-        encoder, decoder, critic = networks()
-        for network in (encoder, decoder):
-            fully_shard(network, mesh=init_device_mesh("cpu", (1,)))
-        found = gradients((encoder, decoder, critic), 0)
-        for one, other in zip(found, expected, strict=True):
-            whole = one.full_tensor() if hasattr(one, "full_tensor") else one
-            torch.testing.assert_close(whole, other, rtol=1e-12, atol=1e-14)
-    finally:
-        distributed.destroy_process_group()
+def test_encoder_and_decoder_may_be_sharded() -> None:
+    expected = gradients(networks(), 0)
+    encoder, decoder, critic = networks()
+    for network in (encoder, decoder):
+        fully_shard(network, mesh=init_device_mesh("cpu", (1,)))
+    for found, plain in zip(gradients((encoder, decoder, critic), 0), expected, strict=True):
+        whole = found.full_tensor() if hasattr(found, "full_tensor") else found
+        torch.testing.assert_close(whole, plain, rtol=1e-12, atol=1e-14)
 
 
-def test_a_wrapped_encoder_needs_a_critic_that_is_wrapped_too(tmp_path: Path) -> None:
-    distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
-    try:
-        encoder, decoder, _ = (DistributedDataParallel(module) for module in networks())
-        with pytest.raises(TypeError, match=r"it is wrapped in DistributedDataParallel; give the critic as"):
-            ACAIRegularizer(encoder, decoder)
-    finally:
-        distributed.destroy_process_group()
+@pytest.mark.usefixtures("process_group")
+def test_a_wrapped_encoder_needs_a_critic_that_is_wrapped_too() -> None:
+    encoder, decoder, _ = (DistributedDataParallel(module) for module in networks())
+    with pytest.raises(TypeError, match=r"it is wrapped in DistributedDataParallel; give the critic as"):
+        ACAIRegularizer(encoder, decoder)
