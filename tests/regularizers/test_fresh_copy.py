@@ -106,6 +106,17 @@ class Uncopyable(nn.Linear):
         raise RuntimeError("no copies of me")
 
 
+class Unresettable(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(2, 2)
+        self.made = True
+
+    def reset_parameters(self) -> None:
+        if hasattr(self, "made"):
+            raise RuntimeError("once only")
+        super().reset_parameters()
+
+
 @pytest.mark.parametrize(
     ("network", "message"),
     [
@@ -113,6 +124,7 @@ class Uncopyable(nn.Linear):
         (nn.LazyLinear(4), r"'weight' has no shape yet; run one batch"),
         (Uncopyable(2, 2), r"copying it failed with RuntimeError: no copies of me"),
         (nn.Flatten(), r"it has no parameters to train"),
+        (Unresettable(), r"resetting its Unresettable failed with RuntimeError: once only"),
     ],
 )
 def test_what_has_no_fresh_copy_is_refused(network: object, message: str) -> None:

@@ -103,7 +103,7 @@ def train(run: Run, draw: Callable[[int, torch.Generator], Tensor], checkpoint: 
     data = fingerprint(draw)
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
-        if state["settings"] == asdict(run.settings) and state["data"] == data:
+        if (state.get("settings"), state.get("data")) == (asdict(run.settings), data):
             run.load(state)
             print(f"{run.method}: going on from step {run.step} of {run.settings.steps} in {checkpoint}")
         else:

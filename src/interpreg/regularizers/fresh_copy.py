@@ -27,7 +27,7 @@ def fresh_copy(network: object) -> nn.Module:
     Raises:
         TypeError: not an ``nn.Module``, or one wrapped or sharded for distributed training, whose copy would
             silently train without synchronised gradients.
-        ValueError: lazy parameters that have no shape yet, or a module that cannot be copied.
+        ValueError: lazy parameters that have no shape yet, or a module that cannot be copied or reset.
 
     >>> encoder = nn.Sequential(nn.Linear(4, 2))
     >>> critic = fresh_copy(encoder)
@@ -59,7 +59,13 @@ def fresh_copy(network: object) -> nn.Module:
         _drop_hooks(module)
         reset = _reset_of(module)
         if reset is not None:
-            reset()
+            try:
+                reset()
+            except Exception as error:
+                kind = type(module).__name__
+                raise ValueError(
+                    f"{_NO_COPY}resetting its {kind} failed with {type(error).__name__}: {error}"
+                ) from error
             for p in module.parameters(recurse=False):
                 p.requires_grad_(True)
     with torch.no_grad():
