@@ -1,0 +1,163 @@
+"""What every kernel is: a function of the squared distance, and how its bandwidths are chosen."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+from typing_extensions import Self, override
+
+from interpreg import _checks
+
+RULES = ("dimension", "median")
+
+
+class Spec(NamedTuple):
+    """A kernel as plain numbers, which operators and compiled code can take."""
+
+    kind: str
+    numbers: tuple[float, ...]
+
+
+class Mixture(NamedTuple):
+    r"""A kernel as a sum of Gaussians, :math:`k = \sum_q w_q (e^{-s_q |x - y|^2} - \delta)`."""
+
+    rates: tuple[float, ...]
+    weights: tuple[float, ...]
+    relative: bool
+    """Whether :math:`\delta` is 1 and not 0: kernels that are unbounded are only known up to a constant."""
+
+
+class Kernel(ABC):
+    r"""A kernel :math:`k(x, y) = p(|x - y|^2)` that depends on the distance alone.
+
+    A kernel of your own needs only :meth:`profile`, made of differentiable torch operations::
+
+        @dataclass(frozen=True)
+        class Cauchy(Kernel):
+            def profile(self, sq):
+                return 1 / (1 + sq)
+    """
+
+    kind: ClassVar[str] = ""
+    """The name under which fused backends know the kernel; empty for kernels they do not know."""
+    at_zero: float = 1.0
+    """The value of a sample with itself."""
+
+    @abstractmethod
+    def profile(self, sq: Tensor) -> Tensor:
+        """The kernel's values for squared distances of any shape."""
+
+    def value_and_slope(self, sq: Tensor) -> tuple[Tensor, Tensor]:
+        """Values and derivatives with respect to the squared distance; ``sq`` may be overwritten."""
+        with torch.enable_grad():
+            leaf = sq.detach().requires_grad_()
+            value = self.profile(leaf)
+            (slope,) = torch.autograd.grad(value.sum(), leaf)
+        return value.detach(), slope
+
+    def resolved(self, spread: float) -> "Kernel":
+        """The same kernel with every bandwidth a number, ``spread`` being that of the rule by dimension."""
+        return self
+
+    @property
+    def needs_median(self) -> bool:
+        """Whether the bandwidth is to be measured on the data."""
+        return False
+
+    def spec(self) -> Spec | None:
+        """The kernel as plain numbers, or ``None`` where no fused backend knows it."""
+        return None
+
+    def mixture(self, typical: float) -> Mixture | None:
+        """The kernel as a mixture of Gaussians, if it is one; ``typical`` is a usual squared distance."""
+        return None
+
+    def parts(self) -> "tuple[Kernel, ...]":
+        """The kernels whose sum this is."""
+        return (self,)
+
+
+@dataclass(frozen=True)
+class Scaled(Kernel):
+    """A sum of one profile at several bandwidths: what four of the five kernels are."""
+
+    bandwidths: float | Sequence[float] | str = "dimension"
+    scales: Sequence[float] = (1.0,)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.bandwidths, str):
+            _checks.is_one_of("bandwidths", self.bandwidths, RULES)
+        else:
+            object.__setattr__(self, "bandwidths", _positive("bandwidths", self.bandwidths))
+        object.__setattr__(self, "scales", _positive("scales", self.scales))
+
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """The bandwidths as numbers, widest first."""
+        if isinstance(self.bandwidths, str):
+            raise ValueError(f"bandwidths: expected numbers, got the rule {self.bandwidths!r}; call resolved() first")
+        assert isinstance(self.bandwidths, tuple)  # by __post_init__
+        return tuple(sorted(self.bandwidths, reverse=True))
+
+    @property
+    @override
+    def needs_median(self) -> bool:
+        return self.bandwidths == "median"
+
+    @property
+    @override
+    def at_zero(self) -> float:  # type: ignore[override]
+        return float(len(self.scales if isinstance(self.bandwidths, str) else self.widths))
+
+    @override
+    def resolved(self, spread: float) -> Self:
+        if not isinstance(self.bandwidths, str):
+            return self
+        return replace(self, bandwidths=tuple(spread * scale for scale in self.scales))
+
+    @override
+    def spec(self) -> Spec:
+        return Spec(self.kind, self.widths)
+
+    @override
+    def parts(self) -> tuple[Kernel, ...]:
+        return tuple(replace(self, bandwidths=(width,)) for width in self.widths)
+
+
+_KINDS: dict[str, Callable[[tuple[float, ...]], Kernel]] = {}
+
+
+def known(kind: str, make: Callable[[tuple[float, ...]], Kernel]) -> None:
+    """Register how a kernel is made from the numbers of its :class:`Spec`."""
+    _KINDS[kind] = make
+
+
+def from_spec(spec: Spec) -> Kernel:
+    """The kernel of a :class:`Spec`."""
+    return _KINDS[spec.kind](spec.numbers)
+
+
+def _positive(name: str, value: object) -> tuple[float, ...]:
+    """``value`` as a tuple of positive finite numbers, at least one."""
+    numbers = list(value) if isinstance(value, Sequence) else [value]
+    if not numbers:
+        raise ValueError(f"{name}: expected at least one number, got none")
+    for number in numbers:
+        if _checks.is_number(name, number) == 0:
+            raise ValueError(f"{name}: expected positive numbers, got {number!r}")
+    return tuple(float(number) for number in numbers)  # type: ignore[arg-type]
+
+
+def safe_root(sq: Tensor) -> Tensor:
+    """The square root, with gradient 0 instead of NaN where the distance is 0."""
+    apart = sq > 0
+    return torch.where(apart, torch.where(apart, sq, 1.0).sqrt(), 0.0)
+
+
+def inverse_root(root: Tensor) -> Tensor:
+    """1 / root, and 0 where the root is 0; overwrites ``root``."""
+    return root.reciprocal_().masked_fill_(root == math.inf, 0.0)

@@ -1,0 +1,214 @@
+"""The compiled backend: ``native.c``, built by the machine's own C compiler when first used, and kept.
+
+Built for the very processor it runs on, in about a second; the result lies in ``$XDG_CACHE_HOME/interpreg`` (by
+default ``~/.cache/interpreg``), named by a hash of the source, the compiler and the processor. Where there is no
+compiler, ``tiled`` stands in. ``INTERPREG_NATIVE=0`` forbids compiling.
+"""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from interpreg.kernels import Spec
+from interpreg.kernels.radial import ladder
+from interpreg.mmd.request import Potential, Request, Swept
+from interpreg.mmd.tiled import potential_with_slope
+
+SOURCE = Path(__file__).with_name("native.c")
+FLAGS = ["-O3", "-march=native", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC", "-pthread"]
+KINDS = ["rbf", "imq", "rq", "laplacian", "energy"]
+MOST = 64  # bandwidths
+LANES = 16
+THREAD_WORK = 3e6  # multiplications and exponentials that are worth a thread's start
+
+
+class _Profile(ctypes.Structure):
+    _fields_ = [  # noqa: RUF012
+        ("kind", ctypes.c_int), ("count", ctypes.c_int), ("alpha", ctypes.c_float),
+        ("a", ctypes.c_float * MOST), ("b", ctypes.c_float * MOST), ("squarings", ctypes.c_int * MOST),
+    ]  # fmt: skip
+
+
+class _Sweep(ctypes.Structure):
+    _fields_ = [  # noqa: RUF012
+        ("x", ctypes.c_void_p), ("y", ctypes.c_void_p), ("u", ctypes.c_void_p), ("v", ctypes.c_void_p),
+        ("n", ctypes.c_int64), ("m", ctypes.c_int64), ("d", ctypes.c_int64),
+        ("coefs", ctypes.c_void_p), ("blocks", ctypes.c_int * 4), ("profile", ctypes.c_void_p),
+        ("mix_a", ctypes.c_void_p), ("mix_b", ctypes.c_void_p), ("mix_count", ctypes.c_int),
+        ("mix_mean", ctypes.c_float), ("sums", ctypes.c_void_p), ("gx", ctypes.c_void_p), ("gy", ctypes.c_void_p),
+        ("threads", ctypes.c_int),
+    ]  # fmt: skip
+
+
+def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
+    """The sums and the gradient of their combination, in one call."""
+    x, y, u, v, coefs, kernel, blocks, potential = request
+    spec = kernel.spec()
+    assert spec is not None  # by supports()
+    mixed = potential is not None and not potential.relative
+    mix = _mixture(potential) if potential is not None and mixed else None
+    sums = torch.zeros(4, dtype=torch.float64)
+    grad_x = torch.empty_like(x) if want_x else None
+    grad_y = torch.empty_like(y) if want_y and y is not None else None
+    profile = _profile(spec)
+    call = _Sweep(
+        _pointer(x), _pointer(y), _pointer(u), _pointer(v), len(x), 0 if y is None else len(y), x.shape[1],
+        coefs.data_ptr(), (*(int(b) for b in blocks), int(mixed)), ctypes.addressof(profile),
+        mix and mix[0].data_ptr(), mix and mix[1].data_ptr(), mix[0].numel() if mix else 0,
+        potential.mean if potential is not None else 0.0, sums.data_ptr(), _pointer(grad_x), _pointer(grad_y),
+        _threads(request, want_x or want_y),
+    )  # fmt: skip
+    if _routine()(ctypes.addressof(call)):
+        raise MemoryError(f"mmd: no memory for {len(x)} samples of {x.shape[1]} coordinates beside themselves")
+    if potential is not None and not mixed:
+        sums[3] = potential_with_slope(x, u, potential, coefs[3].to(x.dtype), grad_x)
+    return Swept(sums, grad_x, grad_y)
+
+
+def supports(request: Request) -> str:
+    """Why the request cannot be served, or an empty string."""
+    spec = request.kernel.spec()
+    if request.x.device.type != "cpu":
+        return f"the tensors are on {request.x.device}"
+    if request.x.dtype != torch.float32:
+        return f"the tensors are {request.x.dtype}; it computes in float32"
+    if spec is None or len(spec.numbers) > MOST:
+        return "it does not know the kernel"
+    return why_not()
+
+
+def why_not() -> str:
+    """Why the backend is not there, or an empty string; the first call compiles."""
+    if os.environ.get("INTERPREG_NATIVE") == "0":
+        return "INTERPREG_NATIVE=0 forbids compiling"
+    try:
+        _routine()
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return ""
+
+
+@lru_cache(maxsize=1)
+def _library() -> "ctypes.CDLL | OSError":
+    """The library, or why there is none, found out once."""
+    try:
+        return ctypes.CDLL(str(_built()))
+    except OSError as error:
+        return error
+
+
+def _routine() -> Callable[[int], int]:
+    library = _library()
+    if isinstance(library, OSError):
+        raise library
+    routine: Any = library.interpreg_sweep
+    routine.argtypes = [ctypes.c_void_p]
+    return routine  # type: ignore[no-any-return]
+
+
+def _built() -> Path:
+    """The compiled library's path, compiling where it is not yet there."""
+    compiler = next((found for found in map(shutil.which, _compilers()) if found), None)
+    if compiler is None:
+        raise OSError("no C compiler was found (cc, gcc, clang, or $CC)")
+    processor = next((line for line in _processor() if line.startswith(("flags", "Features"))), platform.machine())
+    key = hashlib.sha256("\n".join([SOURCE.read_text(), compiler, *FLAGS, processor, platform.libc_ver()[1]]).encode())
+    for folder in _folders():
+        target = folder / f"mmd-{key.hexdigest()[:20]}.so"
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not target.exists():
+                _compile(compiler, target)
+        except PermissionError:
+            continue
+        return target
+    raise OSError("no folder to keep the compiled library in could be written")
+
+
+def _compile(compiler: str, target: Path) -> None:
+    """Into a file of its own first, so that processes that compile at once do not see half a library."""
+    handle, name = tempfile.mkstemp(suffix=".so", dir=target.parent)
+    os.close(handle)
+    try:
+        run = subprocess.run([compiler, *FLAGS, "-o", name, str(SOURCE)], capture_output=True, text=True, timeout=120)
+        if run.returncode:
+            raise OSError(f"{compiler} failed: {run.stderr.strip()[-300:]}")
+        os.replace(name, target)
+    except subprocess.TimeoutExpired:
+        raise OSError(f"{compiler} did not finish within two minutes") from None
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _compilers() -> list[str]:
+    return [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]
+
+
+def _processor() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _folders() -> Sequence[Path]:
+    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interpreg"
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    return own, Path(tempfile.gettempdir()) / f"interpreg-{user}"
+
+
+@lru_cache(maxsize=64)
+def _profile(spec: Spec) -> _Profile:
+    numbers = spec.numbers
+    profile = _Profile(kind=KINDS.index(spec.kind))
+    if spec.kind == "rbf":
+        rungs = ladder(numbers)
+        factors, squarings = [-rung.rate for rung in rungs], [rung.squarings for rung in rungs]
+    elif spec.kind == "rq":
+        profile.alpha = numbers[0]
+        factors, squarings = [1 / (2 * numbers[0] * width**2) for width in numbers[1:]], []
+    elif spec.kind == "imq":
+        factors, squarings = [1 / (2 * width**2) for width in numbers], []
+    else:
+        factors, squarings = [-1 / width for width in numbers], []
+    profile.count = len(factors)
+    profile.a[: len(factors)] = factors
+    profile.squarings[: len(squarings)] = squarings
+    return profile
+
+
+@lru_cache(maxsize=64)
+def _mixture(potential: Potential) -> tuple[Tensor, Tensor]:
+    """Amplitudes and rates, padded with zeros to whole vectors."""
+    size = -(-len(potential.rates) // LANES) * LANES
+    weights, shifts, rates = torch.tensor(
+        [potential.weights, potential.shifts, potential.rates], dtype=torch.float64
+    )
+    padded = torch.zeros(2, size, dtype=torch.float32)  # torch aligns memory to 64 bytes
+    padded[0, : len(rates)] = weights * shifts.exp()
+    padded[1, : len(rates)] = rates
+    return padded[0], padded[1]
+
+
+def _threads(request: Request, wanted: bool) -> int:
+    """As many as torch would use, but no more than there is work for."""
+    n, d = request.x.shape
+    m = 0 if request.y is None else len(request.y)
+    xx, yy, xy = request.blocks
+    pairs = n * n / 2 * xx + m * m / 2 * yy + n * m * xy
+    return max(1, min(torch.get_num_threads(), int(pairs * (d * (3 if wanted else 1) + 40) / THREAD_WORK), n // 128))
+
+
+def _pointer(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()

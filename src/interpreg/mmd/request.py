@@ -1,0 +1,49 @@
+"""What every backend is asked for and what it answers."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from interpreg.kernels import Kernel
+
+
+class Potential(NamedTuple):
+    r"""What a sample feels of a prior: :math:`\sum_q w_q (e^{c_q - b_q |x - \mu|^2} - \delta)`, see :mod:`closed_form`."""
+
+    weights: tuple[float, ...]
+    shifts: tuple[float, ...]
+    rates: tuple[float, ...]
+    relative: bool
+    mean: float
+
+
+class Request(NamedTuple):
+    r"""The combination of raw sums that makes an estimate.
+
+    With weights u and v, or ones, the sums are :math:`xx = \sum_{i \ne j} u_i u_j k(x_i, x_j)`, yy likewise,
+    :math:`xy = \sum_{ij} u_i v_j k(x_i, y_j)`, and :math:`xp = \sum_i u_i p(x_i)` with the potential p.
+    """
+
+    x: Tensor
+    """[n, d], fp32 or fp64, contiguous."""
+    y: Tensor | None
+    """[m, d]."""
+    u: Tensor | None
+    """[n], typed like x."""
+    v: Tensor | None
+    """[m]."""
+    coefs: Tensor
+    """[4] float64: the coefficients of xx, yy, xy, xp."""
+    kernel: Kernel
+    blocks: tuple[bool, bool, bool]
+    """Which of xx, yy, xy are wanted; the others are 0."""
+    potential: Potential | None = None
+
+
+class Swept(NamedTuple):
+    """Raw sums and the gradient of their combination."""
+
+    sums: Tensor
+    """[4] float64: xx, yy, xy, xp."""
+    grad_x: Tensor | None
+    grad_y: Tensor | None
