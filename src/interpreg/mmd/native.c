@@ -7,10 +7,15 @@
  * means is carried along, so that distances do not cancel. Threads own disjoint strips in every round: no locks, and
  * the result depends on the number of threads alone.
  */
-#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #if defined(__AVX512F__)
 #define LANES 16
@@ -27,6 +32,7 @@
 #define TILE_J 128
 #define DEPTH 256 /* coordinates a pass over a tile */
 #define MOST 64   /* bandwidths */
+#define LOG2_E 1.44269504f
 
 typedef float vf __attribute__((vector_size(4 * LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * LANES)));
@@ -35,7 +41,7 @@ enum kind { RBF, IMQ, RQ, LAPLACIAN, ENERGY };
 
 typedef struct {
     int kind, count;
-    float alpha, a[MOST], b[MOST]; /* RBF: a = -rate; IMQ, RQ: a = 1 / constant; Laplacian: a = -1 / width */
+    float alpha, a[MOST], b[MOST]; /* RBF: b = -rate; IMQ, RQ: b = 1 / constant; Laplacian: b = -1 / width; a = b / ln 2 */
     int squarings[MOST];
 } profile_t;
 
@@ -58,23 +64,30 @@ static inline vf root(vf a)
     return r;
 }
 
-/* exp(a) for a <= 0, relative error below 2e-7; exp(-87) stands for everything below, NaN stays NaN. */
+/* 2^a for a <= 0, relative error below 2e-7 (minimax of degree 5); NaN stays NaN, below 2^-126 counts as 0 or 2^-126. */
 static inline vf exponential(vf a)
 {
+#if defined(__AVX512DQ__)
+    vf r = (vf)_mm512_reduce_ps((__m512)a, 1); /* a - floor(a) */
+    const float c[] = {0.9999999251f, 0.6931530732f, 0.2401536171f, 0.05582631793f, 0.008989340142f, 0.001877576683f};
+#else
+    const float c[] = {1.000000072f, 0.6931469671f, 0.2402211972f, 0.05550713274f, 0.009675541385f, 0.001327647205f};
     const float shift = 12582912.0f; /* 1.5 * 2^23 rounds to the nearest integer */
-    a = pick(a < -87.0f, splat(-87.0f), a);
-    vf n = a * 1.44269504f + shift;
+    a = pick(a < -126.0f, splat(-126.0f), a);
+    vf n = a + shift;
     vi e = (vi)n << 23;
-    n -= shift;
-    vf r = a - n * 0.693145752f - n * 1.42860677e-6f;
-    vf p = splat(1.9875691e-4f);
-    p = p * r + 1.3981999e-3f;
-    p = p * r + 8.3334519e-3f;
-    p = p * r + 4.1665795e-2f;
-    p = p * r + 1.6666665e-1f;
-    p = p * r + 5.0000001e-1f;
-    p = p * r * r + r + 1.0f;
+    vf r = a - (n - shift);
+#endif
+    vf p = splat(c[5]) * r + c[4];
+    p = p * r + c[3];
+    p = p * r + c[2];
+    p = p * r + c[1];
+    p = p * r + c[0];
+#if defined(__AVX512DQ__)
+    return (vf)_mm512_scalef_ps((__m512)p, (__m512)a); /* p * 2^floor(a) */
+#else
     return (vf)((vi)p + e);
+#endif
 }
 
 /* log(a) for a >= 1. */
@@ -108,20 +121,20 @@ static inline __attribute__((always_inline)) void evaluate(const profile_t *p, i
             else if (p->squarings[b] == 1) e = e * e;
             else { e = e * e; e = e * e; }
             k += e;
-            s += e * p->a[b];
+            s += e * p->b[b];
         }
     } else if (kind == IMQ) {
         for (int b = 0; b < p->count; b++) {
-            e = 1.0f / (sq * p->a[b] + 1.0f);
+            e = 1.0f / (sq * p->b[b] + 1.0f);
             k += e;
-            s -= e * e * p->a[b];
+            s -= e * e * p->b[b];
         }
     } else if (kind == RQ) {
         for (int b = 0; b < p->count; b++) {
-            vf one = sq * p->a[b] + 1.0f;
-            e = exponential(-p->alpha * logarithm(one));
+            vf one = sq * p->b[b] + 1.0f;
+            e = exponential(logarithm(one) * (-p->alpha * LOG2_E));
             k += e;
-            s -= e / one * (p->alpha * p->a[b]);
+            s -= e / one * (p->alpha * p->b[b]);
         }
     } else {
         vf r = root(sq);
@@ -133,7 +146,7 @@ static inline __attribute__((always_inline)) void evaluate(const profile_t *p, i
         for (int b = 0; b < p->count; b++) {
             e = exponential(r * p->a[b]);
             k += e;
-            s += e * p->a[b] * inverse;
+            s += e * p->b[b] * inverse;
         }
     }
     *value = k;
@@ -186,8 +199,8 @@ static inline __attribute__((always_inline)) void pull(float *out, const float *
 }
 
 typedef struct {
-    float tile[TILE_I * TILE_J], columns[DEPTH * TILE_J], row_term[TILE_I], col_term[TILE_J], weight[TILE_J],
-        col_mass[TILE_J];
+    float tile[TILE_I * TILE_J], row_term[TILE_I], col_term[TILE_J], weight[TILE_J], col_mass[TILE_J];
+    float columns[]; /* [d, TILE_J]: -2 times a tile's columns, coordinate by coordinate */
 } scratch_t;
 
 /* Distances become values, summed, and weights of the pull, left in the tile. */
@@ -247,25 +260,30 @@ typedef struct {
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t rounded(int64_t a, int64_t unit) { return (a + unit - 1) / unit * unit; }
 
-/* The sum over the tile a[i0:i0+TILE_I] x b[j0:j0+TILE_J], gradients added to both. */
+/* Columns j0 to j1 of b are laid out for `distances`; i over them follows in `tile`. */
+static void pack(scratch_t *s, const task_t *t, const samples_t *b, int64_t j0, int64_t j1)
+{
+    int j_count = rounded(j1 - j0, COLS);
+    for (int j = 0; j < j_count; j++) {
+        const float *from = b->data + (j0 + j) * t->width;
+        for (int64_t k = 0; k < t->depth; k++) s->columns[k * TILE_J + j] = -2 * from[k];
+    }
+    memcpy(s->col_term, (t->crossing ? b->cross : b->near) + j0, j_count * sizeof(float));
+    memcpy(s->weight, b->weight + j0, j_count * sizeof(float));
+}
+
+/* The sum over the tile a[i0:i1] x b[j0:j1], whose columns are packed; gradients added to both. */
 static double tile(scratch_t *s, const task_t *t, samples_t *a, int64_t i0, int64_t i1, samples_t *b, int64_t j0,
                    int64_t j1, int diagonal)
 {
     int i_count = rounded(i1 - i0, ROWS), j_count = rounded(j1 - j0, COLS);
-    int wanted = t->rows || t->cols;
     float row_mass[TILE_I];
-    for (int64_t k0 = 0; k0 < t->depth; k0 += DEPTH) {
-        int depth = least(DEPTH, t->depth - k0);
-        for (int j = 0; j < j_count; j++) {
-            const float *from = b->data + (j0 + j) * t->width + k0;
-            for (int k = 0; k < depth; k++) s->columns[k * TILE_J + j] = -2 * from[k];
-        }
-        distances(s->tile, a->data + i0 * t->width + k0, t->width, s->columns, depth, i_count, j_count, k0 == 0);
-    }
+    for (int64_t k = 0; k < t->depth; k += DEPTH)
+        distances(s->tile, a->data + i0 * t->width + k, t->width, s->columns + k * TILE_J, least(DEPTH, t->depth - k),
+                  i_count, j_count, k == 0);
     memcpy(s->row_term, (t->crossing ? a->cross : a->near) + i0, i_count * sizeof(float));
-    memcpy(s->col_term, (t->crossing ? b->cross : b->near) + j0, j_count * sizeof(float));
-    memcpy(s->weight, b->weight + j0, j_count * sizeof(float));
-    double sum = transform_any(s, t->profile, a->weight + i0, i_count, j_count, diagonal, t->scale, wanted, row_mass);
+    double sum = transform_any(s, t->profile, a->weight + i0, i_count, j_count, diagonal, t->scale, t->rows || t->cols,
+                               row_mass);
     if (t->rows) {
         pull(a->pull + i0 * t->width, s->tile, TILE_J, 1, b->data + j0 * t->width, t->width, i_count, j_count);
         for (int i = 0; i < i_count; i++) {
@@ -287,9 +305,11 @@ static double rectangle(scratch_t *s, const task_t *t, samples_t *a, int64_t i0,
                         int64_t j1)
 {
     double sum = 0;
-    for (int64_t j = j0; j < j1; j += TILE_J)
+    for (int64_t j = j0; j < j1 && i0 < i1; j += TILE_J) {
+        pack(s, t, b, j, least(j + TILE_J, j1));
         for (int64_t i = i0; i < i1; i += TILE_I)
             sum += tile(s, t, a, i, least(i + TILE_I, i1), b, j, least(j + TILE_J, j1), -1);
+    }
     return sum;
 }
 
@@ -301,7 +321,8 @@ static double triangle(scratch_t *s, const task_t *t, samples_t *a, int64_t from
     double sum = 0;
     for (int64_t j = from; j < to; j += TILE_J) {
         int64_t end = least(j + TILE_J, to);
-        sum += 2 * rectangle(s, t, a, from, j, a, j, end);
+        pack(s, t, a, j, end);
+        for (int64_t i = from; i < j; i += TILE_I) sum += 2 * tile(s, t, a, i, i + TILE_I, a, j, end, -1);
         for (int64_t i = j; i < end; i += TILE_I)
             sum += tile(s, &square, a, i, least(i + TILE_I, end), a, j, end, i - j);
     }
@@ -309,34 +330,16 @@ static double triangle(scratch_t *s, const task_t *t, samples_t *a, int64_t from
 }
 
 typedef struct {
-    pthread_mutex_t lock;
-    pthread_cond_t turn;
-    int waiting, round, count;
-} barrier_t;
-
-static void meet(barrier_t *b)
-{
-    if (b->count == 1) return;
-    pthread_mutex_lock(&b->lock);
-    int round = b->round;
-    if (++b->waiting == b->count) {
-        b->waiting = 0;
-        b->round++;
-        pthread_cond_broadcast(&b->turn);
-    }
-    while (round == b->round) pthread_cond_wait(&b->turn, &b->lock);
-    pthread_mutex_unlock(&b->lock);
-}
-
-typedef struct {
     int index, threads;
     const task_t *xx, *yy, *xy; /* NULL: not asked for */
     samples_t *x, *y;
-    barrier_t *barrier;
-    pthread_mutex_t *gate; /* closed until it is known how many threads there are */
     scratch_t *scratch;
-    double sums[3];
 } worker_t;
+
+static void meet(void)
+{
+#pragma omp barrier
+}
 
 static int64_t strip(int64_t n, int index, int count) /* the first sample of a strip, on a tile's edge */
 {
@@ -344,39 +347,35 @@ static int64_t strip(int64_t n, int index, int count) /* the first sample of a s
 }
 
 /* Strips of one set against each other, as in a round-robin tournament: in every round no strip plays twice. */
-static double tournament(worker_t *w, const task_t *t, samples_t *a)
+static double tournament(const worker_t *w, const task_t *t, samples_t *a)
 {
     int strips = w->threads == 1 ? 1 : 2 * w->threads, last = strips - 1;
     double sum = 0;
     for (int s = w->index; s < strips; s += w->threads)
         sum += triangle(w->scratch, t, a, strip(a->n, s, strips), strip(a->n, s + 1, strips));
     for (int round = 0; round < last; round++) {
-        meet(w->barrier);
+        meet();
         int p = w->index == 0 ? last : (round + w->index) % last;
         int q = w->index == 0 ? round : (round - w->index + last) % last;
         int low = p < q ? p : q, high = p < q ? q : p;
         sum += 2 * rectangle(w->scratch, t, a, strip(a->n, low, strips), strip(a->n, low + 1, strips), a,
                              strip(a->n, high, strips), strip(a->n, high + 1, strips));
     }
-    meet(w->barrier);
+    meet();
     return sum;
 }
 
-static void *work(void *argument)
+static void work(const worker_t *w, double *sums)
 {
-    worker_t *w = argument;
-    pthread_mutex_lock(w->gate);
-    pthread_mutex_unlock(w->gate);
     int t = w->index, count = w->threads;
-    if (w->xx) w->sums[0] = tournament(w, w->xx, w->x);
-    if (w->yy) w->sums[1] = tournament(w, w->yy, w->y);
+    if (w->xx) sums[0] = tournament(w, w->xx, w->x);
+    if (w->yy) sums[1] = tournament(w, w->yy, w->y);
     for (int round = 0; w->xy && round < count; round++) {
         int other = (t + round) % count;
-        w->sums[2] += rectangle(w->scratch, w->xy, w->x, strip(w->x->n, t, count), strip(w->x->n, t + 1, count), w->y,
-                                strip(w->y->n, other, count), strip(w->y->n, other + 1, count));
-        if (w->xy->cols) meet(w->barrier);
+        sums[2] += rectangle(w->scratch, w->xy, w->x, strip(w->x->n, t, count), strip(w->x->n, t + 1, count), w->y,
+                             strip(w->y->n, other, count), strip(w->y->n, other + 1, count));
+        if (w->xy->cols) meet();
     }
-    return NULL;
 }
 
 static float squared(const float *row, int64_t width)
@@ -393,7 +392,10 @@ static float *prepare(samples_t *s, const float *from, const float *weight, int6
     int64_t rows = rounded(n, COLS), size = rows * width;
     float *memory = aligned_alloc(64, rounded((size * (wanted ? 2 : 1) + rows * 5) * sizeof(float), 64));
     if (!memory) return NULL;
-    *s = (samples_t){n, rows, memory, 0};
+    memset(s, 0, sizeof *s);
+    s->n = n;
+    s->rows = rows;
+    s->data = memory;
     s->weight = memory + size;
     s->near = s->weight + rows;
     s->cross = s->near + rows;
@@ -448,7 +450,7 @@ static double mixture(const float *x, const float *weight, int64_t n, int64_t d,
         for (int64_t k = 0; k < d; k++) sq += (x[i * d + k] - mean) * (x[i * d + k] - mean);
         vf value = splat(0), slope = splat(0);
         for (int q = 0; q < count; q += LANES) {
-            vf e = *(const vf *)(a + q) * exponential(*(const vf *)(b + q) * -sq);
+            vf e = *(const vf *)(a + q) * exponential(*(const vf *)(b + q) * (-sq * LOG2_E));
             value += e;
             slope -= *(const vf *)(b + q) * e;
         }
@@ -473,35 +475,26 @@ typedef struct {
     int threads;
 } sweep_t;
 
-/* Runs `work` on `count` threads, or on as many as can be had. */
-static void launch(worker_t *workers, int count, pthread_mutex_t *gate, barrier_t *barrier)
+static void sweep_pairs(const sweep_t *c, samples_t *x, samples_t *y, int64_t width, char *scratch, size_t stride)
 {
-    pthread_t thread[count];
-    int started = 1;
-    pthread_mutex_lock(gate);
-    while (started < count && !pthread_create(&thread[started], NULL, work, &workers[started])) started++;
-    for (int i = 0; i < started; i++) workers[i].threads = started;
-    barrier->count = started;
-    pthread_mutex_unlock(gate);
-    work(&workers[0]);
-    for (int i = 1; i < started; i++) pthread_join(thread[i], NULL);
-}
-
-static void sweep_pairs(const sweep_t *c, samples_t *x, samples_t *y, int64_t width, scratch_t *scratch)
-{
-    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-    barrier_t barrier = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, c->threads};
     int gx = c->gx != NULL, gy = c->gy != NULL;
     task_t xx = {c->profile, c->d, width, 0, 4 * c->coefs[0], gx, gx};
     task_t yy = {c->profile, c->d, width, 0, 4 * c->coefs[1], gy, gy};
     task_t xy = {c->profile, c->d, width, 1, 2 * c->coefs[2], gx, gy};
-    worker_t workers[c->threads];
+    double sums[c->threads][3];
+    memset(sums, 0, sizeof sums);
+#pragma omp parallel num_threads(c->threads) if (c->threads > 1)
+    {
+        worker_t w = {0, 1, c->blocks[0] ? &xx : NULL, c->blocks[1] ? &yy : NULL, c->blocks[2] ? &xy : NULL, x, y, 0};
+#ifdef _OPENMP
+        w.index = omp_get_thread_num();
+        w.threads = omp_get_num_threads();
+#endif
+        w.scratch = (scratch_t *)(scratch + w.index * stride);
+        work(&w, sums[w.index]);
+    }
     for (int i = 0; i < c->threads; i++)
-        workers[i] = (worker_t){i, c->threads, c->blocks[0] ? &xx : NULL, c->blocks[1] ? &yy : NULL,
-                                c->blocks[2] ? &xy : NULL, x, y, &barrier, &gate, &scratch[i], {0}};
-    launch(workers, c->threads, &gate, &barrier);
-    for (int i = 0; i < c->threads; i++)
-        for (int b = 0; b < 3; b++) c->sums[b] += workers[i].sums[b];
+        for (int b = 0; b < 3; b++) c->sums[b] += sums[i][b];
 }
 
 /* Returns 0, or 1 when there is no memory. */
@@ -511,7 +504,8 @@ int interpreg_sweep(const sweep_t *c)
     samples_t x = {0}, y = {0};
     double *mean_x = calloc(2 * c->d, sizeof(double)), *mean_y = mean_x + c->d;
     float *delta = aligned_alloc(64, width * sizeof(float)), *own_x = NULL, *own_y = NULL;
-    scratch_t *scratch = aligned_alloc(64, c->threads * sizeof(scratch_t));
+    size_t stride = sizeof(scratch_t) + c->d * TILE_J * sizeof(float);
+    char *scratch = aligned_alloc(64, c->threads * stride);
     int ready = mean_x && delta && scratch;
     if (ready) ready = (own_x = prepare(&x, c->x, c->u, c->n, c->d, width, mean_x, c->gx != NULL)) != NULL;
     if (ready && c->y) ready = (own_y = prepare(&y, c->y, c->v, c->m, c->d, width, mean_y, c->gy != NULL)) != NULL;
@@ -520,7 +514,7 @@ int interpreg_sweep(const sweep_t *c)
         for (int64_t k = 0; c->y && k < c->d; k++) delta[k] = mean_x[k] - mean_y[k];
         if (c->y) cross_terms(&x, &y, delta, c->d, width);
         memset(c->sums, 0, 4 * sizeof(double));
-        sweep_pairs(c, &x, &y, width, scratch);
+        sweep_pairs(c, &x, &y, width, scratch, stride);
         if (c->gx) finish(&x, delta, 1, c->d, width, c->gx);
         if (c->gy) finish(&y, delta, -1, c->d, width, c->gy);
         if (c->blocks[3])

@@ -7,6 +7,7 @@ compiler, ``tiled`` stands in. ``INTERPREG_NATIVE=0`` forbids compiling.
 
 import ctypes
 import hashlib
+import math
 import os
 import platform
 import shutil
@@ -26,7 +27,7 @@ from interpreg.mmd.request import Potential, Request, Swept
 from interpreg.mmd.tiled import potential_with_slope
 
 SOURCE = Path(__file__).with_name("native.c")
-FLAGS = ["-O3", "-march=native", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC", "-pthread"]
+FLAGS = ["-O3", "-march=native", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC", "-fopenmp"]
 KINDS = ["rbf", "imq", "rq", "laplacian", "energy"]
 MOST = 64  # bandwidths
 LANES = 16
@@ -36,7 +37,7 @@ THREAD_WORK = 3e6  # multiplications and exponentials that are worth a thread's 
 class _Profile(ctypes.Structure):
     _fields_ = [  # noqa: RUF012
         ("kind", ctypes.c_int), ("count", ctypes.c_int), ("alpha", ctypes.c_float),
-        ("a", ctypes.c_float * MOST), ("b", ctypes.c_float * MOST), ("squarings", ctypes.c_int * MOST),
+        ("base_two", ctypes.c_float * MOST), ("factors", ctypes.c_float * MOST), ("squarings", ctypes.c_int * MOST),
     ]  # fmt: skip
 
 
@@ -183,7 +184,8 @@ def _profile(spec: Spec) -> _Profile:
     else:
         factors, squarings = [-1 / width for width in numbers], []
     profile.count = len(factors)
-    profile.a[: len(factors)] = factors
+    profile.factors[: len(factors)] = factors
+    profile.base_two[: len(factors)] = [factor / math.log(2) for factor in factors]
     profile.squarings[: len(squarings)] = squarings
     return profile
 
