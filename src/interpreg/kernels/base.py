@@ -28,7 +28,7 @@ class Mixture(NamedTuple):
     rates: tuple[float, ...]
     weights: tuple[float, ...]
     relative: bool
-    """Whether :math:`\delta` is 1 and not 0: kernels that are unbounded are only known up to a constant."""
+    r"""Whether :math:`\delta` is 1 and not 0: kernels that are unbounded are only known up to a constant."""
 
 
 class Kernel(ABC):
@@ -72,9 +72,14 @@ class Kernel(ABC):
         """The kernel as plain numbers, or ``None`` where no fused backend knows it."""
         return None
 
-    def mixture(self, typical: float) -> Mixture | None:
-        """The kernel as a mixture of Gaussians, if it is one; ``typical`` is a usual squared distance."""
-        return None
+    def mixture(self, typical: float) -> Mixture:
+        """The kernel as a mixture of Gaussians; ``typical`` is a usual squared distance."""
+        raise NotImplementedError(f"kernel: {type(self).__name__} does not say which mixture of Gaussians it is")
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether there is a :meth:`mixture`, and so a closed form against a normal prior."""
+        return type(self).mixture is not Kernel.mixture
 
     def parts(self) -> "tuple[Kernel, ...]":
         """The kernels whose sum this is."""

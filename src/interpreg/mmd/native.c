@@ -32,6 +32,7 @@
 #define TILE_J 128
 #define DEPTH 256 /* coordinates a pass over a tile */
 #define MOST 64   /* bandwidths */
+#define GROUP 2  /* vectors in flight: the rest of COLS */
 #define LOG2_E 1.44269504f
 
 typedef float vf __attribute__((vector_size(4 * LANES)));
@@ -54,7 +55,14 @@ typedef struct {
 
 static inline vf splat(float a) { return a - (vf){0}; }
 static inline vf pick(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
-static inline vf positive(vf a) { return (vf)((vi)a & ~(a < 0)); } /* keeps NaN */
+static inline vf positive(vf a) /* max(a, 0), but NaN stays NaN */
+{
+#if defined(__AVX512F__)
+    return (vf)_mm512_max_ps((__m512)splat(0), (__m512)a);
+#else
+    return (vf)((vi)a & ~(a < 0));
+#endif
+}
 static inline float total(vf a) { float s = 0; for (int l = 0; l < LANES; l++) s += a[l]; return s; }
 
 static inline vf root(vf a)
@@ -111,46 +119,45 @@ static inline vf logarithm(vf a)
     return (vf)((vi)log | (a != a)); /* NaN stays NaN */
 }
 
-/* The kernel and its slope for a vector of squared distances. */
-static inline __attribute__((always_inline)) void evaluate(const profile_t *p, int kind, vf sq, vf *value, vf *slope)
+/* The kernel and its slope for squared distances, a group of vectors at once. */
+static inline __attribute__((always_inline)) void evaluate(const profile_t *p, int kind, const vf *sq, vf *k, vf *s)
 {
-    vf k = splat(0), s = splat(0), e = splat(0);
+    vf e[GROUP], r[GROUP], inverse[GROUP];
+#define EACH for (int g = 0; g < GROUP; g++)
+    EACH k[g] = s[g] = splat(0);
     if (kind == RBF) {
         for (int b = 0; b < p->count; b++) {
-            if (p->squarings[b] == 0) e = exponential(sq * p->a[b]);
-            else if (p->squarings[b] == 1) e = e * e;
-            else { e = e * e; e = e * e; }
-            k += e;
-            s += e * p->b[b];
+            if (p->squarings[b] == 0) EACH e[g] = exponential(sq[g] * p->a[b]);
+            for (int times = 0; times < p->squarings[b]; times++) EACH e[g] *= e[g];
+            EACH k[g] += e[g];
+            EACH s[g] += e[g] * p->b[b];
         }
     } else if (kind == IMQ) {
         for (int b = 0; b < p->count; b++) {
-            e = 1.0f / (sq * p->b[b] + 1.0f);
-            k += e;
-            s -= e * e * p->b[b];
+            EACH e[g] = 1.0f / (sq[g] * p->b[b] + 1.0f);
+            EACH k[g] += e[g];
+            EACH s[g] -= e[g] * e[g] * p->b[b];
         }
     } else if (kind == RQ) {
         for (int b = 0; b < p->count; b++) {
-            vf one = sq * p->b[b] + 1.0f;
-            e = exponential(logarithm(one) * (-p->alpha * LOG2_E));
-            k += e;
-            s -= e / one * (p->alpha * p->b[b]);
+            EACH r[g] = sq[g] * p->b[b] + 1.0f;
+            EACH e[g] = exponential(logarithm(r[g]) * (-p->alpha * LOG2_E));
+            EACH k[g] += e[g];
+            EACH s[g] -= e[g] / r[g] * (p->alpha * p->b[b]);
         }
     } else {
-        vf r = root(sq);
-        vf inverse = (vf)((vi)(0.5f / r) & ~(vi)(sq == 0)); /* 0 where the distance is */
-        if (kind == ENERGY) {
-            k = -r;
-            s = -inverse;
+        EACH r[g] = root(sq[g]);
+        EACH inverse[g] = (vf)((vi)(0.5f / r[g]) & ~(vi)(sq[g] == 0)); /* 0 where the distance is */
+        if (kind == ENERGY) EACH {
+            k[g] = -r[g];
+            s[g] = -inverse[g];
         }
         for (int b = 0; b < p->count; b++) {
-            e = exponential(r * p->a[b]);
-            k += e;
-            s += e * p->b[b] * inverse;
+            EACH e[g] = exponential(r[g] * p->a[b]);
+            EACH k[g] += e[g];
+            EACH s[g] += e[g] * p->b[b] * inverse[g];
         }
     }
-    *value = k;
-    *slope = s;
 }
 
 /* tile[i, j] (+)= sum_k rows[i, k] * columns[k, j] */
@@ -211,21 +218,20 @@ static inline __attribute__((always_inline)) double transform(scratch_t *s, cons
     double sum = 0;
     memset(s->col_mass, 0, sizeof s->col_mass);
     for (int i = 0; i < i_count; i++) {
-        vf values = splat(0), mass = splat(0), k, slope;
-        float own = 0;
+        vf values = splat(0), mass = splat(0), sq[GROUP], k[GROUP], slope[GROUP];
+        float own = 0, step = scale * u[i];
         int self = i + diagonal;
         int masked = diagonal >= 0 && self < j_count;
         if (masked) { own = s->weight[self]; s->weight[self] = 0; }
-        for (int j = 0; j < j_count; j += LANES) {
-            vf *cell = (vf *)(s->tile + i * TILE_J + j);
-            evaluate(p, kind, positive(*cell + s->row_term[i] + *(vf *)(s->col_term + j)), &k, &slope);
-            vf v = *(vf *)(s->weight + j);
-            values += k * v;
-            if (wanted) {
-                vf w = slope * (v * (scale * u[i]));
-                *cell = w;
-                mass += w;
-                *(vf *)(s->col_mass + j) += w;
+        for (int j = 0; j < j_count; j += GROUP * LANES) {
+            vf *cell = (vf *)(s->tile + i * TILE_J + j), *v = (vf *)(s->weight + j);
+            EACH sq[g] = positive(cell[g] + s->row_term[i] + ((vf *)(s->col_term + j))[g]);
+            evaluate(p, kind, sq, k, slope);
+            EACH values += k[g] * v[g];
+            if (wanted) EACH {
+                cell[g] = slope[g] * (v[g] * step);
+                mass += cell[g];
+                ((vf *)(s->col_mass + j))[g] += cell[g];
             }
         }
         if (masked) s->weight[self] = own;

@@ -23,7 +23,8 @@ from torch import Tensor
 
 from interpreg.kernels import Spec
 from interpreg.kernels.radial import ladder
-from interpreg.mmd.request import Potential, Request, Swept
+from interpreg.mmd.closed_form import Potential
+from interpreg.mmd.request import Request, Swept
 from interpreg.mmd.tiled import potential_with_slope
 
 SOURCE = Path(__file__).with_name("native.c")
@@ -54,7 +55,8 @@ class _Sweep(ctypes.Structure):
 
 def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     """The sums and the gradient of their combination, in one call."""
-    x, y, u, v, coefs, kernel, blocks, potential = request
+    x, y, u, v, coefs, kernel, blocks, _ = request
+    potential = request.closed.potential if request.closed is not None else None
     spec = kernel.spec()
     assert spec is not None  # by supports()
     mixed = potential is not None and not potential.relative

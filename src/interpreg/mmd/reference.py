@@ -3,12 +3,13 @@
 import torch
 from torch import Tensor
 
-from interpreg.mmd.request import Potential, Request
+from interpreg.mmd.closed_form import Potential
+from interpreg.mmd.request import Request
 
 
 def value(request: Request) -> Tensor:
     """The combination of the request's sums, 0-dim; memory n x m, and again for every order of derivative."""
-    x, y, u, v, coefs, kernel, (xx, yy, xy), potential = request
+    x, y, u, v, coefs, kernel, (xx, yy, xy), _ = request
     coefs = coefs.to(x.dtype)
     total = x.new_zeros(())
     if xx:
@@ -17,8 +18,8 @@ def value(request: Request) -> Tensor:
         total = total + coefs[1] * within(kernel.profile(squared_distances(y, y)), v)
     if xy and y is not None:
         total = total + coefs[2] * weighted(kernel.profile(squared_distances(x, y)), u, v)
-    if potential is not None:
-        total = total + coefs[3] * potential_sum(x, u, potential)
+    if (closed := request.closed) is not None:
+        total = total + coefs[3] * potential_sum(x, u, closed.potential) + closed.self_energy
     return total
 
 

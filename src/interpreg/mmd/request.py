@@ -5,23 +5,15 @@ from typing import NamedTuple
 from torch import Tensor
 
 from interpreg.kernels import Kernel
-
-
-class Potential(NamedTuple):
-    r"""What a sample feels of a prior: :math:`\sum_q w_q (e^{c_q - b_q |x - \mu|^2} - \delta)`, see :mod:`closed_form`."""
-
-    weights: tuple[float, ...]
-    shifts: tuple[float, ...]
-    rates: tuple[float, ...]
-    relative: bool
-    mean: float
+from interpreg.mmd.closed_form import Expectations, expectations
+from interpreg.priors import Normal
 
 
 class Request(NamedTuple):
     r"""The combination of raw sums that makes an estimate.
 
     With weights u and v, or ones, the sums are :math:`xx = \sum_{i \ne j} u_i u_j k(x_i, x_j)`, yy likewise,
-    :math:`xy = \sum_{ij} u_i v_j k(x_i, y_j)`, and :math:`xp = \sum_i u_i p(x_i)` with the potential p.
+    :math:`xy = \sum_{ij} u_i v_j k(x_i, y_j)`, and :math:`xp = \sum_i u_i p(x_i)` with the prior's potential p.
     """
 
     x: Tensor
@@ -37,7 +29,13 @@ class Request(NamedTuple):
     kernel: Kernel
     blocks: tuple[bool, bool, bool]
     """Which of xx, yy, xy are wanted; the others are 0."""
-    potential: Potential | None = None
+    prior: Normal | None = None
+    """The prior whose potential is wanted; then its self-energy is part of the value."""
+
+    @property
+    def closed(self) -> Expectations | None:
+        """The closed forms of the kernel and the prior."""
+        return None if self.prior is None else expectations(self.kernel, self.prior, self.x.shape[1])
 
 
 class Swept(NamedTuple):

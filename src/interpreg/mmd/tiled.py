@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from interpreg.kernels import Kernel
+from interpreg.mmd.closed_form import Potential
 from interpreg.mmd.reference import potential_sum
-from interpreg.mmd.request import Potential, Request, Swept
+from interpreg.mmd.request import Request, Swept
 
 CPU_TILES = (128, 256, 512)  # the smallest whose square still leaves few calls; larger ones leave the cache
 CUDA_TILE = 4096  # 64 MiB of fp32; small ones leave the device idle
@@ -23,7 +24,7 @@ class Side(NamedTuple):
 
 def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     """The sums and the gradient of their combination, in one pass over tiles."""
-    x, y, u, v, coefs, kernel, (xx, yy, xy), potential = request
+    x, y, u, v, coefs, kernel, (xx, yy, xy), _ = request
     sums = x.new_zeros(4, dtype=torch.float64)
     grad_x = torch.zeros_like(x) if want_x else None
     grad_y = torch.zeros_like(y) if want_y and y is not None else None
@@ -34,8 +35,8 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
         sums[1] = _within(y, v, kernel, coefs[1], grad_y)
     if xy and y is not None:
         sums[2] = _between(x, y, u, v, kernel, coefs[2], grad_x, grad_y)
-    if potential is not None:
-        sums[3] = potential_with_slope(x, u, potential, coefs[3], grad_x)
+    if (closed := request.closed) is not None:
+        sums[3] = potential_with_slope(x, u, closed.potential, coefs[3], grad_x)
     return Swept(sums, grad_x, grad_y)
 
 

@@ -1,0 +1,171 @@
+"""From a request to a differentiable number: which backend sweeps, and how autograd sees it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from interpreg import _checks
+from interpreg.kernels import Spec, from_spec
+from interpreg.mmd import native, reference, tiled, triton
+from interpreg.mmd.request import Request, Swept
+from interpreg.priors import Normal
+
+
+class Backend(NamedTuple):
+    """One way to sweep."""
+
+    sweep: Callable[[Request, bool, bool], Swept]
+    refuses: Callable[[Request], str]
+    """Why it cannot serve a request, or an empty string."""
+
+
+FUSED = {
+    "native": Backend(native.sweep, native.supports),
+    "triton": Backend(triton.sweep, triton.supports),
+    "tiled": Backend(tiled.sweep, lambda request: ""),
+}
+NAMES = ["auto", "reference", *FUSED]
+
+
+def value(request: Request, backend: str = "auto") -> Tensor:
+    """The combination of the request's sums, 0-dim, typed like x, differentiable in x and y.
+
+    Forward-mode derivatives, derivatives of the weights and anything under ``backend="reference"`` go through the
+    dense reference; so do second derivatives, at its memory cost.
+    """
+    _checks.is_one_of("backend", backend, NAMES)
+    if backend == "reference" or _forward_mode() or _weights_learn(request):
+        return reference.value(request)
+    if torch.compiler.is_compiling():
+        return _compiled(request, backend)
+    name = choose(request, backend)
+    want_x, want_y = _wanted(request.x), request.y is not None and _wanted(request.y)
+    if not (want_x or want_y):
+        return _total(request, FUSED[name].sweep(request, False, False))
+    return _Combination.apply(*request, name, want_x, want_y)[0]  # type: ignore[no-any-return, no-untyped-call]
+
+
+def choose(request: Request, backend: str) -> str:
+    """The name of the fused backend to use: the first that can, or the one asked for."""
+    if backend == "auto":
+        return next(name for name, fused in FUSED.items() if not fused.refuses(request))
+    if refusal := FUSED[backend].refuses(request):
+        here = [name for name in NAMES if name not in FUSED or not FUSED[name].refuses(request)]
+        raise ValueError(
+            f"backend: expected one that can do this here, {', '.join(map(repr, here))}, got {backend!r}, "
+            f"which cannot: {refusal}"
+        )
+    return backend
+
+
+class _Combination(torch.autograd.Function):
+    """Value and gradients from one sweep; only a second derivative sweeps again, densely."""
+
+    @staticmethod
+    def forward(*inputs: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        *parts, name, want_x, want_y = inputs
+        request = Request(*parts)
+        swept = FUSED[name].sweep(request, want_x, want_y)
+        return _total(request, swept), swept.grad_x, swept.grad_y
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor | None, Tensor | None]) -> None:
+        request = Request(*inputs[: len(Request._fields)])
+        ctx.save_for_backward(request.x, request.y, request.u, request.v, request.coefs, *output[1:])
+        ctx.rest = request[5:]
+        ctx.mark_non_differentiable(*(each for each in output[1:] if each is not None))
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+        x, y, u, v, coefs, grad_x, grad_y = ctx.saved_tensors
+        if grad is None:
+            return (None,) * (len(Request._fields) + 3)
+        if torch.is_grad_enabled():  # somebody will differentiate this gradient: make it differentiable
+            wanted = [each for each, need in ((x, grad_x), (y, grad_y)) if need is not None]
+            again = reference.value(Request(x, y, u, v, coefs, *ctx.rest))
+            slopes = iter(torch.autograd.grad(again, wanted, create_graph=True))
+            grad_x, grad_y = (None if need is None else next(slopes) for need in (grad_x, grad_y))
+        gradients = [None if each is None else grad * each for each in (grad_x, grad_y)]
+        return (*gradients, *(None,) * (len(Request._fields) + 1))
+
+
+def _total(request: Request, swept: Swept) -> Tensor:
+    total = (swept.sums * request.coefs).sum()
+    closed = request.closed
+    return (total if closed is None else total + closed.self_energy).to(request.x.dtype)
+
+
+def _wanted(tensor: Tensor) -> bool:
+    return tensor.requires_grad and torch.is_grad_enabled()
+
+
+def _forward_mode() -> bool:
+    """Whether a dual level is open; a fused sweep would drop the tangents of its inputs."""
+    return forward_ad._current_level >= 0
+
+
+def _weights_learn(request: Request) -> bool:
+    return any(each is not None and _wanted(each) for each in (request.u, request.v))
+
+
+# ---- the same as an operator, which compiled code can call
+
+
+@torch.library.custom_op("interpreg::sweep", mutates_args=())
+def _operator(
+    x: Tensor,
+    y: Tensor | None,
+    u: Tensor | None,
+    v: Tensor | None,
+    coefs: Tensor,
+    kind: str,
+    numbers: Sequence[float],
+    blocks: Sequence[bool],
+    prior: Sequence[float],
+    backend: str,
+    want_x: bool,
+    want_y: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    request = Request(
+        x, y, u, v, coefs, from_spec(Spec(kind, tuple(numbers))), (blocks[0], blocks[1], blocks[2]),
+        Normal(*prior) if prior else None,
+    )  # fmt: skip
+    swept = FUSED[choose(request, backend)].sweep(request, want_x, want_y)
+    none = x.new_empty(0)
+    return _total(request, swept), none if swept.grad_x is None else swept.grad_x, none.clone() if swept.grad_y is None else swept.grad_y
+
+
+@_operator.register_fake
+def _(x: Tensor, y: Tensor | None, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    want_x, want_y = rest[-2:]
+    grad_y = torch.empty_like(y) if want_y and y is not None else x.new_empty(0)
+    return x.new_empty(()), torch.empty_like(x) if want_x else x.new_empty(0), grad_y
+
+
+def _operator_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    ctx.save_for_backward(*output[1:])
+    ctx.wanted = inputs[-2:]
+    ctx.count = len(inputs)
+
+
+def _operator_backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    slopes = [grad * each if want else None for each, want in zip(ctx.saved_tensors, ctx.wanted, strict=True)]
+    return (*slopes, *(None,) * (ctx.count - 2))
+
+
+_operator.register_autograd(_operator_backward, setup_context=_operator_context)
+
+
+def _compiled(request: Request, backend: str) -> Tensor:
+    spec, prior = request.kernel.spec(), request.prior
+    if spec is None:  # a kernel of the user's is traced instead
+        return reference.value(request)
+    x, y, u, v, coefs, _, blocks, _ = request
+    return _operator(  # type: ignore[no-any-return]
+        x, y, u, v, coefs, spec.kind, spec.numbers, blocks, (prior.mean, prior.std) if prior else (), backend,
+        _wanted(x), y is not None and _wanted(y),
+    )[0]  # fmt: skip
