@@ -111,6 +111,7 @@ def _library() -> "ctypes.CDLL | OSError":
         return error
 
 
+@lru_cache(maxsize=1)
 def _routine() -> Callable[[int], int]:
     library = _library()
     if isinstance(library, OSError):

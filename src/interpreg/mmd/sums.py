@@ -33,19 +33,20 @@ NAMES = ["auto", "reference", *FUSED]
 def value(request: Request, backend: str = "auto") -> Tensor:
     """The combination of the request's sums, 0-dim, typed like x, differentiable in x and y.
 
-    Forward-mode derivatives, derivatives of the weights and anything under ``backend="reference"`` go through the
+    Forward-mode derivatives, ``torch.func``, derivatives of the weights and anything under ``backend="reference"`` go through the
     dense reference; so do second derivatives, at its memory cost.
     """
     _checks.is_one_of("backend", backend, NAMES)
-    if backend == "reference" or _forward_mode() or _weights_learn(request):
+    if backend == "reference" or _transformed() or _weights_learn(request):
         return reference.value(request)
     if torch.compiler.is_compiling():
         return _compiled(request, backend)
     name = choose(request, backend)
     want_x, want_y = _wanted(request.x), request.y is not None and _wanted(request.y)
+    swept = FUSED[name].sweep(request, want_x, want_y)
     if not (want_x or want_y):
-        return _total(request, FUSED[name].sweep(request, False, False))
-    return _Combination.apply(*request, name, want_x, want_y)[0]  # type: ignore[no-any-return, no-untyped-call]
+        return _total(request, swept)
+    return _Combination.apply(request.x, request.y, request, swept)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def choose(request: Request, backend: str) -> str:
@@ -65,36 +66,27 @@ class _Combination(torch.autograd.Function):
     """Value and gradients from one sweep; only a second derivative sweeps again, densely."""
 
     @staticmethod
-    def forward(*inputs: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        *parts, name, want_x, want_y = inputs
-        request = Request(*parts)
-        swept = FUSED[name].sweep(request, want_x, want_y)
-        return _total(request, swept), swept.grad_x, swept.grad_y
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor | None, Tensor | None]) -> None:
-        request = Request(*inputs[: len(Request._fields)])
-        ctx.save_for_backward(request.x, request.y, request.u, request.v, request.coefs, *output[1:])
-        ctx.rest = request[5:]
-        ctx.mark_non_differentiable(*(each for each in output[1:] if each is not None))
+    def forward(ctx: Any, x: Tensor, y: Tensor | None, request: Request, swept: Swept) -> Tensor:
+        ctx.save_for_backward(x, y, swept.grad_x, swept.grad_y)
+        ctx.request = request._replace(x=x.new_empty(0), y=None)  # the saved ones notice if they are written to
         ctx.set_materialize_grads(False)
+        return _total(request, swept)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
-        x, y, u, v, coefs, grad_x, grad_y = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         if grad is None:
-            return (None,) * (len(Request._fields) + 3)
+            return None, None, None, None
+        x, y, grad_x, grad_y = ctx.saved_tensors
         if torch.is_grad_enabled():  # somebody will differentiate this gradient: make it differentiable
-            wanted = [each for each, need in ((x, grad_x), (y, grad_y)) if need is not None]
-            again = reference.value(Request(x, y, u, v, coefs, *ctx.rest))
+            wanted = [each for each, slope in ((x, grad_x), (y, grad_y)) if slope is not None]
+            again = reference.value(ctx.request._replace(x=x, y=y))
             slopes = iter(torch.autograd.grad(again, wanted, create_graph=True))
-            grad_x, grad_y = (None if need is None else next(slopes) for need in (grad_x, grad_y))
-        gradients = [None if each is None else grad * each for each in (grad_x, grad_y)]
-        return (*gradients, *(None,) * (len(Request._fields) + 1))
+            grad_x, grad_y = (None if slope is None else next(slopes) for slope in (grad_x, grad_y))
+        return None if grad_x is None else grad * grad_x, None if grad_y is None else grad * grad_y, None, None
 
 
 def _total(request: Request, swept: Swept) -> Tensor:
-    total = (swept.sums * request.coefs).sum()
+    total = swept.sums.dot(request.coefs)
     closed = request.closed
     return (total if closed is None else total + closed.self_energy).to(request.x.dtype)
 
@@ -103,9 +95,9 @@ def _wanted(tensor: Tensor) -> bool:
     return tensor.requires_grad and torch.is_grad_enabled()
 
 
-def _forward_mode() -> bool:
-    """Whether a dual level is open; a fused sweep would drop the tangents of its inputs."""
-    return forward_ad._current_level >= 0
+def _transformed() -> bool:
+    """Whether a dual level is open or a ``torch.func`` transform at work: a fused sweep would drop their tangents."""
+    return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 
 
 def _weights_learn(request: Request) -> bool:

@@ -22,6 +22,7 @@ class Side(NamedTuple):
     weights: Tensor | None
 
 
+@torch.no_grad()
 def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     """The sums and the gradient of their combination, in one pass over tiles."""
     x, y, u, v, coefs, kernel, (xx, yy, xy), _ = request
