@@ -1,15 +1,12 @@
 """Encoder, decoder and critic each in DistributedDataParallel, over two processes."""
 
-import gc
-import socket
-import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, distributed, multiprocessing, nn
+from processes import leave, spawn
+from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
@@ -18,7 +15,6 @@ from zoo import vector_pair
 from interpreg import ACAIRegularizer, fresh_copy
 
 WORLD = 2
-PATIENCE = 180  # seconds
 
 
 def networks() -> tuple[nn.Module, nn.Module, nn.Module]:
@@ -40,21 +36,8 @@ def gradients(modules: tuple[nn.Module, ...], rank: int) -> list[Tensor]:
     return [p.grad for module in modules for p in module.parameters()]
 
 
-def work(rank: int, port: int, folder: str) -> None:
-    warnings.simplefilter("ignore")
-    distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=WORLD)
+def work(rank: int, world: int, folder: str) -> None:
     torch.save(gradients(tuple(DistributedDataParallel(m) for m in networks()), rank), f"{folder}/{rank}.pt")
-    _leave()
-
-
-def _leave() -> None:
-    """Destroy the process group after, never before, the wrappers that use it.
-
-    A wrapper that holds the last reference joins gloo's threads with the interpreter locked, and they may be
-    waiting for the interpreter: a deadlock, now and then.
-    """
-    gc.collect()
-    distributed.destroy_process_group()
 
 
 @pytest.fixture
@@ -62,20 +45,11 @@ def process_group(tmp_path: Path) -> Iterator[None]:
     """A group of this process alone, left when the test's wrappers are gone."""
     distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
     yield
-    _leave()
+    leave()
 
 
 def test_gradients_are_exactly_the_mean_over_processes(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    processes = multiprocessing.spawn(work, (port, str(tmp_path)), nprocs=WORLD, join=False)
-    deadline = time.monotonic() + PATIENCE
-    while not processes.join(timeout=1):
-        if time.monotonic() > deadline:
-            for process in processes.processes:
-                process.kill()
-            pytest.fail(f"the processes did not finish within {PATIENCE} seconds")
+    spawn(work, WORLD, str(tmp_path))
     alone = [gradients(networks(), rank) for rank in range(WORLD)]
     for rank in range(WORLD):
         together = torch.load(tmp_path / f"{rank}.pt", weights_only=True)

@@ -1,11 +1,20 @@
 """Composable losses that make an autoencoder you already have interpolate better."""
 
-from interpreg import datasets, functional, metrics, plots
+from interpreg import datasets, functional, kernels, metrics, plots, priors
 from interpreg._types import Term
 from interpreg.batch import Batch
 from interpreg.interpolator import Interpolator
 from interpreg.recipes import ACAIRegularizer
-from interpreg.regularizers import Critic, Players, Reconstruction, Regularizer, Sum, fresh_copy
+from interpreg.regularizers import (
+    Critic,
+    MMDPrior,
+    Players,
+    Reconstruction,
+    Regularizer,
+    SinkhornPrior,
+    Sum,
+    fresh_copy,
+)
 
 __version__ = "0.1.0"
 
@@ -14,14 +23,18 @@ __all__ = [
     "Batch",
     "Critic",
     "Interpolator",
+    "MMDPrior",
     "Players",
     "Reconstruction",
     "Regularizer",
+    "SinkhornPrior",
     "Sum",
     "Term",
     "datasets",
     "fresh_copy",
     "functional",
+    "kernels",
     "metrics",
     "plots",
+    "priors",
 ]

@@ -9,12 +9,12 @@ from torch import Tensor
 from interpreg import _checks
 from interpreg.kernels import Energy, InverseMultiquadric, Kernel
 from interpreg.mmd import estimators, sliced, sums, watch
-from interpreg.mmd.reference import squared_distances
+from interpreg.mmd.bandwidths import median_unit
 from interpreg.mmd.request import Request
 from interpreg.priors import Normal, Prior, as_prior
 
-ESTIMATORS = ("unbiased", "biased", "linear", "sliced")
-MEDIAN_SAMPLES = 512
+SWEPT = estimators.SWEPT
+ESTIMATORS = (*SWEPT, "linear", "sliced")
 
 
 def mmd2(
@@ -62,19 +62,19 @@ def mmd2(
         >>> bool(mmd2(x, y) > 0.05), mmd2(x, y, kernel=Energy()).shape
         (True, torch.Size([]))
     """
-    kernel = _is_kernel(kernel)
+    kernel = is_kernel(kernel)
     _checks.is_one_of("estimator", estimator, ESTIMATORS)
     _are_samples(x, y, least=1 if estimator == "biased" else 2)
     u, v = _weights("x_weights", x_weights, x), _weights("y_weights", y_weights, y)
-    with _full_precision(x):
-        x, y = _floats(x, y)
+    with full_precision(x):
+        x, y = as_floats(x, y)
         spread = math.sqrt(x.shape[1])
         if kernel.needs_median:
-            unit = _median_unit(x, y)
+            unit = median_unit(x, y)
             x, y, spread = x / unit, y / unit, 1.0
         kernel = kernel.resolved(spread)
         watch.look(kernel, x, y)
-        if estimator in estimators.SWEPT:
+        if estimator in SWEPT:
             value = _swept(x, y, u, v, kernel, estimator, backend)
         else:
             _has_no_weights(estimator, u, v)
@@ -125,29 +125,22 @@ def mmd2_to_prior(
         >>> mmd2_to_prior(codes).abs() < 0.01, mmd2_to_prior(3 * codes) > 0.1
         (tensor(True), tensor(True))
     """
-    prior, kernel = as_prior(prior), _is_kernel(kernel)
+    prior, kernel = as_prior(prior), is_kernel(kernel)
     _checks.is_one_of("estimator", estimator, ESTIMATORS)
-    if not (isinstance(closed_form, bool) or closed_form == "auto"):
-        raise ValueError(f"closed_form: expected 'auto', True or False, got {_checks.describe(closed_form)}")
+    known = is_closed_form(closed_form, prior, kernel, estimator)
     _are_samples(x, least=1 if estimator == "biased" else 2)
     u = _weights("weights", weights, x)
-    known = has_closed_form(prior, kernel, estimator)
-    if not known or closed_form is False:
-        if closed_form is True:
-            raise ValueError(
-                "closed_form: expected a normal prior, a kernel with numbers or the rule by dimension for bandwidths and "
-                f"the estimator 'unbiased' or 'biased', got {prior}, {kernel} and {estimator!r}"
-            )
+    if not known:
         count = len(x) if samples is None else _checks.is_count("samples", samples, low=2)
-        y = prior.sample(count, _floats(x)[0].detach(), generator)
-        kernel = _for_prior(kernel, prior, x.shape[1])
+        y = prior.sample(count, as_floats(x)[0].detach(), generator)
+        kernel = kernel_for(kernel, prior, x.shape[1])
         return mmd2(
             x, y, kernel=kernel, estimator=estimator, backend=backend, x_weights=u, clamp=clamp, slices=slices,
             generator=generator if estimator == "sliced" else None,
         )  # fmt: skip
-    with _full_precision(x):
-        (x,) = _floats(x)
-        resolved = _for_prior(kernel, prior, x.shape[1])
+    with full_precision(x):
+        (x,) = as_floats(x)
+        resolved = kernel_for(kernel, prior, x.shape[1])
         watch.look(resolved, x, None, prior.spread(x.shape[1]))
         u = None if u is None else (u / u.sum()).to(x.dtype)
         coefs, constant = estimators.coefficients(estimator, len(x), None, u, None, resolved.at_zero, x.device)
@@ -160,11 +153,25 @@ def mmd2_to_prior(
 def has_closed_form(prior: Prior, kernel: Kernel, estimator: str) -> bool:
     """Whether the MMD to a prior is known without samples of it."""
     return (
-        isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in estimators.SWEPT
+        isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in SWEPT
     )
 
 
-def _for_prior(kernel: Kernel, prior: Prior, d: int) -> Kernel:
+def is_closed_form(wish: bool | str, prior: Prior, kernel: Kernel, estimator: str) -> bool:
+    """Whether the closed form is to be used; ``ValueError`` if it is demanded and there is none."""
+    if not (isinstance(wish, bool) or wish == "auto"):
+        raise ValueError(f"closed_form: expected 'auto', True or False, got {_checks.describe(wish)}")
+    known = has_closed_form(prior, kernel, estimator)
+    if wish is True and not known:
+        raise ValueError(
+            "closed_form: expected False or 'auto' without a normal prior, a kernel whose bandwidths are numbers or by "
+            f"dimension, and the estimator 'unbiased' or 'biased', got True with {prior}, {kernel}, {estimator!r}"
+        )
+    return known and wish is not False
+
+
+def kernel_for(kernel: Kernel, prior: Prior, d: int) -> Kernel:
+    """The kernel with bandwidths by dimension in the prior's own unit."""
     spread = prior.spread(d)
     return kernel if kernel.needs_median else kernel.resolved(math.sqrt(d) if spread is None else spread)
 
@@ -201,16 +208,8 @@ def _sliced(x: Tensor, y: Tensor, kernel: Kernel, slices: int, generator: torch.
     return (raw * coefs[:3].to(x.dtype)).sum()
 
 
-def _median_unit(x: Tensor, y: Tensor) -> Tensor:
-    """sqrt(m / 2), with m the median squared distance of at most 512 samples of each set; 1 if that is 0."""
-    with torch.no_grad():
-        joint = torch.cat([watch.few(x, MEDIAN_SAMPLES), watch.few(y, MEDIAN_SAMPLES)])
-        i, j = torch.triu_indices(len(joint), len(joint), 1, device=x.device)
-        median = squared_distances(joint, joint)[i, j].median()
-        return torch.where(median == 0, 1.0, (median / 2).sqrt())
-
-
-def _is_kernel(kernel: Kernel | None) -> Kernel:
+def is_kernel(kernel: Kernel | None) -> Kernel:
+    """The kernel, or the default; ``TypeError`` for anything else."""
     if kernel is None:
         return InverseMultiquadric()
     if not isinstance(kernel, Kernel):
@@ -249,8 +248,8 @@ def _has_no_weights(estimator: str, u: Tensor | None, v: Tensor | None) -> None:
         raise ValueError(f"x_weights, y_weights: expected None with estimator={estimator!r}, got weights")
 
 
-def _floats(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """All in the widest of their types, fp32 at least."""
+def as_floats(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """All tensors in the widest of their types, fp32 at least."""
     dtype = torch.float32
     for each in tensors:
         dtype = torch.promote_types(dtype, each.dtype)
@@ -263,7 +262,7 @@ def _contiguous(request: Request) -> Request:
     return request._replace(x=x, y=y, u=u, v=v)
 
 
-def _full_precision(x: Tensor) -> "torch.autocast | nullcontext[None]":
+def full_precision(x: Tensor) -> "torch.autocast | nullcontext[None]":
     """Without autocast: distances in half precision are worth nothing."""
     device = x.device.type
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()

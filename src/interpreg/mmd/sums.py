@@ -37,9 +37,9 @@ def value(request: Request, backend: str = "auto") -> Tensor:
     dense reference; so do second derivatives, at its memory cost.
     """
     _checks.is_one_of("backend", backend, NAMES)
-    if backend == "reference" or _transformed() or _weights_learn(request):
+    if backend == "reference" or transformed() or _weights_learn(request):
         return reference.value(request)
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or not is_plain(request.x):
         return _compiled(request, backend)
     name = choose(request, backend)
     want_x, want_y = _wanted(request.x), request.y is not None and _wanted(request.y)
@@ -91,11 +91,16 @@ def _total(request: Request, swept: Swept) -> Tensor:
     return (total if closed is None else total + closed.self_energy).to(request.x.dtype)
 
 
+def is_plain(x: Tensor) -> bool:
+    """Whether there is memory behind the tensor; fake tensors and other subclasses have none."""
+    return type(x) in (Tensor, torch.nn.Parameter) and x.device.type != "meta"
+
+
 def _wanted(tensor: Tensor) -> bool:
     return tensor.requires_grad and torch.is_grad_enabled()
 
 
-def _transformed() -> bool:
+def transformed() -> bool:
     """Whether a dual level is open or a ``torch.func`` transform at work: a fused sweep would drop their tangents."""
     return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from interpreg.kernels import Energy, Kernel
+from interpreg.mmd.bandwidths import few
 from interpreg.mmd.reference import squared_distances
+from interpreg.mmd.sums import is_plain, transformed
 
 SAMPLES = 64
 BLIND = 1e-6  # about what fp32 resolves beside 1
@@ -32,7 +34,7 @@ def look(kernel: Kernel, x: Tensor, y: Tensor | None, spread: float | None = Non
 
     ``spread`` stands for a prior whose samples are not at hand.
     """
-    if torch.compiler.is_compiling() or isinstance(kernel, Energy):
+    if torch.compiler.is_compiling() or isinstance(kernel, Energy) or not is_plain(x) or transformed():
         return
     key = (kernel, x.shape[1])
     calls = _calls[key] = _calls.get(key, 0) + 1
@@ -80,11 +82,6 @@ def _judge(kernel: Kernel, facts: list[float]) -> bool:
         stacklevel=4,
     )
     return True
-
-
-def few(x: Tensor, count: int) -> Tensor:
-    """At most ``count`` rows of ``x``, evenly spread."""
-    return x[:: -(-len(x) // count)]
 
 
 def _capturing(x: Tensor) -> bool:

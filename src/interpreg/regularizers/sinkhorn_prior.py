@@ -1,0 +1,102 @@
+"""The Sinkhorn divergence between the codes and a prior: optimal transport where MMDPrior has kernels."""
+
+from typing import Any
+
+import torch
+from geomloss import SamplesLoss
+from torch import Tensor
+from typing_extensions import override
+
+from interpreg import _checks
+from interpreg._types import Network, Term
+from interpreg.batch import Batch
+from interpreg.functional.mmd import as_floats, full_precision
+from interpreg.priors import as_prior
+from interpreg.regularizers.base import Regularizer
+
+
+class SinkhornPrior(Regularizer):
+    r"""Term ``sinkhorn``: the debiased Sinkhorn divergence between the codes, flattened, and samples of a prior.
+
+    :math:`S_\varepsilon = OT_\varepsilon(x, z) - \frac12 OT_\varepsilon(x, x) - \frac12 OT_\varepsilon(z, z)` with the
+    cost :math:`|x - z|^p / p` and :math:`\varepsilon = \mathrm{blur}^p` (Feydy et al. 2019), by geomloss. Each process
+    compares its own codes; memory is n x m. A second or forward-mode derivative is refused.
+
+    Args:
+        encoder, decoder: the pair; the decoder is not called.
+        prior: as for :class:`MMDPrior`.
+        blur: the length below which differences do not count; a twentieth of the usual distance
+            :math:`\sqrt{E |z - z'|^2}` of the prior's samples when not given.
+        p: 1 or 2.
+        scaling: in (0, 1): how carefully the temperature is lowered; nearer 1 is slower and more exact.
+        samples: how many samples of the prior a batch is compared with; as many as codes when not given.
+        weight: at least 0.
+        generator: draws the prior's samples.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or range.
+        RuntimeError: when a gradient is asked for that can be differentiated again.
+    """
+
+    name = "sinkhorn"
+
+    def __init__(
+        self,
+        encoder: Network,
+        decoder: Network,
+        *,
+        prior: object = "normal",
+        blur: float | None = None,
+        p: int = 2,
+        scaling: float = 0.5,
+        samples: int | None = None,
+        weight: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(encoder, decoder)
+        self.prior = as_prior(prior)
+        self.blur = None if blur is None else _checks.is_number("blur", blur, low=1e-12)
+        if p not in (1, 2):
+            raise ValueError(f"p: expected 1 or 2, got {_checks.describe(p)}")
+        self.scaling = _checks.is_number("scaling", scaling, low=1e-3, high=0.999)
+        self.samples = None if samples is None else _checks.is_count("samples", samples, low=1)
+        self.weight = _checks.is_number("weight", weight)
+        self.p, self.generator = p, generator
+
+    @override
+    def terms(self, batch: Batch) -> dict[str, Term]:
+        codes = batch.z.flatten(1) if batch.z.ndim > 1 else batch.z[:, None]  # [B, d]
+        with full_precision(codes):
+            (x,) = as_floats(codes)
+            y = self.prior.sample(self.samples or len(x), x.detach(), self.generator)
+            blur = self._default_blur(y) if self.blur is None else self.blur
+            loss = SamplesLoss("sinkhorn", p=self.p, blur=blur, scaling=self.scaling, backend="tensorized")
+            return {"sinkhorn": Term(_Once.apply(x, y, loss), self.weight)}  # type: ignore[no-untyped-call]
+
+    def _default_blur(self, samples: Tensor) -> float:
+        spread = self.prior.spread(samples.shape[1])
+        if spread is None:  # a sampler of the user's: measured
+            spread = float(samples.var(0, correction=0).sum().sqrt()) or 1.0
+        return 0.05 * 2**0.5 * spread
+
+
+class _Once(torch.autograd.Function):
+    """A loss whose gradient is right and whose second derivative, silently wrong in geomloss, is refused."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, loss: SamplesLoss) -> Tensor:
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_()
+            value = loss(leaf, y)
+            (slope,) = torch.autograd.grad(value, leaf)
+        ctx.save_for_backward(slope)
+        return value.detach()  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "SinkhornPrior: expected a gradient that is not differentiated again (create_graph=False), because the "
+                "second derivative of geomloss's divergence is wrong; use MMDPrior, whose is right"
+            )
+        return grad * ctx.saved_tensors[0], None, None
