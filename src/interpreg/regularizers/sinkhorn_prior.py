@@ -28,7 +28,8 @@ class SinkhornPrior(Regularizer):
         blur: the length below which differences do not count; a twentieth of the usual distance
             :math:`\sqrt{E |z - z'|^2}` of the prior's samples when not given.
         p: 1 or 2.
-        scaling: in (0, 1): how carefully the temperature is lowered; nearer 1 is slower and more exact.
+        scaling: in (0, 1): how carefully the temperature is lowered; nearer 1 is slower and more exact, the gradient
+            above all, which is that of the converged problem.
         samples: how many samples of the prior a batch is compared with; as many as codes when not given.
         weight: at least 0.
         generator: draws the prior's samples.

@@ -1,0 +1,132 @@
+"""MMDPrior: it is what the function says, it trains, and it fails loudly."""
+
+import pytest
+import torch
+from torch import nn
+from zoo import Zoo
+
+from interpreg import MMDPrior
+from interpreg.functional import mmd2, mmd2_to_prior
+from interpreg.kernels import RBF, Energy
+from interpreg.priors import Normal, Sphere
+
+
+def identity(n: int, d: int, scale: float = 1.0) -> tuple[nn.Module, nn.Module, torch.Tensor]:
+    return nn.Identity(), nn.Identity(), scale * torch.randn(n, d)
+
+
+def test_is_the_function_of_the_flattened_codes(zoo: Zoo) -> None:
+    kernel = RBF((2.0, 5.0))
+    codes = zoo.encoder.eval()(zoo.x)
+    flat = codes.flatten(1) if codes.ndim > 1 else codes[:, None]
+    found = MMDPrior(zoo.encoder, zoo.decoder, kernel=kernel, weight=3.0)(zoo.x)
+    torch.testing.assert_close(found["mmd"], 3 * mmd2_to_prior(flat, kernel=kernel))
+
+
+def test_the_preset_of_the_published_code() -> None:
+    """midrae.py: six Gaussians, prior samples drawn each step, unbiased, clamped at 0."""
+    encoder, decoder, x = identity(64, 32, 0.5)
+    reg = MMDPrior(encoder, decoder, kernel=RBF.midrae(), closed_form=False, clamp=True)
+    torch.manual_seed(1)
+    found = reg(x)["mmd"]
+    torch.manual_seed(1)
+    prior = torch.randn(64, 32)
+
+    def k(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        sq = (a[:, None] - b).square().sum(-1).double()
+        return sum(torch.exp(-sq / (2 * sigma**2)) for sigma in (2, 5, 10, 20, 40, 80))
+
+    n = len(x)
+    within = [(k(a, a).sum() - k(a, a).trace()) / (n * (n - 1)) for a in (x, prior)]
+    expected = (sum(within) - 2 * k(x, prior).mean()).clamp(min=0)
+    torch.testing.assert_close(found.double(), expected, atol=2e-6, rtol=0)
+
+
+def test_training_brings_the_codes_to_the_prior() -> None:
+    torch.manual_seed(0)
+    encoder, x = nn.Linear(3, 2), torch.randn(256, 3)
+    encoder.weight.data.mul_(3)
+    reg = MMDPrior(encoder, nn.Linear(2, 3), prior=Normal(mean=1.0, std=0.5))
+    optimizer = torch.optim.Adam(encoder.parameters(), lr=0.05)
+    for _ in range(300):
+        optimizer.zero_grad()
+        reg(x)["mmd"].backward()
+        optimizer.step()
+    codes = encoder(x)
+    assert codes.mean(0).sub(1).abs().max() < 0.1
+    assert codes.std(0).sub(0.5).abs().max() < 0.1
+    assert torch.corrcoef(codes.T)[0, 1].abs() < 0.2
+
+
+@pytest.mark.parametrize("closed_form", [True, False])
+def test_noise_of_the_closed_form_is_that_of_the_codes_alone(closed_form: bool) -> None:
+    """The same codes twice give the same value in closed form, and another one against new samples."""
+    encoder, decoder, x = identity(32, 4)
+    reg = MMDPrior(encoder, decoder, closed_form=closed_form)
+    assert (reg(x)["mmd"] == reg(x)["mmd"]) == closed_form
+
+
+def test_priors_of_every_kind_and_a_generator() -> None:
+    encoder, decoder, x = identity(32, 4)
+    uniform = torch.distributions.Uniform(torch.zeros(4), torch.ones(4))
+    for prior in ("ball", Sphere(2.0), uniform, lambda n: torch.rand(n, 2, 2)):
+        assert MMDPrior(encoder, decoder, prior=prior, samples=50)(x)["mmd"].isfinite()
+    values = []
+    for _ in range(2):
+        reg = MMDPrior(encoder, decoder, prior="sphere", generator=torch.Generator().manual_seed(5))
+        values.append(reg(x)["mmd"])
+    assert values[0] == values[1]
+    torch.testing.assert_close(
+        values[0], mmd2(x, Sphere().sample(32, x, torch.Generator().manual_seed(5)), kernel=reg.kernel.resolved(1.0))
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"prior": "gamma"}, "prior: expected one of 'ball', 'normal', 'sphere', got 'gamma'"),
+        ({"prior": 3}, "prior: expected a name, a Prior, a torch distribution or a callable .*, got 3"),
+        ({"kernel": "rbf"}, "kernel: expected a Kernel from interpreg.kernels, got 'rbf'"),
+        ({"estimator": "v"}, "estimator: expected one of 'unbiased'"),
+        ({"sync": "all"}, "sync: expected one of 'global', 'local', got 'all'"),
+        ({"backend": "keops"}, "backend: expected one of 'auto', 'reference'"),
+        ({"weight": -1.0}, "weight: expected a finite number of at least 0, got -1.0"),
+        ({"samples": 1}, "samples: expected an int of at least 2, got 1"),
+        ({"closed_form": "yes"}, "closed_form: expected 'auto', True or False, got 'yes'"),
+        ({"closed_form": True, "prior": "ball"}, "closed_form: expected False or 'auto' without a normal prior"),
+        ({"closed_form": True, "kernel": RBF("median")}, "closed_form: expected False or 'auto'"),
+        ({"closed_form": True, "estimator": "linear"}, "closed_form: expected False or 'auto'"),
+    ],
+)
+def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        MMDPrior(pair.encoder, pair.decoder, **arguments)
+
+
+def test_one_code_is_too_few_before_any_network_is_called() -> None:
+    calls = []
+
+    def encoder(x: torch.Tensor) -> torch.Tensor:
+        calls.append(x)
+        return x
+
+    with pytest.raises(ValueError, match="x: expected at least 2 samples for the unbiased MMD, got a batch of 1"):
+        MMDPrior(encoder, encoder)(torch.randn(1, 3))
+    assert not calls
+    assert MMDPrior(encoder, encoder, estimator="biased")(torch.randn(1, 3))["mmd"] > 0
+
+
+def test_samples_of_another_width_are_refused() -> None:
+    encoder, decoder, x = identity(8, 4)
+    with pytest.raises(ValueError, match="prior samples: expected 4 elements a sample, as a code has, got .* \\(8, 3\\)"):
+        MMDPrior(encoder, decoder, prior=lambda n: torch.randn(n, 3))(x)
+    with pytest.raises(ValueError, match="prior samples: expected a batch of 8 samples, got .* \\(7, 4\\)"):
+        MMDPrior(encoder, decoder, prior=lambda n: torch.randn(7, 4))(x)
+
+
+def test_sliced_and_linear_estimates_are_at_hand() -> None:
+    encoder, decoder, x = identity(512, 3, 2.0)
+    exact = MMDPrior(encoder, decoder, kernel=Energy())(x)["mmd"]
+    sliced = MMDPrior(encoder, decoder, kernel=Energy(), estimator="sliced", slices=2000, samples=20_000)(x)["mmd"]
+    torch.testing.assert_close(sliced, exact, rtol=0.1, atol=0)
+    assert MMDPrior(encoder, decoder, estimator="linear")(x)["mmd"].isfinite()
