@@ -32,7 +32,7 @@ def test_readme(block: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_readme_claims_are_executable() -> None:
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
 
 
 @pytest.mark.parametrize("page", ["quickstart", "extending"])
@@ -70,6 +70,14 @@ def test_compose() -> None:
     assert weights[:11] == [0] * 11
     assert weights[20:] == pytest.approx([0.02] * 20)
     assert weights[15] == pytest.approx(0.01)
+
+
+def test_codes_towards_a_prior() -> None:
+    results = example("codes_towards_a_prior").main(steps=300)
+    plain, drawn = results["plain"], results["with MMDPrior"]
+    assert drawn["mmd"] < 0.2 * plain["mmd"]
+    key = "distance of decoded prior samples to real digits"
+    assert drawn[key] < plain[key]
 
 
 def test_every_example_is_short_and_tested() -> None:

@@ -77,7 +77,8 @@ def test_priors_of_every_kind_and_a_generator() -> None:
         values.append(reg(x)["mmd"])
     assert values[0] == values[1]
     torch.testing.assert_close(
-        values[0], mmd2(x, Sphere().sample(32, x, torch.Generator().manual_seed(5)), kernel=reg.kernel.resolved(1.0))
+        values[0],
+        mmd2(x, Sphere().sample(32, x, torch.Generator().manual_seed(5)), kernel=reg.kernel.resolved(1.0)),
     )
 
 
@@ -118,9 +119,11 @@ def test_one_code_is_too_few_before_any_network_is_called() -> None:
 
 def test_samples_of_another_width_are_refused() -> None:
     encoder, decoder, x = identity(8, 4)
-    with pytest.raises(ValueError, match="prior samples: expected 4 elements a sample, as a code has, got .* \\(8, 3\\)"):
+    with pytest.raises(
+        ValueError, match=r"prior samples: expected 4 elements a sample, as a code has, got .* \(8, 3\)"
+    ):
         MMDPrior(encoder, decoder, prior=lambda n: torch.randn(n, 3))(x)
-    with pytest.raises(ValueError, match="prior samples: expected a batch of 8 samples, got .* \\(7, 4\\)"):
+    with pytest.raises(ValueError, match=r"prior samples: expected a batch of 8 samples, got .* \(7, 4\)"):
         MMDPrior(encoder, decoder, prior=lambda n: torch.randn(7, 4))(x)
 
 

@@ -32,7 +32,7 @@ def mmd2(
 ) -> Tensor:
     r""":math:`\mathrm{MMD}^2 = E k(x, x') + E k(y, y') - 2 E k(x, y)` (MIDR-AE, eq. 5; Gretton et al. 2012).
 
-    Differentiable in ``x`` and ``y``, to any order (beyond the first, and in forward mode, through the dense reference).
+    Differentiable in ``x`` and ``y``, to any order: beyond the first, and in forward mode, by the dense reference.
     The fused backends store nothing of size n x m. The unbiased estimate is negative half of the time where the
     distributions agree, and that is as it should be.
 
@@ -152,9 +152,7 @@ def mmd2_to_prior(
 
 def has_closed_form(prior: Prior, kernel: Kernel, estimator: str) -> bool:
     """Whether the MMD to a prior is known without samples of it."""
-    return (
-        isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in SWEPT
-    )
+    return isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in SWEPT
 
 
 def is_closed_form(wish: bool | str, prior: Prior, kernel: Kernel, estimator: str) -> bool:
@@ -224,7 +222,9 @@ def _are_samples(x: Tensor, y: Tensor | None = None, *, least: int) -> None:
         _checks.is_tensor(name, each)
         assert each is not None
         if each.ndim != 2 or each.shape[1] == 0:
-            raise ValueError(f"{name}: expected samples of shape [n, d] (codes.flatten(1)), got {_checks.describe(each)}")
+            raise ValueError(
+                f"{name}: expected samples of shape [n, d] (codes.flatten(1)), got {_checks.describe(each)}"
+            )
         if len(each) < least:
             raise ValueError(
                 f"{name}: expected at least {least} sample{'s' * (least > 1)}, got {_checks.describe(each)}"

@@ -4,11 +4,11 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from interpreg import _checks
 
@@ -104,7 +104,9 @@ class Scaled(Kernel):
     def widths(self) -> tuple[float, ...]:
         """The bandwidths as numbers, widest first."""
         if isinstance(self.bandwidths, str):
-            raise ValueError(f"bandwidths: expected numbers, got the rule {self.bandwidths!r}; call resolved() first")
+            raise ValueError(
+                f"bandwidths: expected numbers, got the rule {self.bandwidths!r}; call resolved() first"
+            )
         assert isinstance(self.bandwidths, tuple)  # by __post_init__
         return tuple(sorted(self.bandwidths, reverse=True))
 

@@ -24,14 +24,15 @@ Density = Callable[[np.ndarray], np.ndarray]
 
 
 def rational_quadratic(widths: tuple[float, ...], alpha: float) -> Mixture:
-    r""":math:`\rho(s) = \sum_\sigma \beta^\alpha s^{\alpha - 1} e^{-\beta s} / \Gamma(\alpha)`, :math:`\beta = 2 \alpha \sigma^2`."""
+    r""":math:`\rho = \sum \beta^\alpha s^{\alpha-1} e^{-\beta s} / \Gamma(\alpha)`, with :math:`\beta = 2 \alpha \sigma^2`."""
 
     def density(s: np.ndarray) -> np.ndarray:
         log = [
             alpha * np.log(beta) + (alpha - 1) * np.log(s) - beta * s - math.lgamma(alpha)
             for beta in (2 * alpha * width**2 for width in widths)
         ]
-        return np.exp(log).sum(0)
+        total: np.ndarray = np.exp(log).sum(0)
+        return total
 
     betas = [2 * alpha * width**2 for width in widths]
     low = -math.log(max(betas)) - (CUT - math.lgamma(alpha + 1)) / alpha
@@ -45,7 +46,8 @@ def laplacian(widths: tuple[float, ...]) -> Mixture:
 
     def density(s: np.ndarray) -> np.ndarray:
         terms = [a / (2 * math.sqrt(math.pi)) * s**-1.5 * np.exp(-(a**2) / (4 * s)) for a in rates]
-        return np.sum(terms, 0)
+        total: np.ndarray = np.sum(terms, 0)
+        return total
 
     rates = [1 / width for width in widths]
     low = 2 * math.log(min(rates)) - math.log(4 * GONE)
@@ -53,7 +55,7 @@ def laplacian(widths: tuple[float, ...]) -> Mixture:
 
 
 def energy(typical: float) -> Mixture:
-    r""":math:`-r = \int_0^\infty (e^{-s r^2} - 1) \, s^{-3/2} / (2 \sqrt\pi) \, ds`, around a typical squared distance."""
+    r""":math:`-r = \int_0^\infty (e^{-s r^2} - 1) \, s^{-3/2} / (2 \sqrt\pi) \, ds`, around a typical :math:`r^2`."""
 
     def density(s: np.ndarray) -> np.ndarray:
         return s**-1.5 / (2 * math.sqrt(math.pi))
@@ -62,7 +64,9 @@ def energy(typical: float) -> Mixture:
     return _quadrature(density, middle - 2 * CUT, middle + 2 * CUT, relative=True)
 
 
-def _quadrature(density: Density, low: float, high: float, *, step: float = STEP, relative: bool = False) -> Mixture:
+def _quadrature(
+    density: Density, low: float, high: float, *, step: float = STEP, relative: bool = False
+) -> Mixture:
     rates = np.exp(np.arange(low, high + step, step))
     weights = density(rates) * rates * step
     return Mixture(tuple(rates.tolist()), tuple(weights.tolist()), relative)

@@ -206,7 +206,7 @@ class Laplacian(Scaled):
 
 @dataclass(frozen=True)
 class Energy(Kernel):
-    r""":math:`k = -r`: no bandwidth at all. The MMD is half of the energy distance :math:`2 E|x-y| - E|x-x'| - E|y-y'|`.
+    r""":math:`k = -r`: no bandwidth at all. The MMD is the energy distance :math:`2 E|x-y| - E|x-x'| - E|y-y'|`.
 
     Conditionally positive definite, which is all that an MMD needs (Sejdinovic et al. 2013).
     """

@@ -52,7 +52,9 @@ def expectations(kernel: Kernel, prior: Normal, d: int) -> Expectations:
         if mixture.relative or w * math.exp(shift) > NOTHING
     ] or [(0.0, 0.0, 0.0)]
     weights, kept, rates = zip(*felt, strict=True)
-    return Expectations(Potential(weights, kept, rates, mixture.relative, prior.mean), _self_energy(mixture, d, variance))
+    return Expectations(
+        Potential(weights, kept, rates, mixture.relative, prior.mean), _self_energy(mixture, d, variance)
+    )
 
 
 def _self_energy(mixture: Mixture, d: int, variance: float) -> float:

@@ -32,7 +32,9 @@ def coefficients(
         # Dynamo warns of caches
         make = _unweighted if torch.compiler.is_compiling() else _cached
         return make(estimator, n, m, at_zero, device)
-    share_u = u.double().square().sum() if u is not None else torch.tensor(1 / n, dtype=torch.float64, device=device)
+    share_u = (
+        u.double().square().sum() if u is not None else torch.tensor(1 / n, dtype=torch.float64, device=device)
+    )
     share_v = v.double().square().sum() if v is not None else torch.zeros_like(share_u) + (1 / m if m else 0.0)
     ones = torch.ones_like(share_u)
     # where only one set is weighted, the other's ones still have to be divided by their number

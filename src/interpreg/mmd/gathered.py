@@ -60,12 +60,16 @@ def mmd2_to_prior(
     coefs, constant = coefficients(estimator, n, m, None, None, kernel.at_zero, x.device)
 
     def within(a: Tensor, coef: Tensor) -> Tensor:
-        return sums.value(Request(a.contiguous(), None, None, None, _at(0, coef), kernel, (True, False, False)), backend)
+        return sums.value(
+            Request(a.contiguous(), None, None, None, _at(0, coef), kernel, (True, False, False)), backend
+        )
 
     def between(a: Tensor, b: Tensor, coef: Tensor) -> Tensor:
         if len(b) == 0:
             return a.new_zeros(())
-        return sums.value(Request(a.contiguous(), b, None, None, _at(2, coef), kernel, (False, False, True)), backend)
+        return sums.value(
+            Request(a.contiguous(), b, None, None, _at(2, coef), kernel, (False, False, True)), backend
+        )
 
     own, twice = within(x, coefs[0]), between(x, codes.others, 2 * coefs[0])
     value, slope = own.detach() + twice.detach() / 2, own + twice

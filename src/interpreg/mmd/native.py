@@ -28,7 +28,16 @@ from interpreg.mmd.request import Request, Swept
 from interpreg.mmd.tiled import potential_with_slope
 
 SOURCE = Path(__file__).with_name("native.c")
-FLAGS = ["-O3", "-march=native", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC", "-fopenmp"]
+FLAGS = [
+    "-O3",
+    "-march=native",
+    "-std=gnu11",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-shared",
+    "-fPIC",
+    "-fopenmp",
+]
 KINDS = ["rbf", "imq", "rq", "laplacian", "energy"]
 MOST = 64  # bandwidths
 LANES = 16
@@ -36,14 +45,14 @@ THREAD_WORK = 3e6  # multiplications and exponentials that are worth a thread's 
 
 
 class _Profile(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("kind", ctypes.c_int), ("count", ctypes.c_int), ("alpha", ctypes.c_float),
         ("base_two", ctypes.c_float * MOST), ("factors", ctypes.c_float * MOST), ("squarings", ctypes.c_int * MOST),
     ]  # fmt: skip
 
 
 class _Sweep(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("x", ctypes.c_void_p), ("y", ctypes.c_void_p), ("u", ctypes.c_void_p), ("v", ctypes.c_void_p),
         ("n", ctypes.c_int64), ("m", ctypes.c_int64), ("d", ctypes.c_int64),
         ("coefs", ctypes.c_void_p), ("blocks", ctypes.c_int * 4), ("profile", ctypes.c_void_p),
@@ -61,7 +70,7 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     assert spec is not None  # by supports()
     mixed = potential is not None and not potential.relative
     mix = _mixture(potential) if potential is not None and mixed else None
-    sums = torch.zeros(4, dtype=torch.float64)
+    sums = torch.empty(4, dtype=torch.float64)
     grad_x = torch.empty_like(x) if want_x else None
     grad_y = torch.empty_like(y) if want_y and y is not None else None
     profile = _profile(spec)
@@ -93,18 +102,15 @@ def supports(request: Request) -> str:
 
 def why_not() -> str:
     """Why the backend is not there, or an empty string; the first call compiles."""
-    if os.environ.get("INTERPREG_NATIVE") == "0":
-        return "INTERPREG_NATIVE=0 forbids compiling"
-    try:
-        _routine()
-    except (OSError, subprocess.SubprocessError) as error:
-        return str(error)
-    return ""
+    library = _library()
+    return str(library) if isinstance(library, OSError) else ""
 
 
 @lru_cache(maxsize=1)
 def _library() -> "ctypes.CDLL | OSError":
     """The library, or why there is none, found out once."""
+    if os.environ.get("INTERPREG_NATIVE") == "0":
+        return OSError("INTERPREG_NATIVE=0 forbids compiling")
     try:
         return ctypes.CDLL(str(_built()))
     except OSError as error:
@@ -127,7 +133,9 @@ def _built() -> Path:
     if compiler is None:
         raise OSError("no C compiler was found (cc, gcc, clang, or $CC)")
     processor = next((line for line in _processor() if line.startswith(("flags", "Features"))), platform.machine())
-    key = hashlib.sha256("\n".join([SOURCE.read_text(), compiler, *FLAGS, processor, platform.libc_ver()[1]]).encode())
+    key = hashlib.sha256(
+        "\n".join([SOURCE.read_text(), compiler, *FLAGS, processor, platform.libc_ver()[1]]).encode()
+    )
     for folder in _folders():
         target = folder / f"mmd-{key.hexdigest()[:20]}.so"
         try:
@@ -145,7 +153,9 @@ def _compile(compiler: str, target: Path) -> None:
     handle, name = tempfile.mkstemp(suffix=".so", dir=target.parent)
     os.close(handle)
     try:
-        run = subprocess.run([compiler, *FLAGS, "-o", name, str(SOURCE)], capture_output=True, text=True, timeout=120)
+        run = subprocess.run(
+            [compiler, *FLAGS, "-o", name, str(SOURCE)], capture_output=True, text=True, timeout=120
+        )
         if run.returncode:
             raise OSError(f"{compiler} failed: {run.stderr.strip()[-300:]}")
         os.replace(name, target)
@@ -212,7 +222,9 @@ def _threads(request: Request, wanted: bool) -> int:
     m = 0 if request.y is None else len(request.y)
     xx, yy, xy = request.blocks
     pairs = n * n / 2 * xx + m * m / 2 * yy + n * m * xy
-    return max(1, min(torch.get_num_threads(), int(pairs * (d * (3 if wanted else 1) + 40) / THREAD_WORK), n // 128))
+    return max(
+        1, min(torch.get_num_threads(), int(pairs * (d * (3 if wanted else 1) + 40) / THREAD_WORK), n // 128)
+    )
 
 
 def _pointer(tensor: Tensor | None) -> int | None:

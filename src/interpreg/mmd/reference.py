@@ -35,7 +35,9 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
 
 def within(values: Tensor, weights: Tensor | None) -> Tensor:
     """The sum off the diagonal."""
-    return weighted(values.masked_fill(torch.eye(len(values), dtype=torch.bool, device=values.device), 0), weights, weights)
+    return weighted(
+        values.masked_fill(torch.eye(len(values), dtype=torch.bool, device=values.device), 0), weights, weights
+    )
 
 
 def weighted(values: Tensor, u: Tensor | None, v: Tensor | None) -> Tensor:
@@ -52,5 +54,5 @@ def potential_sum(x: Tensor, u: Tensor | None, potential: Potential) -> Tensor:
     sq = (x - potential.mean).square().sum(1, keepdim=True)  # [n, 1]
     weights, shifts, rates = x.new_tensor([potential.weights, potential.shifts, potential.rates])
     exponents = shifts - rates * sq  # [n, q]
-    felt = (exponents.expm1() if potential.relative else exponents.exp()) @ weights
+    felt: Tensor = (exponents.expm1() if potential.relative else exponents.exp()) @ weights
     return felt.sum() if u is None else felt @ u

@@ -1,9 +1,9 @@
 r"""The energy kernel by sorting: linear memory, and n log n time a slice.
 
-In one dimension :math:`\sum_{ij} |a_i - a_j| = 2 \sum_i (2 i - n + 1) a_{(i)}` (i from 0). In d dimensions
+In one dimension, with i from 0, :math:`\sum_{ij} |a_i - a_j| = 2 \sum_i (2 i - n + 1) a_{(i)}`. In d dimensions
 :math:`|x| = c_d \, E_\xi |\langle \xi, x \rangle|` over uniform directions, with
-:math:`c_d = \sqrt\pi \, \Gamma((d + 1) / 2) / \Gamma(d / 2)`; so the MMD is the mean over slices, with an error of order
-:math:`\sqrt{d / \mathrm{slices}}` (Hertrich, Wald, Altekrueger, Hagemann 2023, arXiv 2305.11463, Theorems 1 and 4).
+:math:`c_d = \sqrt\pi \, \Gamma((d + 1) / 2) / \Gamma(d / 2)`; so the MMD is a mean over slices, with an error of order
+:math:`\sqrt{d / \mathrm{slices}}` (Hertrich, Wald, Altekrueger, Hagemann 2023, arXiv 2305.11463).
 """
 
 import math

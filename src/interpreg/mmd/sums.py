@@ -33,8 +33,8 @@ NAMES = ["auto", "reference", *FUSED]
 def value(request: Request, backend: str = "auto") -> Tensor:
     """The combination of the request's sums, 0-dim, typed like x, differentiable in x and y.
 
-    Forward-mode derivatives, ``torch.func``, derivatives of the weights and anything under ``backend="reference"`` go through the
-    dense reference; so do second derivatives, at its memory cost.
+    Forward-mode derivatives, ``torch.func`` and derivatives of the weights go through the dense reference; so do second
+    derivatives, at its memory cost.
     """
     _checks.is_one_of("backend", backend, NAMES)
     if backend == "reference" or transformed() or _weights_learn(request):
@@ -68,17 +68,18 @@ class _Combination(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor | None, request: Request, swept: Swept) -> Tensor:
         ctx.save_for_backward(x, y, swept.grad_x, swept.grad_y)
-        ctx.request = request._replace(x=x.new_empty(0), y=None)  # the saved ones notice if they are written to
+        ctx.request = request
         ctx.set_materialize_grads(False)
         return _total(request, swept)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
         if grad is None:
             return None, None, None, None
         x, y, grad_x, grad_y = ctx.saved_tensors
         if torch.is_grad_enabled():  # somebody will differentiate this gradient: make it differentiable
             wanted = [each for each, slope in ((x, grad_x), (y, grad_y)) if slope is not None]
+            # the saved x and y notice if they were written to in the meantime
             again = reference.value(ctx.request._replace(x=x, y=y))
             slopes = iter(torch.autograd.grad(again, wanted, create_graph=True))
             grad_x, grad_y = (None if slope is None else next(slopes) for slope in (grad_x, grad_y))
@@ -133,7 +134,11 @@ def _operator(
     )  # fmt: skip
     swept = FUSED[choose(request, backend)].sweep(request, want_x, want_y)
     none = x.new_empty(0)
-    return _total(request, swept), none if swept.grad_x is None else swept.grad_x, none.clone() if swept.grad_y is None else swept.grad_y
+    return (
+        _total(request, swept),
+        none if swept.grad_x is None else swept.grad_x,
+        none.clone() if swept.grad_y is None else swept.grad_y,
+    )
 
 
 @_operator.register_fake

@@ -94,7 +94,7 @@ class _Once(torch.autograd.Function):
         return value.detach()  # type: ignore[no-any-return]
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             raise RuntimeError(
                 "SinkhornPrior: expected a gradient that is not differentiated again (create_graph=False), because the "
