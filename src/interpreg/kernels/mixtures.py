@@ -24,7 +24,7 @@ Density = Callable[[np.ndarray], np.ndarray]
 
 
 def rational_quadratic(widths: tuple[float, ...], alpha: float) -> Mixture:
-    r""":math:`\rho = \sum \beta^\alpha s^{\alpha-1} e^{-\beta s} / \Gamma(\alpha)`, with :math:`\beta = 2 \alpha \sigma^2`."""
+    r""":math:`\rho = \sum \beta^\alpha s^{\alpha-1} e^{-\beta s} / \Gamma(\alpha)`, :math:`\beta = 2\alpha\sigma^2`."""
 
     def density(s: np.ndarray) -> np.ndarray:
         log = [

@@ -140,12 +140,20 @@ def _built() -> Path:
         target = folder / f"mmd-{key.hexdigest()[:20]}.so"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not _is_ours(folder):
+                continue
             if not target.exists():
                 _compile(compiler, target)
         except PermissionError:
             continue
         return target
     raise OSError("no folder to keep the compiled library in could be written")
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether nobody else could have put a library there."""
+    found = folder.stat()
+    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
 
 
 def _compile(compiler: str, target: Path) -> None:
