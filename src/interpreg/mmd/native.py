@@ -1,4 +1,4 @@
-"""The compiled backend: ``native.c``, built by the machine's own C compiler when first used, and kept.
+"""The compiled backend: ``native.c`` and its header, built by the machine's own C compiler when first used, and kept.
 
 Built for the very processor it runs on, in about a second; the result lies in ``$XDG_CACHE_HOME/interpreg`` (by
 default ``~/.cache/interpreg``), named by a hash of the source, the compiler and the processor. Where there is no
@@ -28,6 +28,7 @@ from interpreg.mmd.request import Request, Swept
 from interpreg.mmd.tiled import potential_with_slope
 
 SOURCE = Path(__file__).with_name("native.c")
+HEADER = Path(__file__).with_name("native_tile.h")
 FLAGS = [
     "-O3",
     "-march=native",
@@ -133,11 +134,10 @@ def _built() -> Path:
     if compiler is None:
         raise OSError("no C compiler was found (cc, gcc, clang, or $CC)")
     processor = next((line for line in _processor() if line.startswith(("flags", "Features"))), platform.machine())
-    key = hashlib.sha256(
-        "\n".join([SOURCE.read_text(), compiler, *FLAGS, processor, platform.libc_ver()[1]]).encode()
-    )
+    parts = [SOURCE.read_text(), HEADER.read_text(), compiler, *FLAGS, processor, platform.libc_ver()[1]]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
     for folder in _folders():
-        target = folder / f"mmd-{key.hexdigest()[:20]}.so"
+        target = folder / f"mmd-{key}.so"
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not _is_ours(folder):
