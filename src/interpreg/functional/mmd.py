@@ -64,7 +64,8 @@ def mmd2(
     """
     kernel = is_kernel(kernel)
     _checks.is_one_of("estimator", estimator, ESTIMATORS)
-    _are_samples(x, y, least=1 if estimator == "biased" else 2)
+    _are_samples(least=1 if estimator == "biased" else 2, x=x, y=y)
+    _agree(x, y)
     u, v = _weights("x_weights", x_weights, x), _weights("y_weights", y_weights, y)
     with full_precision(x):
         x, y = as_floats(x, y)
@@ -128,7 +129,7 @@ def mmd2_to_prior(
     prior, kernel = as_prior(prior), is_kernel(kernel)
     _checks.is_one_of("estimator", estimator, ESTIMATORS)
     known = is_closed_form(closed_form, prior, kernel, estimator)
-    _are_samples(x, least=1 if estimator == "biased" else 2)
+    _are_samples(x=x, least=1 if estimator == "biased" else 2)
     u = _weights("weights", weights, x)
     if not known:
         count = len(x) if samples is None else _checks.is_count("samples", samples, low=2)
@@ -142,7 +143,7 @@ def mmd2_to_prior(
         (x,) = as_floats(x)
         resolved = kernel_for(kernel, prior, x.shape[1])
         watch.look(resolved, x, None, prior.spread(x.shape[1]))
-        u = None if u is None else (u / u.sum()).to(x.dtype)
+        u = None if u is None else _shares(u, x)
         coefs, constant = estimators.coefficients(estimator, len(x), None, u, None, resolved.at_zero, x.device)
         assert isinstance(prior, Normal)
         request = Request(x, None, u, None, coefs, resolved, (True, False, False), prior)
@@ -177,14 +178,16 @@ def kernel_for(kernel: Kernel, prior: Prior, d: int) -> Kernel:
 def _swept(
     x: Tensor, y: Tensor, u: Tensor | None, v: Tensor | None, kernel: Kernel, estimator: str, backend: str
 ) -> Tensor:
-    u, v = (None if each is None else (each / each.sum()).to(x.dtype) for each in (u, v))
+    u, v = (None if each is None else _shares(each, x) for each in (u, v))
     coefs, constant = estimators.coefficients(estimator, len(x), len(y), u, v, kernel.at_zero, x.device)
     request = Request(x, y, u, v, coefs, kernel, (True, True, True))
     return _plus(sums.value(_contiguous(request), backend), constant)
 
 
 def _plus(value: Tensor, constant: float | Tensor) -> Tensor:
-    return (value + constant).to(value.dtype) if isinstance(constant, Tensor) or constant else value
+    if isinstance(constant, Tensor):
+        return (value + constant).to(value.dtype)
+    return value + torch.full_like(value, constant) if constant else value  # a number would make tangents float64
 
 
 def _linear(x: Tensor, y: Tensor, kernel: Kernel) -> Tensor:
@@ -215,12 +218,9 @@ def is_kernel(kernel: Kernel | None) -> Kernel:
     return kernel
 
 
-def _are_samples(x: Tensor, y: Tensor | None = None, *, least: int) -> None:
-    for name, each in (("x", x), ("y", y)):
-        if each is None and name == "y":
-            continue
+def _are_samples(*, least: int, **samples: Tensor) -> None:
+    for name, each in samples.items():
         _checks.is_tensor(name, each)
-        assert each is not None
         if each.ndim != 2 or each.shape[1] == 0:
             raise ValueError(
                 f"{name}: expected samples of shape [n, d] (codes.flatten(1)), got {_checks.describe(each)}"
@@ -230,9 +230,12 @@ def _are_samples(x: Tensor, y: Tensor | None = None, *, least: int) -> None:
                 f"{name}: expected at least {least} sample{'s' * (least > 1)}, got {_checks.describe(each)}"
                 + (" (estimator='biased' takes one)" if len(each) == 1 else "")
             )
-    if y is not None and x.shape[1] != y.shape[1]:
+
+
+def _agree(x: Tensor, y: Tensor) -> None:
+    if x.shape[1] != y.shape[1]:
         raise ValueError(f"y: expected samples as wide as x, {x.shape[1]}, got {_checks.describe(y)}")
-    if y is not None and x.device != y.device:
+    if x.device != y.device:
         raise ValueError(f"y: expected a tensor on the device of x, {x.device}, got one on {y.device}")
 
 
@@ -241,6 +244,11 @@ def _weights(name: str, weights: Tensor | None, samples: Tensor) -> Tensor | Non
         _checks.is_tensor(name, weights)
         _checks.has_shape(name, weights, samples.shape[:1], "one weight a sample")
     return weights
+
+
+def _shares(weights: Tensor, like: Tensor) -> Tensor:
+    weights = weights.to(like.dtype)
+    return weights / weights.sum()
 
 
 def _has_no_weights(estimator: str, u: Tensor | None, v: Tensor | None) -> None:

@@ -161,7 +161,7 @@ def _positive(name: str, value: object) -> tuple[float, ...]:
 
 def safe_root(sq: Tensor) -> Tensor:
     """The square root, with gradient 0 instead of NaN where the distance is 0."""
-    apart = sq > 0
+    apart = sq != 0  # NaN is not 0, and stays
     return torch.where(apart, torch.where(apart, sq, 1.0).sqrt(), 0.0)
 
 

@@ -14,7 +14,7 @@ def median_unit(x: Tensor, y: Tensor) -> Tensor:
 
     0-dim, on the samples' device, without a gradient: dividing the samples by it makes the bandwidths plain numbers.
     """
-    joint = torch.cat([few(x, SAMPLES), few(y, SAMPLES)])
+    joint = torch.cat([few(x.detach(), SAMPLES), few(y.detach(), SAMPLES)])
     i, j = torch.triu_indices(len(joint), len(joint), 1, device=x.device)
     median = squared_distances(joint, joint)[i, j].median()
     return torch.where(median == 0, 1.0, (median / 2).sqrt())

@@ -7,7 +7,6 @@ With weights that sum to one (1 / n each, where none are given):
 - biased (ibid., eq. 5): :math:`E k(x, x') \approx xx + k(0) \sum_i u_i^2`; never negative.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -29,9 +28,7 @@ def coefficients(
 ) -> Estimate:
     """The estimator's coefficients. ``m=None``: the second set is a prior in closed form."""
     if u is None and v is None:
-        # Dynamo warns of caches
-        make = _unweighted if torch.compiler.is_compiling() else _cached
-        return make(estimator, n, m, at_zero, device)
+        return _kept(estimator, n, m, at_zero, device)
     share_u = (
         u.double().square().sum() if u is not None else torch.tensor(1 / n, dtype=torch.float64, device=device)
     )
@@ -59,4 +56,20 @@ def _unweighted(estimator: str, n: int, m: int | None, at_zero: float, device: t
     return Estimate(torch.tensor(coefs, dtype=torch.float64, device=device), diagonal)
 
 
-_cached = lru_cache(maxsize=256)(_unweighted)
+_known: dict[tuple[str, int, int | None, float, torch.device], Estimate] = {}
+KEPT = 1000
+
+
+def _kept(estimator: str, n: int, m: int | None, at_zero: float, device: torch.device) -> Estimate:
+    """The same, made once: a copy to a device would wait for it. Tensors of a transform or a mode are not kept."""
+    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack():
+        return _unweighted(estimator, n, m, at_zero, device)
+    key = (estimator, n, m, at_zero, device)
+    if key not in _known:
+        estimate = _unweighted(*key)
+        if estimate.coefs.is_inference() or torch._C._are_functorch_transforms_active():
+            return estimate
+        if len(_known) >= KEPT:
+            _known.clear()
+        _known[key] = estimate
+    return _known[key]

@@ -71,7 +71,7 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     assert spec is not None  # by supports()
     mixed = potential is not None and not potential.relative
     mix = _mixture(potential) if potential is not None and mixed else None
-    sums = torch.empty(4, dtype=torch.float64)
+    sums = torch.empty(4, dtype=torch.float64, device=x.device)
     grad_x = torch.empty_like(x) if want_x else None
     grad_y = torch.empty_like(y) if want_y and y is not None else None
     profile = _profile(spec)
@@ -216,9 +216,9 @@ def _mixture(potential: Potential) -> tuple[Tensor, Tensor]:
     """Amplitudes and rates, padded with zeros to whole vectors."""
     size = -(-len(potential.rates) // LANES) * LANES
     weights, shifts, rates = torch.tensor(
-        [potential.weights, potential.shifts, potential.rates], dtype=torch.float64
+        [potential.weights, potential.shifts, potential.rates], dtype=torch.float64, device="cpu"
     )
-    padded = torch.zeros(2, size, dtype=torch.float32)  # torch aligns memory to 64 bytes
+    padded = torch.zeros(2, size, dtype=torch.float32, device="cpu")  # torch aligns memory to 64 bytes
     padded[0, : len(rates)] = weights * shifts.exp()
     padded[1, : len(rates)] = rates
     return padded[0], padded[1]

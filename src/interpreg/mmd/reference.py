@@ -19,7 +19,8 @@ def value(request: Request) -> Tensor:
     if xy and y is not None:
         total = total + coefs[2] * weighted(kernel.profile(squared_distances(x, y)), u, v)
     if (closed := request.closed) is not None:
-        total = total + coefs[3] * potential_sum(x, u, closed.potential) + closed.self_energy
+        total = total + coefs[3] * potential_sum(x, u, closed.potential)
+        total = total + torch.full_like(total, closed.self_energy)  # a number would make tangents float64
     return total
 
 

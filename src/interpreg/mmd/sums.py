@@ -78,9 +78,10 @@ class _Combination(torch.autograd.Function):
             return None, None, None, None
         x, y, grad_x, grad_y = ctx.saved_tensors
         if torch.is_grad_enabled():  # somebody will differentiate this gradient: make it differentiable
-            wanted = [each for each, slope in ((x, grad_x), (y, grad_y)) if slope is not None]
-            # the saved x and y notice if they were written to in the meantime
+            # Aliases, because y may be made of x; the saved ones notice if they were written to in the meantime.
+            x, y = x.view_as(x), None if y is None else y.view_as(y)
             again = reference.value(ctx.request._replace(x=x, y=y))
+            wanted = [each for each, slope in ((x, grad_x), (y, grad_y)) if slope is not None]
             slopes = iter(torch.autograd.grad(again, wanted, create_graph=True))
             grad_x, grad_y = (None if slope is None else next(slopes) for slope in (grad_x, grad_y))
         return None if grad_x is None else grad * grad_x, None if grad_y is None else grad * grad_y, None, None
@@ -93,8 +94,9 @@ def _total(request: Request, swept: Swept) -> Tensor:
 
 
 def is_plain(x: Tensor) -> bool:
-    """Whether there is memory behind the tensor; fake tensors and other subclasses have none."""
-    return type(x) in (Tensor, torch.nn.Parameter) and x.device.type != "meta"
+    """Whether there is memory behind the tensor, and behind new ones; fake tensors and other subclasses have none."""
+    plain = type(x) in (Tensor, torch.nn.Parameter) and x.device.type != "meta"
+    return plain and not torch._C._len_torch_dispatch_stack()
 
 
 def _wanted(tensor: Tensor) -> bool:

@@ -1,0 +1,63 @@
+"""The ideal time of a training step: the arithmetic that the MMD cannot do without, at the rates of this machine.
+
+Not a law of nature: a cleverer exponential than torch's goes faster, and nothing here waits for memory.
+``python benchmarks/roofline.py`` prints the rates.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from clock import seconds
+
+from interpreg.kernels.radial import ladder
+
+SIDE = 2048
+ELEMENTS = {"cpu": 1 << 14, "cuda": 1 << 26}  # in cache; enough to fill the device
+REPEATS = 200
+
+
+class Rates(NamedTuple):
+    """What the machine can do in a second, in fp32."""
+
+    flops: float
+    """Of a matrix product."""
+    exponentials: float
+
+
+@lru_cache
+def rates(threads: int, device: str = "cpu") -> Rates:
+    """The best of several tries. A tensor that fits the cache is one thread's work, so its rate is multiplied."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        a, b = torch.randn(2, SIDE, SIDE, device=device)
+        product = torch.empty_like(a)
+        numbers = -torch.rand(ELEMENTS[device], device=device)
+        powers = torch.empty_like(numbers)
+        flops = 2 * SIDE**3 / _best(lambda: torch.mm(a, b, out=product), 10, device)
+        exponentials = len(numbers) / _best(lambda: torch.exp(numbers, out=powers), REPEATS, device)
+    finally:
+        torch.set_num_threads(before)
+    return Rates(flops, exponentials * (threads if device == "cpu" else 1))
+
+
+def ideal(n: int, d: int, widths: tuple[float, ...], at: Rates, m: int | None = None) -> float:
+    """Seconds for the value and its gradient in x, with symmetric blocks counted once."""
+    m = n if m is None else m
+    pairs = n**2 / 2 + m**2 / 2 + n * m
+    pulls = n**2 + n * m  # a pair of codes pulls both
+    anew = sum(not rung.squarings for rung in ladder(widths))
+    return 2 * d * (pairs + pulls) / at.flops + anew * pairs / at.exponentials
+
+
+def _best(call: Callable[[], object], tries: int, device: str) -> float:
+    call()
+    return min(seconds(call, device) for _ in range(tries))
+
+
+if __name__ == "__main__":
+    for threads in (1, torch.get_num_threads()):
+        here = rates(threads)
+        print(f"{threads} threads: {here.flops / 1e9:.0f} GFLOP/s, {here.exponentials / 1e9:.2f}e9 exponentials/s")
