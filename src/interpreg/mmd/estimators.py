@@ -30,7 +30,7 @@ def coefficients(
     if u is None and v is None:
         return _kept(estimator, n, m, at_zero, device)
     share_u = (
-        u.double().square().sum() if u is not None else torch.tensor(1 / n, dtype=torch.float64, device=device)
+        u.double().square().sum() if u is not None else torch.full((), 1 / n, dtype=torch.float64, device=device)
     )
     share_v = v.double().square().sum() if v is not None else torch.zeros_like(share_u) + (1 / m if m else 0.0)
     ones = torch.ones_like(share_u)

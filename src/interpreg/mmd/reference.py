@@ -51,7 +51,7 @@ def weighted(values: Tensor, u: Tensor | None, v: Tensor | None) -> Tensor:
 
 
 def potential_sum(x: Tensor, u: Tensor | None, potential: Potential) -> Tensor:
-    """The weighted sum of a prior's potential over the samples, in chunks of the mixture's terms."""
+    """The weighted sum of a prior's potential over the samples; memory n times the mixture's terms."""
     sq = (x - potential.mean).square().sum(1, keepdim=True)  # [n, 1]
     weights, shifts, rates = x.new_tensor([potential.weights, potential.shifts, potential.rates])
     exponents = shifts - rates * sq  # [n, q]

@@ -1,5 +1,6 @@
 """Blocked PyTorch: any device, any floating type, any kernel; nothing of size n x m is stored."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -7,10 +8,10 @@ from torch import Tensor
 
 from interpreg.kernels import Kernel
 from interpreg.mmd.closed_form import Potential
-from interpreg.mmd.reference import potential_sum
 from interpreg.mmd.request import Request, Swept
 
 CPU_TILES = (128, 256, 512)  # the smallest whose square still leaves few calls; larger ones leave the cache
+POTENTIAL_ROWS = 2**16
 CUDA_TILE = 4096  # 64 MiB of fp32; small ones leave the device idle
 
 
@@ -45,15 +46,23 @@ def potential_with_slope(
     x: Tensor, u: Tensor | None, potential: Potential, coef: Tensor, grad: Tensor | None
 ) -> Tensor:
     """The potential's sum; its gradient times ``coef`` is added to ``grad``."""
-    if grad is not None:
-        apart = x - potential.mean
-        sq = apart.square().sum(1, keepdim=True)  # [n, 1]
-        weights, shifts, rates = x.new_tensor([potential.weights, potential.shifts, potential.rates])
-        slope = (shifts - rates * sq).exp() @ (weights * rates)  # [n]
-        if u is not None:
-            slope = slope * u
-        grad.sub_(2 * coef * slope[:, None] * apart)
-    return potential_sum(x, u, potential)
+    weights, shifts, rates = _terms(potential, x.device, x.dtype)
+    total = x.new_zeros((), dtype=torch.float64)
+    for rows in _spans(len(x), POTENTIAL_ROWS):
+        apart = x[rows] - potential.mean
+        exponents = shifts - rates * apart.square().sum(1, keepdim=True)  # [rows, q]
+        felt = (exponents.expm1() if potential.relative else exponents.exp()) @ weights
+        total += (felt if u is None else felt * u[rows]).sum(dtype=torch.float64)
+        if grad is not None:
+            slope = -2 * coef * (exponents.exp_() @ (weights * rates))
+            grad[rows].addcmul_((slope if u is None else slope * u[rows])[:, None], apart)
+    return total
+
+
+@lru_cache(maxsize=64)
+def _terms(potential: Potential, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """[3, q], copied to the device once."""
+    return torch.tensor([potential.weights, potential.shifts, potential.rates], dtype=dtype, device=device)
 
 
 def _within(x: Tensor, u: Tensor | None, kernel: Kernel, coef: Tensor, grad: Tensor | None) -> Tensor:
