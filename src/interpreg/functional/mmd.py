@@ -144,7 +144,7 @@ def mmd2_to_prior(
         resolved = kernel_for(kernel, prior, x.shape[1])
         watch.look(resolved, x, None, prior.spread(x.shape[1]))
         u = None if u is None else _shares(u, x)
-        coefs, constant = estimators.coefficients(estimator, len(x), None, u, None, resolved.at_zero, x.device)
+        coefs, constant = estimators.coefficients(estimator, x.shape[0], None, u, None, resolved.at_zero, x.device)
         assert isinstance(prior, Normal)
         request = Request(x, None, u, None, coefs, resolved, (True, False, False), prior)
         value = _plus(sums.value(_contiguous(request), backend), constant)
@@ -179,7 +179,7 @@ def _swept(
     x: Tensor, y: Tensor, u: Tensor | None, v: Tensor | None, kernel: Kernel, estimator: str, backend: str
 ) -> Tensor:
     u, v = (None if each is None else _shares(each, x) for each in (u, v))
-    coefs, constant = estimators.coefficients(estimator, len(x), len(y), u, v, kernel.at_zero, x.device)
+    coefs, constant = estimators.coefficients(estimator, x.shape[0], y.shape[0], u, v, kernel.at_zero, x.device)
     request = Request(x, y, u, v, coefs, kernel, (True, True, True))
     return _plus(sums.value(_contiguous(request), backend), constant)
 
@@ -225,7 +225,7 @@ def _are_samples(*, least: int, **samples: Tensor) -> None:
             raise ValueError(
                 f"{name}: expected samples of shape [n, d] (codes.flatten(1)), got {_checks.describe(each)}"
             )
-        if len(each) < least:
+        if each.shape[0] < least:
             raise ValueError(
                 f"{name}: expected at least {least} sample{'s' * (least > 1)}, got {_checks.describe(each)}"
                 + (" (estimator='biased' takes one)" if len(each) == 1 else "")
@@ -261,7 +261,7 @@ def as_floats(*tensors: Tensor) -> tuple[Tensor, ...]:
     dtype = torch.float32
     for each in tensors:
         dtype = torch.promote_types(dtype, each.dtype)
-    return tuple(each.to(dtype) for each in tensors)
+    return tuple(each if each.dtype == dtype else each.to(dtype) for each in tensors)
 
 
 def _contiguous(request: Request) -> Request:

@@ -66,7 +66,8 @@ class _Sweep(ctypes.Structure):
 def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     """The sums and the gradient of their combination, in one call."""
     x, y, u, v, coefs, kernel, blocks, _ = request
-    potential = request.closed.potential if request.closed is not None else None
+    closed = request.closed
+    potential = None if closed is None else closed.potential
     spec = kernel.spec()
     assert spec is not None  # by supports()
     mixed = potential is not None and not potential.relative
@@ -76,7 +77,8 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     grad_y = torch.empty_like(y) if want_y and y is not None else None
     profile = _profile(spec)
     call = _Sweep(
-        _pointer(x), _pointer(y), _pointer(u), _pointer(v), len(x), 0 if y is None else len(y), x.shape[1],
+        _pointer(x), _pointer(y), _pointer(u), _pointer(v), x.shape[0], 0 if y is None else y.shape[0],
+        x.shape[1],
         coefs.data_ptr(), (*(int(b) for b in blocks), int(mixed)), ctypes.addressof(profile),
         mix and mix[0].data_ptr(), mix and mix[1].data_ptr(), mix[0].numel() if mix else 0,
         potential.mean if potential is not None else 0.0, sums.data_ptr(), _pointer(grad_x), _pointer(grad_y),
@@ -227,7 +229,7 @@ def _mixture(potential: Potential) -> tuple[Tensor, Tensor]:
 def _threads(request: Request, wanted: bool) -> int:
     """As many as torch would use, but no more than there is work for."""
     n, d = request.x.shape
-    m = 0 if request.y is None else len(request.y)
+    m = 0 if request.y is None else request.y.shape[0]
     xx, yy, xy = request.blocks
     pairs = n * n / 2 * xx + m * m / 2 * yy + n * m * xy
     return max(

@@ -81,7 +81,9 @@ class _Combination(torch.autograd.Function):
             # Aliases, because y may be made of x; the saved ones notice if they were written to in the meantime.
             x, y = x.view_as(x), None if y is None else y.view_as(y)
             again = reference.value(ctx.request._replace(x=x, y=y))
-            wanted: list[Tensor] = [each for each, slope in ((x, grad_x), (y, grad_y)) if slope is not None]
+            wanted: list[Tensor] = [
+                each for each, slope in ((x, grad_x), (y, grad_y)) if each is not None and slope is not None
+            ]
             slopes = iter(torch.autograd.grad(again, wanted, create_graph=True))
             grad_x, grad_y = (None if slope is None else next(slopes) for slope in (grad_x, grad_y))
         return None if grad_x is None else grad * grad_x, None if grad_y is None else grad * grad_y, None, None

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from interpreg import _checks
 
-_NAMED: dict[str, Callable[[], "Prior"]] = {}
+_NAMED: dict[str, "Prior"] = {}
 
 
 class Prior(ABC):
@@ -61,9 +61,9 @@ class Sampler(Prior):
         return z.detach().flatten(1).to(like) if z.ndim > 1 else z.detach()[:, None].to(like)
 
 
-def named(name: str, make: Callable[[], Prior]) -> None:
-    """Let ``prior=name`` mean ``make()``."""
-    _NAMED[name] = make
+def named(name: str, prior: Prior) -> None:
+    """Let ``prior=name`` mean this one."""
+    _NAMED[name] = prior
 
 
 def as_prior(prior: object) -> Prior:
@@ -72,5 +72,5 @@ def as_prior(prior: object) -> Prior:
         return prior
     if isinstance(prior, str):
         _checks.is_one_of("prior", prior, sorted(_NAMED))
-        return _NAMED[prior]()
+        return _NAMED[prior]
     return Sampler(prior)  # type: ignore[arg-type]

@@ -104,6 +104,6 @@ def _positive(name: str, value: float) -> None:
         raise ValueError(f"{name}: expected a positive number, got {value!r}")
 
 
-named("normal", Normal)
-named("ball", Ball)
-named("sphere", Sphere)
+named("normal", Normal())
+named("ball", Ball())
+named("sphere", Sphere())
