@@ -1,12 +1,13 @@
 """What is refused, by which words."""
 
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
 
 from interpreg.functional import mmd2, mmd2_to_prior
-from interpreg.kernels import RBF, Energy, InverseMultiquadric, Laplacian, RationalQuadratic
+from interpreg.kernels import RBF, Energy, InverseMultiquadric, Kernel, Laplacian, RationalQuadratic
 
 X, Y = torch.randn(6, 3), torch.randn(5, 3)
 SLICED = {"estimator": "sliced", "kernel": Energy()}
@@ -186,3 +187,24 @@ def test_options_of_priors(options: dict, error: type[Exception], message: str) 
 def test_another_device() -> None:
     with pytest.raises(ValueError, match=r"^y: expected a tensor on the device of x, cpu, got one on meta"):
         mmd2(X, Y.to("meta"))
+
+
+def test_a_kernel_that_cannot_be_hashed() -> None:
+    @dataclass
+    class Loose(Kernel):
+        def profile(self, sq: torch.Tensor) -> torch.Tensor:
+            return 1 / (1 + sq)
+
+    with pytest.raises(TypeError, match=r"kernel: expected one that can be hashed .*, got a Loose"):
+        mmd2(torch.randn(5, 2), torch.randn(5, 2), kernel=Loose())
+
+
+def test_an_unknown_backend_whatever_the_estimator() -> None:
+    with pytest.raises(ValueError, match="backend: expected one of 'auto'"):
+        mmd2(torch.randn(5, 2), torch.randn(5, 2), estimator="linear", backend="nonsense")
+
+
+def test_the_sliced_estimate_under_a_transform() -> None:
+    y = torch.randn(5, 2)
+    with pytest.raises(RuntimeError, match=r"estimator: expected one that torch.func .*, got 'sliced'"):
+        torch.func.grad(lambda x: mmd2(x, y, kernel=Energy(), estimator="sliced"))(torch.randn(5, 2))

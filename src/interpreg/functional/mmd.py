@@ -43,8 +43,8 @@ def mmd2(
         estimator: "unbiased"; "biased", never negative; "linear", over disjoint pairs, O(n) and noisy (Gretton et al.
             2012, Lemma 14); "sliced", unbiased over random slices, O(n log n) each, for the ``Energy`` kernel.
         backend: "auto", or one of "reference", "tiled", "native" (CPU, fp32), "triton" (CUDA, fp32).
-        x_weights, y_weights: ``[n]`` and ``[m]``, at least 0, used divided by their sum. Derivatives of weights go
-            through the dense reference.
+        x_weights, y_weights: ``[n]`` and ``[m]``, at least 0, used divided by their sum; for the unbiased estimate at
+            least two above 0. Derivatives of weights go through the dense reference.
         clamp: replace negative estimates by 0 as MIDR-AE's code does. It removes the gradient half of the time at the
             optimum; here for comparison.
         slices, generator: of the sliced estimator.
@@ -64,6 +64,7 @@ def mmd2(
     """
     kernel = is_kernel(kernel)
     _checks.is_one_of("estimator", estimator, ESTIMATORS)
+    _checks.is_one_of("backend", backend, sums.NAMES)
     _are_samples(least=1 if estimator == "biased" else 2, x=x, y=y)
     _agree(x, y)
     u, v = _weights("x_weights", x_weights, x), _weights("y_weights", y_weights, y)
@@ -204,6 +205,11 @@ def _linear(x: Tensor, y: Tensor, kernel: Kernel) -> Tensor:
 def _sliced(x: Tensor, y: Tensor, kernel: Kernel, slices: int, generator: torch.Generator | None) -> Tensor:
     if not isinstance(kernel, Energy):
         raise ValueError(f"kernel: expected Energy(), whose MMD equals its sliced version, got {kernel}")
+    if sums.transformed():
+        raise RuntimeError(
+            "estimator: expected one that torch.func and forward-mode derivatives can pass through, got 'sliced'; "
+            "use 'unbiased'"
+        )
     raw = sliced.energy_sums(x, y, _checks.is_count("slices", slices, low=1), generator)
     coefs, _ = estimators.coefficients("unbiased", len(x), len(y), None, None, 0.0, x.device)
     return (raw * coefs[:3].to(x.dtype)).sum()
@@ -215,6 +221,10 @@ def is_kernel(kernel: Kernel | None) -> Kernel:
         return InverseMultiquadric()
     if not isinstance(kernel, Kernel):
         raise TypeError(f"kernel: expected a Kernel from interpreg.kernels, got {_checks.describe(kernel)}")
+    if type(kernel).__hash__ is None:
+        raise TypeError(
+            f"kernel: expected one that can be hashed (@dataclass(frozen=True)), got a {type(kernel).__name__}"
+        )
     return kernel
 
 

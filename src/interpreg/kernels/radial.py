@@ -129,10 +129,10 @@ class RationalQuadratic(Scaled):
 
     Args:
         bandwidths, scales: as for :class:`RBF`.
-        alpha: positive; the tail is :math:`r^{-2 \alpha}`.
+        alpha: at least 0.1; the tail is :math:`r^{-2 \alpha}`.
 
     Raises:
-        TypeError, ValueError: as for :class:`RBF`, and for an ``alpha`` that is not positive.
+        TypeError, ValueError: as for :class:`RBF`, and for an ``alpha`` below 0.1.
     """
 
     scales: Sequence[float] = (0.5, 1.0, 2.0)
@@ -142,8 +142,7 @@ class RationalQuadratic(Scaled):
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
-        if _checks.is_number("alpha", self.alpha) == 0:
-            raise ValueError(f"alpha: expected a positive number, got {self.alpha!r}")
+        _checks.is_number("alpha", self.alpha, low=0.1)
 
     @override
     def profile(self, sq: Tensor) -> Tensor:

@@ -33,9 +33,16 @@ static void pack(scratch_t *s, const task_t *t, const samples_t *b, int64_t j0, 
     int j_count = rounded(j1 - j0, COLS);
     for (int j = 0; j < j_count; j++) {
         const float *from = b->data + (j0 + j) * t->width;
-        for (int64_t k = 0; k < t->depth; k++) s->columns[k * TILE_J + j] = -2 * from[k];
+        if (t->depth <= SMALL)
+            for (int64_t k = 0; k < t->depth; k++)
+                s->columns[k * TILE_J + j] = from[k];
+        else
+            for (int64_t k = 0; k < t->depth; k++) s->columns[k * TILE_J + j] = -2 * from[k];
     }
-    memcpy(s->col_term, (t->crossing ? b->cross : b->near) + j0, j_count * sizeof(float));
+    if (t->depth <= SMALL)
+        memset(s->col_term, 0, sizeof s->col_term);
+    else
+        memcpy(s->col_term, (t->crossing ? b->cross : b->near) + j0, j_count * sizeof(float));
     memcpy(s->weight, b->weight + j0, j_count * sizeof(float));
 }
 
@@ -45,10 +52,15 @@ static double tile(scratch_t *s, const task_t *t, samples_t *a, int64_t i0, int6
 {
     int i_count = rounded(i1 - i0, ROWS), j_count = rounded(j1 - j0, COLS);
     float row_mass[TILE_I];
-    for (int64_t k = 0; k < t->depth; k += DEPTH)
+    if (t->depth <= SMALL)
+        differences(s->tile, a->data + i0 * t->width, t->width, s->columns, t->depth, i_count, j_count);
+    for (int64_t k = 0; t->depth > SMALL && k < t->depth; k += DEPTH)
         distances(s->tile, a->data + i0 * t->width + k, t->width, s->columns + k * TILE_J, least(DEPTH, t->depth - k),
                   i_count, j_count, k == 0);
-    memcpy(s->row_term, (t->crossing ? a->cross : a->near) + i0, i_count * sizeof(float));
+    if (t->depth <= SMALL)
+        memset(s->row_term, 0, sizeof s->row_term);
+    else
+        memcpy(s->row_term, (t->crossing ? a->cross : a->near) + i0, i_count * sizeof(float));
     double sum = transform_any(s, t->profile, a->weight + i0, i_count, j_count, diagonal, t->scale, t->rows || t->cols,
                                row_mass);
     if (t->rows) {
@@ -152,9 +164,16 @@ static float squared(const float *row, int64_t width)
     return total(sum);
 }
 
+static void average(const float *from, int64_t n, int64_t d, double *mean)
+{
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < d; k++) mean[k] += from[i * d + k];
+    for (int64_t k = 0; k < d; k++) mean[k] /= n;
+}
+
 /* Everything a set needs, in one allocation. NULL when there is no memory. */
 static float *prepare(samples_t *s, const float *from, const float *weight, int64_t n, int64_t d, int64_t width,
-                      double *mean, int wanted)
+                      const double *mean, int wanted)
 {
     int64_t rows = rounded(n, COLS), size = rows * width;
     float *memory = aligned_alloc(64, rounded((size * (wanted ? 2 : 1) + rows * 5) * sizeof(float), 64));
@@ -170,10 +189,6 @@ static float *prepare(samples_t *s, const float *from, const float *weight, int6
     s->far = s->mass + rows;
     s->pull = wanted ? s->far + rows : NULL;
     memset(s->mass, 0, (2 * rows + (wanted ? size : 0)) * sizeof(float));
-    memset(mean, 0, d * sizeof(double));
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t k = 0; k < d; k++) mean[k] += from[i * d + k];
-    for (int64_t k = 0; k < d; k++) mean[k] /= n;
     for (int64_t i = 0; i < rows; i++) {
         float *row = s->data + i * width;
         memset(row, 0, width * sizeof(float));
@@ -274,6 +289,10 @@ int interpreg_sweep(const sweep_t *c)
     size_t stride = sizeof(scratch_t) + c->d * TILE_J * sizeof(float);
     char *scratch = aligned_alloc(64, c->threads * stride);
     int ready = mean_x && delta && scratch;
+    if (ready) average(c->x, c->n, c->d, mean_x);
+    if (ready && c->y) average(c->y, c->m, c->d, mean_y);
+    for (int64_t k = 0; ready && c->y && c->d <= SMALL && k < c->d; k++) /* one middle, so that equal points stay equal */
+        mean_x[k] = mean_y[k] = (mean_x[k] + mean_y[k]) / 2;
     if (ready) ready = (own_x = prepare(&x, c->x, c->u, c->n, c->d, width, mean_x, c->gx != NULL)) != NULL;
     if (ready && c->y) ready = (own_y = prepare(&y, c->y, c->v, c->m, c->d, width, mean_y, c->gy != NULL)) != NULL;
     if (ready) {

@@ -25,6 +25,7 @@
 #define DEPTH 256 /* coordinates a pass over a tile */
 #define MOST 64   /* bandwidths */
 #define GROUP 2  /* vectors in flight: the rest of COLS */
+#define SMALL 8    /* coordinates up to which distances are differences, not expanded: close pairs keep their digits */
 #define LOG2_E 1.44269504f
 
 typedef float vf __attribute__((vector_size(4 * LANES)));
@@ -165,6 +166,21 @@ static void distances(float *tile, const float *rows, int64_t width, const float
             }
             for (int r = 0; r < ROWS; r++)
                 for (int c = 0; c < 2; c++) *(vf *)(tile + (i + r) * TILE_J + j + c * LANES) = acc[r][c];
+        }
+}
+
+/* tile[i, j] = sum_k (rows[i, k] - columns[k, j])^2 */
+static void differences(float *tile, const float *rows, int64_t width, const float *columns, int depth, int i_count,
+                        int j_count)
+{
+    for (int i = 0; i < i_count; i++)
+        for (int j = 0; j < j_count; j += LANES) {
+            vf sum = splat(0);
+            for (int k = 0; k < depth; k++) {
+                vf apart = rows[i * width + k] - *(vf *)(columns + k * TILE_J + j);
+                sum += apart * apart;
+            }
+            *(vf *)(tile + i * TILE_J + j) = sum;
         }
 }
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from interpreg.kernels import Kernel
 from interpreg.mmd.closed_form import Potential
+from interpreg.mmd.reference import SMALL
 from interpreg.mmd.request import Request, Swept
 
 CPU_TILES = (128, 256, 512)  # the smallest whose square still leaves few calls; larger ones leave the cache
@@ -100,7 +101,8 @@ def _between(
     grad_y: Tensor | None,
 ) -> Tensor:
     """All pairs of two sets."""
-    mean_x, mean_y = x.mean(0), y.mean(0)
+    mean_y = y.mean(0)
+    mean_x = mean_y if x.shape[1] <= SMALL else x.mean(0)
     apart = mean_x - mean_y
     a, b = _side(x - mean_x, apart, u), _side(y - mean_y, -apart, v)
     a.left[:, -2].add_(apart.dot(apart))
@@ -141,13 +143,24 @@ def _spans(n: int, tile: int) -> list[slice]:
 
 def _pairs(a: Side, rows: slice, b: Side, columns: slice, kernel: Kernel) -> tuple[Tensor, Tensor]:
     """Weighted values and slopes of a tile."""
-    value, slope = kernel.value_and_slope((a.left[rows] @ b.right[columns].T).clamp_(min=0))
+    value, slope = kernel.value_and_slope(_distances(a.left[rows], b.right[columns]))
     for each in (value, slope):
         if a.weights is not None:
             each.mul_(a.weights[rows, None])
         if b.weights is not None:
             each.mul_(b.weights[columns])
     return value, slope
+
+
+def _distances(left: Tensor, right: Tensor) -> Tensor:
+    """Squared, [rows, columns]."""
+    d = left.shape[1] - 2
+    if d > SMALL:
+        return (left @ right.T).clamp_(min=0)
+    sq = left.new_zeros(len(left), len(right))
+    for k in range(d):
+        sq.add_((left[:, k, None] / -2 - right[:, k]).square_())
+    return sq
 
 
 def _gradient(x: Tensor, pull: Tensor, apart: Tensor | None) -> Tensor:

@@ -15,6 +15,7 @@ import triton.language as tl
 
 PRECISION = tl.constexpr("ieee")  # TF32 keeps 3 digits, and distances are differences
 DEPTH = tl.constexpr(16)  # coordinates
+SMALL = tl.constexpr(8)  # coordinates, as in the reference
 TERMS = tl.constexpr(16)  # of the prior's potential, evaluated at once
 
 
@@ -82,15 +83,23 @@ def _squared_distances(
     BLOCK_M: tl.constexpr,
     BLOCK_N: tl.constexpr,
 ):
-    """By expansion, a few coordinates at a time: a thread holds all that it multiplies in registers."""
-    b_dots = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
-    b_far = tl.zeros([BLOCK_N], tl.float32)
-    for first in range(0, D, DEPTH):
-        b_rows = _centred(p_rows, p_mean, o_i, m_i, first, D, DEPTH)
-        b_columns = _centred(p_columns, p_mean, o_j, m_j, first, D, DEPTH)
-        b_dots = tl.dot(b_rows, tl.trans(b_columns), acc=b_dots, input_precision=PRECISION)
-        b_far += tl.sum(b_columns * b_columns, 1)
-    b_sq = b_near[:, None] + b_far[None, :] - 2.0 * b_dots
+    """By differences in few dimensions, where pairs are close; else by expansion, some coordinates at a time."""
+    b_sq = tl.zeros([BLOCK_M, BLOCK_N], tl.float32)
+    if D <= SMALL:
+        for k in range(D):
+            b_row = tl.load(p_rows + o_i.to(tl.int64) * D + k, mask=m_i, other=0.0)
+            b_column = tl.load(p_columns + o_j.to(tl.int64) * D + k, mask=m_j, other=0.0)
+            mean = tl.load(p_mean + k)  # what is not finite stays visible
+            b_apart = (b_row - mean)[:, None] - (b_column - mean)[None, :]
+            b_sq += b_apart * b_apart
+    else:
+        b_far = tl.zeros([BLOCK_N], tl.float32)
+        for first in range(0, D, DEPTH):  # a thread holds all that it multiplies in registers
+            b_rows = _centred(p_rows, p_mean, o_i, m_i, first, D, DEPTH)
+            b_columns = _centred(p_columns, p_mean, o_j, m_j, first, D, DEPTH)
+            b_sq = tl.dot(b_rows, tl.trans(b_columns), acc=b_sq, input_precision=PRECISION)
+            b_far += tl.sum(b_columns * b_columns, 1)
+        b_sq = b_near[:, None] + b_far[None, :] - 2.0 * b_sq
     return tl.where(b_sq < 0.0, 0.0, b_sq)  # unlike a maximum it lets NaN through
 
 
