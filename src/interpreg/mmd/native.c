@@ -120,9 +120,9 @@ static void meet(void)
 #pragma omp barrier
 }
 
-static int64_t strip(int64_t n, int index, int count) /* the first sample of a strip, on a tile's edge */
+static int64_t strip(int64_t n, int index, int count) /* the first sample of a strip, on a micro-tile's edge */
 {
-    return least(n, rounded((int64_t)((double)n * index / count), TILE_J));
+    return least(n, rounded((int64_t)((double)n * index / count), COLS));
 }
 
 /* Strips of one set against each other, as in a round-robin tournament: in every round no strip plays twice. */

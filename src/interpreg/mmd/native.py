@@ -79,7 +79,7 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     call = _Sweep(
         _pointer(x), _pointer(y), _pointer(u), _pointer(v), x.shape[0], 0 if y is None else y.shape[0],
         x.shape[1],
-        coefs.data_ptr(), (*(int(b) for b in blocks), int(mixed)), ctypes.addressof(profile),
+        coefs.data_ptr(), (*map(int, blocks), int(mixed)), ctypes.addressof(profile),
         mix and mix[0].data_ptr(), mix and mix[1].data_ptr(), mix[0].numel() if mix else 0,
         potential.mean if potential is not None else 0.0, sums.data_ptr(), _pointer(grad_x), _pointer(grad_y),
         _threads(request, want_x or want_y),
