@@ -78,6 +78,8 @@ def loud(rank: int, world: int, folder: str) -> None:
     encoder, decoder = networks()
     with pytest.raises(ValueError, match="sync: expected 'local' for the sliced estimate in 2 processes"):
         MMDPrior(encoder, decoder, kernel=Energy(), estimator="sliced")(data(rank))
+    with pytest.warns(UserWarning, match="sees nothing of these samples"):
+        MMDPrior(encoder, decoder, kernel=RBF((3.1e-7,)))(data(rank))
     local = MMDPrior(encoder, decoder, sync="local")
     torch.save(step(local, data(rank)), f"{folder}/{rank}.pt")
     with pytest.raises(ValueError, match="x: expected at least 2 samples"):

@@ -42,7 +42,7 @@ def coefficients(
     yy = scale_v**2 / (1 - share_v) if unbiased else scale_v**2
     coefs = torch.stack([xx, yy if m else ones * 0, -2 * scale_u * scale_v, -2 * scale_u])
     diagonal = 0.0 if unbiased else at_zero * (share_u + (share_v if m else 0.0))
-    return Estimate(coefs.detach() if not coefs.requires_grad else coefs, diagonal)
+    return Estimate(coefs, diagonal)
 
 
 def _unweighted(estimator: str, n: int, m: int | None, at_zero: float, device: torch.device) -> Estimate:

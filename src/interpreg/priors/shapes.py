@@ -40,7 +40,15 @@ class Normal(Prior):
 
 
 @dataclass(frozen=True)
-class Ball(Prior):
+class _Round(Prior):
+    radius: float = 1.0
+
+    def __post_init__(self) -> None:
+        _positive("radius", self.radius)
+
+
+@dataclass(frozen=True)
+class Ball(_Round):
     """Uniform in the ball around 0.
 
     Args:
@@ -49,11 +57,6 @@ class Ball(Prior):
     Raises:
         TypeError, ValueError: a radius that is not a positive finite number.
     """
-
-    radius: float = 1.0
-
-    def __post_init__(self) -> None:
-        _positive("radius", self.radius)
 
     @override
     def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -67,7 +70,7 @@ class Ball(Prior):
 
 
 @dataclass(frozen=True)
-class Sphere(Prior):
+class Sphere(_Round):
     """Uniform on the sphere around 0.
 
     Args:
@@ -76,11 +79,6 @@ class Sphere(Prior):
     Raises:
         TypeError, ValueError: a radius that is not a positive finite number.
     """
-
-    radius: float = 1.0
-
-    def __post_init__(self) -> None:
-        _positive("radius", self.radius)
 
     @override
     def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -10,7 +10,7 @@ from interpreg.batch import Batch
 from interpreg.functional import mmd as functional
 from interpreg.interpolator import Interpolator
 from interpreg.kernels import Kernel
-from interpreg.mmd import gathered
+from interpreg.mmd import gathered, watch
 from interpreg.mmd.sums import NAMES
 from interpreg.priors import Normal, as_prior
 from interpreg.regularizers.base import Regularizer
@@ -113,9 +113,12 @@ class MMDPrior(Regularizer):
             kernel = functional.kernel_for(self.kernel, self.prior, x.shape[1])
             if self.closed_form is not False and functional.has_closed_form(self.prior, kernel, self.estimator):
                 assert isinstance(self.prior, Normal)  # which is what has closed forms
+                watch.look(kernel, x, None, self.prior.spread(x.shape[1]))
                 value = gathered.mmd2_to_prior(x, self.prior, kernel, self.estimator, self.backend, self.group)
             else:
                 y = self.prior.sample(self.samples or len(x), x.detach(), self.generator)
+                if not kernel.needs_median:  # which fits by construction
+                    watch.look(kernel, x, y)
                 value = gathered.mmd2_to_prior(x, y, kernel, self.estimator, self.backend, self.group)
         return value.clamp(min=0) if self.clamp else value
 
