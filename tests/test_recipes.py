@@ -200,7 +200,7 @@ def test_each_player_gets_better_at_its_own_game() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"reconstruction": "mae"}, r"reconstruction loss: expected one of 'mse', 'l1', got 'mae'"),
+        ({"reconstruction": "mae"}, r"reconstruction loss: expected one of 'mse', 'l1', 'bernoulli', got 'mae'"),
         ({"loss": "wasserstein"}, r"loss: expected one of 'regression', 'bce', 'hinge', got 'wasserstein'"),
         ({"judge": "max"}, r"judge: expected one of 'mean', 'code', 'logit', got 'max'"),
         ({"weight": -1.0}, r"weight: expected a finite number of at least 0, got -1.0"),

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-Network = Callable[[Tensor], Tensor]
-"""An encoder, a decoder or a critic network: one tensor in, one tensor out."""
+Network = Callable[..., Tensor]
+"""An encoder, a decoder or a critic network: one tensor (and a padding mask, where there is one) in, one out."""
 
 
 class Mix(NamedTuple):
@@ -26,10 +26,20 @@ class Interpolants(NamedTuple):
     z_mix: Tensor
     alpha: Tensor
     x_mix: Tensor
+    mask: Tensor | None = None
+    """``[B, T]``, where either of the two codes is valid; None where no padding mask was given."""
+
+
+class Adaptive(NamedTuple):
+    """A weight times the ratio of two gradients' norms, which the call that uses it measures."""
+
+    weight: float | Tensor
+    at: Tensor
+    """The parameter at which the gradients are compared: the decoder's last layer."""
 
 
 class Term(NamedTuple):
     """One named loss before its weight is applied; 0-dim."""
 
     value: Tensor
-    weight: float | Tensor
+    weight: float | Tensor | Adaptive

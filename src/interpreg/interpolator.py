@@ -4,21 +4,20 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from interpreg import _checks
 from interpreg._types import Mix, Network
+from interpreg.draws import Draws, Kind, Pairing, wide
 from interpreg.functional import mix, path, slerp
+from interpreg.functional.mixing import direction
 
 KINDS = ("linear", "multidimensional", "spherical", "bernoulli", "convex")
 PAIRINGS = ("reverse", "permutation", "prior")
 GRAINS = ("channel", "element")
 
-Kind = Literal["linear", "multidimensional", "spherical", "bernoulli", "convex"]
-Pairing = Literal["reverse", "permutation", "prior"] | Callable[[Tensor], Tensor]
 
-
-class Interpolator(nn.Module):
+class Interpolator(Draws):
     r"""Mixes every code of a batch with a partner.
 
     .. math:: z_\mathrm{mix} = \alpha z + (1 - \alpha) z_\mathrm{partner}
@@ -33,11 +32,11 @@ class Interpolator(nn.Module):
         kind: what the coefficient is and how it mixes.
 
             - ``"linear"``: one coefficient a sample, drawn from ``alpha_range`` (ACAI, section 2.1).
-            - ``"multidimensional"``: one a code element, independently (MIDR-AE, eq. 4).
+            - ``"multidimensional"``: one a code element, independently (MIDR-AE, eq. 4), or a channel (``grain``).
             - ``"spherical"``: one a sample, along the great circle (:func:`interpreg.functional.slerp`).
             - ``"bernoulli"``: each channel or element (``grain``) is taken whole, from the own code with a
-              probability drawn once a sample from ``alpha_range`` (AMR's "Bernoulli mixup"); the coefficient
-              is the mask of zeros and ones.
+              probability drawn once a sample from ``alpha_range`` (AMR's "Bernoulli mixup"), or with more than
+              two ``ways`` from any of the codes alike; the coefficient is the own code's mask of zeros and ones.
             - ``"convex"``: ``ways`` codes with weights from the flat Dirichlet distribution (AMR's k-way
               mixup); the coefficient is 1 - the largest weight, in [0, 1 - 1/ways], which for two ways is
               the folded coefficient.
@@ -52,8 +51,13 @@ class Interpolator(nn.Module):
               default for "convex".
             - ``"prior"``: a draw from ``prior``.
             - a callable: given the codes, it returns their partners.
-        grain: of "bernoulli": "channel" (axis 1 of the code, constant over all further axes) or "element".
-        ways: of "convex": how many codes are mixed, at least 2.
+        grain: of "bernoulli" and "multidimensional": "channel" (axis 1 of the code, constant over all further axes;
+            what the former does when not told) or "element" (the latter).
+        ways: of "convex" and "bernoulli": how many codes are mixed, at least 2.
+        grid: instead of a random coefficient, this many evenly spaced ones, from one end of ``alpha_range`` to the
+            other, for every pair: ``grid`` times as many mixed codes, one batch after the other (AEAI's M + 1). For
+            "linear" and "spherical".
+        shared: one random coefficient (or probability) for the whole batch instead of one a sample.
         prior: for ``pairing="prior"``: a callable that is given the codes and returns draws of their shape;
             standard normal when not given.
         generator: where randomness comes from; torch's default generator when not given.
@@ -74,20 +78,26 @@ class Interpolator(nn.Module):
         kind: Kind = "linear",
         alpha_range: tuple[float, float] = (0.0, 0.5),
         pairing: Pairing | None = None,
-        grain: Literal["channel", "element"] = "channel",
+        grain: Literal["channel", "element"] | None = None,
         ways: int = 2,
+        grid: int | None = None,
+        shared: bool = False,
         prior: Callable[[Tensor], Tensor] | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         _checks.is_one_of("kind", kind, KINDS)
+        grain = grain or ("channel" if kind == "bernoulli" else "element")
         _checks.is_one_of("grain", grain, GRAINS)
         _checks.is_count("ways", ways, low=2)
-        pairing = pairing or ("permutation" if kind == "convex" else "reverse")
+        if grid is not None and kind not in ("linear", "spherical"):
+            raise ValueError(f"grid: expected None for kind={kind!r}, whose coefficients are random, got {grid!r}")
+        crowd = kind == "convex" or (kind == "bernoulli" and ways > 2)
+        pairing = pairing or ("permutation" if crowd else "reverse")
         if not callable(pairing):
             _checks.is_one_of("pairing", pairing, PAIRINGS)
-        if pairing == "reverse" and kind == "convex":
+        if pairing == "reverse" and crowd:
             raise ValueError(
-                "pairing: expected 'permutation', 'prior' or a callable for kind='convex', got 'reverse'"
+                "pairing: expected 'permutation', 'prior' or a callable to mix more than two codes, got 'reverse'"
             )
         if (encoder is None) != (decoder is None):
             missing = "encoder" if encoder is None else "decoder"
@@ -101,6 +111,8 @@ class Interpolator(nn.Module):
         self.pairing = pairing
         self.grain = grain
         self.ways = ways
+        self.grid = None if grid is None else _checks.is_count("grid", grid, low=2)
+        self.shared = shared
         self.prior = prior
         self.generator = generator
         self._pair = (encoder, decoder)  # in a tuple, so that they are not this module's parameters
@@ -135,27 +147,66 @@ class Interpolator(nn.Module):
             TypeError: ``z`` is not a floating point tensor.
             ValueError: fewer than two samples where partners come from the batch itself.
         """
+        return self.sample_masked(z, None, z_partner, alpha)[0]
+
+    def sample_masked(
+        self,
+        z: Tensor,
+        mask: Tensor | None,
+        z_partner: Tensor | None = None,
+        alpha: Tensor | float | None = None,
+    ) -> tuple[Mix, Tensor | None]:
+        """As :meth:`sample`, for codes with a padding mask ``[B, T]``: a mix is valid where either of the two is.
+
+        Raises:
+            ValueError: a mask beside partners of which nobody knows where they are valid.
+        """
         _checks.is_tensor("z", z)
-        if z_partner is None:
+        drawn = z_partner is None
+        if drawn:
             self.check_batch(len(z))
-        if self.kind == "convex" and z_partner is None and alpha is None:
-            return self._convex(z)
-        middle_alone = self.pairing == "reverse" and z_partner is None and len(z) % 2 == 1
-        z_partner = self._partners(z)[0] if z_partner is None else z_partner
-        if alpha is None:
-            coefficient = self._coefficients(z)
-            if middle_alone:  # nothing is mixed in the middle of an odd batch, and the critic is told so
-                rows = torch.arange(len(z), device=z.device).view(-1, *[1] * (z.ndim - 1))
-                coefficient = coefficient * (rows != len(z) // 2)
-        else:
-            coefficient = torch.as_tensor(alpha, dtype=_wide(z), device=z.device)
+            if self._is_crowd and alpha is None:
+                return self._crowd(z, mask)
+        if z_partner is None:
+            ((z_partner, mask),) = self._partners(z, mask)
+        elif mask is not None:
+            raise ValueError("mask: expected None beside a z_partner of your own, got a tensor")
+        if self.grid is not None and alpha is None:
+            z, z_partner = torch.cat([z] * self.grid), torch.cat([z_partner] * self.grid)
+            mask = None if mask is None else torch.cat([mask] * self.grid)
+            alpha = self._on_grid(z)
+        if alpha is not None:
+            coefficient = torch.as_tensor(alpha, dtype=wide(z), device=z.device)
             if coefficient.ndim == 1:
                 coefficient = coefficient.view(-1, *[1] * (z.ndim - 1))  # [B, 1, ...]
-        return Mix(self.mix(z, z_partner, coefficient), coefficient, z_partner)
+        else:
+            coefficient = self._coefficients(z)
+            if drawn and self.pairing == "reverse" and len(z) % 2 == 1:
+                # nothing is mixed in the middle of an odd batch, and the critic is told so
+                rows = torch.arange(len(z), device=z.device).view(-1, *[1] * (z.ndim - 1))
+                coefficient = coefficient * (rows != len(z) // 2)
+        return Mix(self.mix(z, z_partner, coefficient), coefficient, z_partner), mask
+
+    def direction(self, z: Tensor, mixed: Mix) -> Tensor:
+        r"""How the mixed codes of ``z`` change with their coefficient, :math:`dz_\mathrm{mix} / d\alpha`.
+
+        Every coefficient of a sample is taken to grow at the same rate: :math:`z - z_\mathrm{partner}`, and along
+        the great circle for ``kind="spherical"``.
+
+        Raises:
+            ValueError: ``kind="bernoulli"``, whose coefficients are zeros and ones: there is no path to go along.
+        """
+        if self.kind == "bernoulli":
+            raise ValueError(
+                "interpolator: expected one with a path from code to code, got kind='bernoulli'; use 'linear', "
+                "'spherical', 'multidimensional' or 'convex'"
+            )
+        own = z if len(z) == len(mixed.z_mix) else torch.cat([z] * (len(mixed.z_mix) // len(z)))
+        return direction(own, mixed.z_partner, mixed.alpha, "spherical" if self.kind == "spherical" else "linear")
 
     def check_batch(self, size: int) -> None:
         """Raise ``ValueError`` if ``size`` samples are too few to find partners among themselves."""
-        least = self.ways if self.kind == "convex" else 2
+        least = self.ways if self._is_crowd else 2
         if self.pairing in ("reverse", "permutation") and size < least:
             raise ValueError(
                 f"x: expected a batch of at least {least} samples to mix with each other, got {size}; "
@@ -197,60 +248,3 @@ class Interpolator(nn.Module):
                 "or call .mix(z) on codes"
             )
         return encoder, decoder
-
-    def _rand(self, shape: tuple[int, ...], z: Tensor) -> Tensor:
-        if self.generator is None:
-            return torch.rand(shape, dtype=_wide(z), device=z.device)
-        return torch.rand(shape, dtype=_wide(z), device=z.device, generator=self.generator)
-
-    def _coefficients(self, z: Tensor) -> Tensor:
-        per_sample = (len(z), *[1] * (z.ndim - 1))
-        shape = tuple(z.shape) if self.kind == "multidimensional" else per_sample
-        uniform = self._rand(shape, z)
-        low, high = self.alpha_range
-        folded = self.alpha_range == (0.0, 0.5)  # drawn as published, the same law either way
-        alpha = 0.5 - (uniform - 0.5).abs() if folded else low + (high - low) * uniform
-        if self.kind != "bernoulli":
-            return alpha
-        whole = self.grain == "element" or z.ndim < 2
-        mask_shape = tuple(z.shape) if whole else (*z.shape[:2], *[1] * (z.ndim - 2))
-        return (self._rand(mask_shape, z) < alpha).to(alpha.dtype)
-
-    def _partners(self, z: Tensor, count: int = 1) -> list[Tensor]:
-        """``count`` partners for every code."""
-        if callable(self.pairing):
-            partners = [self.pairing(z) for _ in range(count)]
-        elif self.pairing == "prior":
-            partners = [self._draw_prior(z) for _ in range(count)]
-        elif self.pairing == "reverse":
-            partners = [z.flip(0)]
-        else:
-            cycle = self._rand((len(z),), z).argsort()
-            turn = cycle.argsort()  # position of each sample in the cycle
-            partners = [z[cycle.roll(-step)[turn]] for step in range(1, count + 1)]
-        for partner in partners:
-            _checks.is_tensor("pairing", partner)
-            _checks.has_shape("pairing", partner, z.shape, "the codes")
-        return partners
-
-    def _draw_prior(self, z: Tensor) -> Tensor:
-        if self.prior is not None:
-            return self.prior(z)
-        if self.generator is None:
-            return torch.randn(z.shape, dtype=z.dtype, device=z.device)
-        return torch.randn(z.shape, dtype=z.dtype, device=z.device, generator=self.generator)
-
-    def _convex(self, z: Tensor) -> Mix:
-        """A convex mix of k codes, seen as a linear mix with the barycentre of the k - 1 others."""
-        exponential = -torch.log1p(-self._rand((self.ways, len(z)), z))  # normalised: Dirichlet(1, ..., 1)
-        exponential = exponential.clamp_min(torch.finfo(exponential.dtype).tiny)
-        weights = exponential / exponential.sum(0)  # [k, B]
-        weights = weights.view(*weights.shape, *[1] * (z.ndim - 1))
-        others = torch.stack(self._partners(z, self.ways - 1)).to(weights.dtype)  # [k - 1, B, ...]
-        share = exponential[1:] / exponential[1:].sum(0)
-        barycentre = (share.view(*share.shape, *[1] * (z.ndim - 1)) * others).sum(0).to(z.dtype)
-        return Mix(mix(z, barycentre, weights[0]), 1 - weights.amax(0), barycentre)
-
-
-def _wide(z: Tensor) -> torch.dtype:
-    return torch.promote_types(z.dtype, torch.float32)

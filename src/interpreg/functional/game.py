@@ -1,26 +1,43 @@
 """The losses of the two-player game, as pure functions of what the critic said.
 
 A judgement is the critic's output for a batch of images: one number per sample ``[B]``, or one per element of
-the code ``[B, ...]``. Each function returns a mean over all of its elements, 0-dim, in at least fp32.
+the code ``[B, ...]``. Each function returns a mean over all of its elements (with a padding mask ``[B, T]``, over those
+of valid positions), 0-dim, in at least fp32.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
+
+from interpreg.functional.means import mean
+
+
+class OfJudgement(Protocol):
+    """A loss of a judgement."""
+
+    def __call__(self, judgement: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The mean loss."""
+
+
+class OfJudgementAndCoefficient(Protocol):
+    """A loss of a judgement and the coefficient of what was judged, in the judgement's shape."""
+
+    def __call__(self, judgement: Tensor, alpha: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The mean loss."""
 
 
 @dataclass(frozen=True)
 class Game:
     """What each player minimises."""
 
-    fool: Callable[[Tensor], Tensor]
+    fool: OfJudgement
     """The autoencoder's loss, from the judgement of its interpolants."""
-    on_mix: Callable[[Tensor, Tensor], Tensor]
+    on_mix: OfJudgementAndCoefficient
     """The critic's loss on interpolants, from their judgement and their coefficient."""
-    on_real: Callable[[Tensor], Tensor]
+    on_real: OfJudgement
     """The critic's loss on what is not interpolated."""
 
 
@@ -28,16 +45,24 @@ def _wide(judgement: Tensor) -> Tensor:
     return judgement.to(torch.promote_types(judgement.dtype, torch.float32))
 
 
-def _mean_square(judgement: Tensor) -> Tensor:
-    return _wide(judgement).square().mean()
+def _mean_square(judgement: Tensor, mask: Tensor | None = None) -> Tensor:
+    return mean(_wide(judgement).square(), mask)
 
 
-def _mean_square_error(judgement: Tensor, alpha: Tensor) -> Tensor:
+def _mean_square_error(judgement: Tensor, alpha: Tensor, mask: Tensor | None = None) -> Tensor:
     if judgement.shape != alpha.shape:  # a [B] against a [B, 1, 1, 1] would broadcast to B x B
         raise ValueError(
             f"alpha: expected the judgement's shape {tuple(judgement.shape)}, got {tuple(alpha.shape)}"
         )
-    return (_wide(judgement) - alpha).square().mean()
+    return mean((_wide(judgement) - alpha).square(), mask)
+
+
+def _is_real(judgement: Tensor, mask: Tensor | None = None) -> Tensor:
+    return mean(softplus(-_wide(judgement)), mask)
+
+
+def _is_mixed(judgement: Tensor, alpha: Tensor, mask: Tensor | None = None) -> Tensor:
+    return mean(softplus(_wide(judgement)), mask)
 
 
 GAMES: dict[str, Game] = {
@@ -49,14 +74,14 @@ GAMES: dict[str, Game] = {
     ),
     # Goodfellow et al. 2014 with the non-saturating generator: judgements are logits, real is 1
     "bce": Game(
-        fool=lambda judgement: softplus(-_wide(judgement)).mean(),
-        on_mix=lambda judgement, alpha: softplus(_wide(judgement)).mean(),
-        on_real=lambda judgement: softplus(-_wide(judgement)).mean(),
+        fool=_is_real,
+        on_mix=_is_mixed,
+        on_real=_is_real,
     ),
     # Lim and Ye 2017 (arXiv 1705.02894): margins of 1 on either side, an unbounded fool
     "hinge": Game(
-        fool=lambda judgement: -_wide(judgement).mean(),
-        on_mix=lambda judgement, alpha: relu(1 + _wide(judgement)).mean(),
-        on_real=lambda judgement: relu(1 - _wide(judgement)).mean(),
+        fool=lambda judgement, mask=None: -mean(_wide(judgement), mask),
+        on_mix=lambda judgement, alpha, mask=None: mean(relu(1 + _wide(judgement)), mask),
+        on_real=lambda judgement, mask=None: mean(relu(1 - _wide(judgement)), mask),
     ),
 }

@@ -53,17 +53,34 @@ def slerp(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
     """
     weight = _weight(z, z_partner, alpha)
     own, partner = z.to(weight.dtype), z_partner.to(weight.dtype)
-    a = normalize(own.reshape(len(z), -1), dim=1)
-    b = normalize(partner.reshape(len(z), -1), dim=1)
-    # atan2 keeps the digits of small angles, which arccos of a dot product loses
-    omega = 2 * torch.atan2((a - b).norm(dim=1), (a + b).norm(dim=1))
-    omega = omega.view(-1, *[1] * (z.ndim - 1))  # [B, 1, ...]
-    sine = omega.sin()
-    straight = sine < 1e-4 if weight.dtype == torch.float32 else sine < 1e-8
-    safe = torch.where(straight, torch.ones_like(sine), sine)
-    own_weight = torch.where(straight, weight, (weight * omega).sin() / safe)
-    partner_weight = torch.where(straight, 1 - weight, ((1 - weight) * omega).sin() / safe)
+    omega, sine, straight = _angle(own, partner)
+    own_weight = torch.where(straight, weight, (weight * omega).sin() / sine)
+    partner_weight = torch.where(straight, 1 - weight, ((1 - weight) * omega).sin() / sine)
     return (own_weight * own + partner_weight * partner).to(z.dtype)
+
+
+def direction(z: Tensor, z_partner: Tensor, alpha: Tensor | float, kind: str = "linear") -> Tensor:
+    r"""How the mixed code changes with its coefficient, :math:`dz_\mathrm{mix} / d\alpha`.
+
+    :math:`z - z_\mathrm{partner}` for ``kind="linear"``; for ``"spherical"``, the derivative of :func:`slerp`,
+
+    .. math:: \frac{\omega \cos(\alpha\omega)}{\sin\omega} z
+              - \frac{\omega \cos((1 - \alpha)\omega)}{\sin\omega} z_\mathrm{partner}
+
+    Args, returns and errors: as :func:`mix`; ``ValueError`` for another kind.
+
+    >>> direction(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 0.5)
+    tensor([[ 1., -1.]])
+    """
+    _checks.is_one_of("kind", kind, PATH_KINDS)
+    weight = _weight(z, z_partner, alpha)
+    if kind == "linear":
+        return z - z_partner
+    own, partner = z.to(weight.dtype), z_partner.to(weight.dtype)
+    omega, sine, straight = _angle(own, partner)
+    own_rate = torch.where(straight, torch.ones_like(sine), omega * (weight * omega).cos() / sine)
+    partner_rate = torch.where(straight, torch.ones_like(sine), omega * ((1 - weight) * omega).cos() / sine)
+    return (own_rate * own - partner_rate * partner).to(z.dtype)
 
 
 def path(z1: Tensor, z2: Tensor, steps: int, kind: str = "linear") -> Tensor:
@@ -90,6 +107,18 @@ def path(z1: Tensor, z2: Tensor, steps: int, kind: str = "linear") -> Tensor:
     _checks.is_one_of("kind", kind, PATH_KINDS)
     step = mix if kind == "linear" else slerp
     return torch.stack([step(z2, z1, t / (steps - 1)) for t in range(steps)], dim=1)
+
+
+def _angle(own: Tensor, partner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The angle between flattened codes, its sine (1 where it vanishes) and where it does, ``[B, 1, ...]`` each."""
+    a = normalize(own.reshape(len(own), -1), dim=1)
+    b = normalize(partner.reshape(len(own), -1), dim=1)
+    # atan2 keeps the digits of small angles, which arccos of a dot product loses
+    omega = 2 * torch.atan2((a - b).norm(dim=1), (a + b).norm(dim=1))
+    omega = omega.view(-1, *[1] * (own.ndim - 1))
+    sine = omega.sin()
+    straight = sine < 1e-4 if own.dtype == torch.float32 else sine < 1e-8
+    return omega, torch.where(straight, torch.ones_like(sine), sine), straight
 
 
 def _weight(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:

@@ -11,7 +11,9 @@ from typing_extensions import override
 from interpreg import _checks
 from interpreg._types import Network, Term
 from interpreg.batch import Batch
+from interpreg.bottlenecks.base import Bottleneck
 from interpreg.interpolator import Interpolator
+from interpreg.regularizers.weights import resolved, without_ratio
 
 CRITIC = "critic/"
 _T = TypeVar("_T")
@@ -35,6 +37,7 @@ class Regularizer(nn.Module, ABC):
     Attributes:
         unweighted: the last call's losses before weights and schedules, detached, for logging. Reading one
             with ``float`` waits for the device; keeping it does not.
+        weights: the last call's weights, schedules and adaptive ratios included; numbers or detached tensors.
     """
 
     name: ClassVar[str]
@@ -46,6 +49,7 @@ class Regularizer(nn.Module, ABC):
         super().__init__()
         self._pair = (encoder, decoder)  # in a tuple, so that they are not this module's parameters
         self.unweighted: dict[str, Tensor] = {}
+        self.weights: dict[str, float | Tensor] = {}
 
     @property
     def encoder(self) -> Network:
@@ -65,26 +69,44 @@ class Regularizer(nn.Module, ABC):
         """The interpolator that others in a sum may share, if there is one."""
         return None
 
+    def announce(self, batch: Batch) -> None:
+        """Tell the batch what :meth:`terms` will ask for, where it can save work by knowing (``batch.expect``)."""
+
+    def reads(self) -> tuple[Bottleneck, ...]:
+        """The bottlenecks inside the encoder whose notes the terms want."""
+        return ()
+
     def check_batch(self, size: int, lent: Interpolator) -> None:
         """Raise ``ValueError`` if a batch of ``size`` is too small, ``lent`` standing in for an interpolator."""
 
-    def forward(self, x: Tensor, *, z: Tensor | None = None, x_hat: Tensor | None = None) -> dict[str, Tensor]:
+    def forward(
+        self, x: Tensor, *, z: Tensor | None = None, x_hat: Tensor | None = None, mask: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """The weighted losses of a batch, 0-dim each; their sum is the objective of all players at once.
 
         Args:
             x: a floating point batch ``[B, ...]``.
             z: ``encoder(x)``, if at hand; computed when not given.
             x_hat: ``decoder(z)``, if at hand; computed when not given.
+            mask: of padded sequences, boolean ``[B, T]``, True where valid. With one every network is called as
+                ``network(value, mask)``, a mixed code's mask being valid where either of its two codes is; and
+                wherever the second axis is T long, means are taken over valid positions alone.
 
         Raises:
-            TypeError: ``x``, a code or an image is not a floating point tensor.
+            TypeError: ``x``, a code or an image is not a floating point tensor; a mask is not boolean.
             ValueError: a shape does not fit; the message names whose.
         """
-        batch = Batch(x, self.encoder, self.decoder, z=z, x_hat=x_hat, interpolator=self.lends())
+        batch = Batch(
+            x, self.encoder, self.decoder, z=z, x_hat=x_hat, mask=mask, interpolator=self.lends(),
+            bottlenecks=self.reads(),
+        )  # fmt: skip
         self.check_batch(len(x), batch.interpolator)  # before a network is called and its statistics move
+        self.announce(batch)
         terms = self.terms(batch)
+        weights = {name: resolved(term, terms) for name, term in terms.items()}
         self.unweighted = {name: term.value.detach() for name, term in terms.items()}
-        losses = {name: term.value * term.weight for name, term in terms.items()}
+        self.weights = {name: w.detach() if isinstance(w, Tensor) else w for name, w in weights.items()}
+        losses = {name: term.value * weights[name] for name, term in terms.items()}
         if self.training and torch.is_grad_enabled():
             self.advance()
         return losses
@@ -132,6 +154,9 @@ class Sum(Regularizer):
     Args:
         parts: regularizers, and at most one ``Interpolator`` to lend to the parts that have none. Without one,
             the first part that has an interpolator lends its own.
+        autoencoder_every: the autoencoder's losses have gradients at every so-many-th training step only, the last
+            of each round; at the others its parameters get none at all (``None``, with gradients cleared as
+            ``zero_grad`` does), which optimizers leave alone. Compiled code has one graph for each step of a round.
 
     Raises:
         TypeError: a part is neither.
@@ -140,7 +165,9 @@ class Sum(Regularizer):
 
     name = "sum"
 
-    def __init__(self, parts: Iterable["Regularizer | Interpolator"]) -> None:
+    turn: Tensor
+
+    def __init__(self, parts: Iterable["Regularizer | Interpolator"], *, autoencoder_every: int = 1) -> None:
         parts = list(parts)
         for part in parts:
             if not isinstance(part, (Regularizer, Interpolator)):
@@ -159,12 +186,19 @@ class Sum(Regularizer):
             for role, own, other in zip(("encoder", "decoder"), (encoder, decoder), pair, strict=True):
                 if not _same(own, other):
                     raise ValueError(
-                        f"parts: expected all to wrap the same {role}, got {_checks.describe(own)} "
-                        f"and another, {_checks.describe(other)}"
+                        f"parts: expected all to wrap the same {role}, got {_checks.describe(own)} and another, "
+                        f"{_checks.describe(other)}; make them all with one {role}, wrapped once if it is wrapped"
                     )
         super().__init__(encoder, decoder)
         self.parts = nn.ModuleDict(dict(_numbered((part.name, part) for part in regularizers)))
         self.lender = next(iter(lenders), None)
+        self.autoencoder_every = _checks.is_count("autoencoder_every", autoencoder_every, low=1)
+        if autoencoder_every > 1:
+            self.register_buffer("turn", torch.zeros((), dtype=torch.long))
+            self.register_load_state_dict_post_hook(_resume)  # type: ignore[no-untyped-call]
+        self._turn = (
+            0  # the step within a round, as a number: what has gradients must be known before a graph is made
+        )
 
     @override
     def lends(self) -> Interpolator | None:
@@ -177,19 +211,43 @@ class Sum(Regularizer):
             part.check_batch(size, lent)
 
     @override
+    def announce(self, batch: Batch) -> None:
+        for part in self.regularizers():
+            part.announce(batch)
+
+    @override
+    def reads(self) -> tuple[Bottleneck, ...]:
+        return tuple(bottleneck for part in self.regularizers() for bottleneck in part.reads())
+
+    @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        return dict(_numbered(pair for part in self.regularizers() for pair in part.terms(batch).items()))
+        terms = dict(_numbered(pair for part in self.regularizers() for pair in part.terms(batch).items()))
+        if not self.training or self._turn == self.autoencoder_every - 1:
+            return terms
+        return {
+            name: term if name.startswith(CRITIC) else Term(term.value.detach(), without_ratio(term.weight))
+            for name, term in terms.items()
+        }
 
     @override
     def advance(self) -> None:
         for part in self.regularizers():
             part.advance()
+        if self.autoencoder_every > 1:
+            self._turn = (self._turn + 1) % self.autoencoder_every
+            self.turn.add_(1).remainder_(self.autoencoder_every)
 
     def regularizers(self) -> Iterator[Regularizer]:
         """The parts, in order."""
         for part in self.parts.values():
             assert isinstance(part, Regularizer)  # for the type checker: ModuleDict forgets it
             yield part
+
+
+def _resume(module: nn.Module, _: object) -> None:
+    """Go on within the round where the state was saved; the one look at the host is at loading."""
+    assert isinstance(module, Sum)
+    module._turn = int(module.turn)
 
 
 def _flat(part: "Regularizer | Interpolator") -> list["Regularizer | Interpolator"]:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from interpreg import _checks
+from interpreg.bottlenecks.base import Bottleneck
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _NO_COPY = "critic network: expected one, because no fresh copy of the encoder can be made: "
@@ -19,7 +20,8 @@ def fresh_copy(network: object) -> nn.Module:
     Every submodule that has ``reset_parameters`` (or ``_reset_parameters``) is asked to start afresh. A parameter
     that is unchanged after that, because its module has no such method, has its entries shuffled instead: what
     it knew is gone, what scale it had stays, and a constant stays the constant it was. The user's hooks are not
-    copied, so a hook that counts or logs the encoder's calls does not see the copy's.
+    copied, so a hook that counts or logs the encoder's calls does not see the copy's. Bottlenecks in the copy are bare:
+    they neither sample nor quantize nor disturb.
 
     Args:
         network: an ``nn.Module``. One compiled by ``torch.compile`` gives an uncompiled copy.
@@ -54,6 +56,9 @@ def fresh_copy(network: object) -> nn.Module:
         fresh = copy.deepcopy(network, {id(t): t.detach().clone() for t in kept})
     except Exception as error:
         raise ValueError(f"{_NO_COPY}copying it failed with {type(error).__name__}: {error}") from error
+    for module in list(fresh.modules()):
+        if isinstance(module, Bottleneck):
+            module.strip()
     before = {name: p.detach().clone() for name, p in fresh.named_parameters()}
     for module in fresh.modules():
         _drop_hooks(module)

@@ -14,6 +14,7 @@ from interpreg.mmd import gathered, watch
 from interpreg.mmd.sums import NAMES
 from interpreg.priors import Normal, as_prior
 from interpreg.regularizers.base import Regularizer
+from interpreg.regularizers.weights import Weight
 
 SYNCS = ("global", "local")
 
@@ -53,6 +54,7 @@ class MMDPrior(Regularizer):
     """
 
     name = "mmd"
+    weight = Weight()
 
     def __init__(
         self,
@@ -81,7 +83,7 @@ class MMDPrior(Regularizer):
         self.estimator, self.closed_form, self.sync, self.clamp = estimator, closed_form, sync, clamp
         self.samples = None if samples is None else _checks.is_count("samples", samples, low=2)
         self.slices = _checks.is_count("slices", slices, low=1)
-        self.weight = _checks.is_number("weight", weight)
+        self.weight = weight
         self.backend, self.generator, self.group = backend, generator, group
 
     @override

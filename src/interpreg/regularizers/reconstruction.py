@@ -1,19 +1,12 @@
 """The reconstruction term: what every autoencoder minimises."""
 
-from collections.abc import Callable
-
-import torch
-from torch import Tensor
-from torch.nn.functional import l1_loss, mse_loss
 from typing_extensions import override
 
-from interpreg import _checks
 from interpreg._types import Network, Term
 from interpreg.batch import Batch
+from interpreg.functional.reconstruction import ReconstructionLoss, is_loss, reconstruction_loss
 from interpreg.regularizers.base import Regularizer
-
-ReconstructionLoss = Callable[[Tensor, Tensor], Tensor]
-LOSSES: dict[str, ReconstructionLoss] = {"mse": mse_loss, "l1": l1_loss}
+from interpreg.regularizers.weights import Weight
 
 
 class Reconstruction(Regularizer):
@@ -24,7 +17,7 @@ class Reconstruction(Regularizer):
 
     Args:
         encoder, decoder: the pair.
-        loss: "mse", "l1", or any callable ``loss(x_hat, x)`` that returns a 0-dim tensor.
+        loss: "mse", "l1", "bernoulli" or a callable, as for :func:`interpreg.functional.reconstruction_loss`.
         weight: at least 0.
 
     Raises:
@@ -32,6 +25,7 @@ class Reconstruction(Regularizer):
     """
 
     name = "reconstruction"
+    weight = Weight()
 
     def __init__(
         self,
@@ -41,19 +35,13 @@ class Reconstruction(Regularizer):
         loss: str | ReconstructionLoss = "mse",
         weight: float = 1.0,
     ) -> None:
-        if not callable(loss):
-            _checks.is_one_of("reconstruction loss", loss, LOSSES)
+        is_loss(loss)
         super().__init__(encoder, decoder)
         # in a tuple: a loss that is a module, a perceptual one say, is the user's and not this module's
-        self._loss = (loss if callable(loss) else LOSSES[loss],)
-        self.weight = _checks.is_number("weight", weight)
+        self._loss = (loss,)
+        self.weight = weight
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        dtype = torch.promote_types(batch.x.dtype, torch.float32)
-        value = self._loss[0](batch.x_hat.to(dtype), batch.x.to(dtype))
-        if not isinstance(value, Tensor) or value.ndim != 0:
-            raise ValueError(
-                f"reconstruction loss: expected a 0-dim tensor from it, got {_checks.describe(value)}"
-            )
+        value = reconstruction_loss(batch.x_hat, batch.x, self._loss[0], batch.mask)
         return {"reconstruction": Term(value, self.weight)}

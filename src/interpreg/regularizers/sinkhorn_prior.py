@@ -13,6 +13,7 @@ from interpreg.batch import Batch
 from interpreg.functional.mmd import as_floats, full_precision
 from interpreg.priors import as_prior
 from interpreg.regularizers.base import Regularizer
+from interpreg.regularizers.weights import Weight
 
 
 class SinkhornPrior(Regularizer):
@@ -40,6 +41,7 @@ class SinkhornPrior(Regularizer):
     """
 
     name = "sinkhorn"
+    weight = Weight()
 
     def __init__(
         self,
@@ -61,7 +63,7 @@ class SinkhornPrior(Regularizer):
             raise ValueError(f"p: expected 1 or 2, got {_checks.describe(p)}")
         self.scaling = _checks.is_number("scaling", scaling, low=1e-3, high=0.999)
         self.samples = None if samples is None else _checks.is_count("samples", samples, low=1)
-        self.weight = _checks.is_number("weight", weight)
+        self.weight = weight
         self.p, self.generator = p, generator
 
     @override

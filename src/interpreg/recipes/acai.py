@@ -1,4 +1,4 @@
-"""Regularizers named after papers: each a composition of terms, and nothing more."""
+"""Adversarially constrained interpolation."""
 
 from typing import Literal
 
@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from interpreg._types import Network
+from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers import Critic, Reconstruction, Regularizer, Sum
-from interpreg.regularizers.reconstruction import ReconstructionLoss
 
 
 class ACAIRegularizer(Sum):

@@ -1,0 +1,1 @@
+"""Wrappers of an encoder that make it variational, quantized, dropped out or denoising."""

@@ -1,0 +1,85 @@
+"""What a bottleneck is: a module around an encoder that does something to its codes and notes what it did."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from interpreg import _checks
+from interpreg._types import Network
+
+
+class Bottleneck(nn.Module):
+    """A module around an encoder: ``bottleneck(x)`` is the code, and a note for the term that wants to know more.
+
+    It is an encoder like any other, so every regularizer runs on it, and its parameters are the encoder's. What it
+    notes (a posterior, a commitment loss) lies there until the batch takes it.
+
+    Args:
+        network: the encoder inside; any module or callable.
+
+    Attributes:
+        bare: if True the bottleneck does nothing of its own to the code: no noise, no sampling, no quantizing. So it
+            is in the fresh copy that a critic is made of.
+    """
+
+    def __init__(self, network: Network) -> None:
+        _checks.is_network("network", network)
+        super().__init__()
+        self.network = network
+        self.bare = False
+        self._slot = _Slot()
+
+    def leave_note(self, z: Tensor, note: Any) -> None:
+        """Keep ``note`` about the codes ``z`` for the batch that is being encoded."""
+        self._slot.z, self._slot.note = z, note
+
+    def take_note(self, z: Tensor | None = None) -> Any:
+        """The note of the latest call, which is then forgotten.
+
+        Args:
+            z: codes from elsewhere, which must be those that the latest call made.
+
+        Raises:
+            ValueError: they are not, or there was no call since the last note was taken.
+        """
+        slot = self._slot
+        if slot.z is None or (z is not None and not _same_memory(slot.z, z)):
+            raise ValueError(
+                f"z: expected the codes of the latest call of the encoder's {type(self).__name__}, got others; "
+                "encode and call the regularizer in turn, or leave z to it"
+            )
+        note = slot.note
+        slot.z = slot.note = None
+        return note
+
+    def strip(self) -> None:
+        """Become bare: called on the copy that a critic is made of."""
+        self.bare = True
+
+
+class _Slot:
+    """Where a note lies. A copy of a module begins with an empty one: notes have histories, which are not copied."""
+
+    def __init__(self) -> None:
+        self.z: Tensor | None = None
+        self.note: Any = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Slot":
+        return _Slot()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Slot, ()
+
+
+def bottlenecks_in(network: object, kind: type[Bottleneck]) -> list[Any]:
+    """The bottlenecks of a kind inside an encoder, whatever wraps it."""
+    return [m for m in network.modules() if isinstance(m, kind)] if isinstance(network, nn.Module) else []
+
+
+def _same_memory(made: Tensor, given: Tensor) -> bool:
+    """Whether two tensors are the same codes, or views of them, as far as can be told without looking at values."""
+    plain = type(made) is Tensor and type(given) is Tensor  # not fake, not functional
+    if made is given or torch.compiler.is_compiling() or not plain:
+        return True
+    return made.untyped_storage().data_ptr() == given.untyped_storage().data_ptr()

@@ -1,0 +1,35 @@
+"""A weight that keeps two losses' gradients in proportion."""
+
+import torch
+from torch import Tensor
+
+
+def adaptive_weight(reference: Tensor, adversarial: Tensor, at: Tensor, *, most: float = 1e4) -> Tensor:
+    r"""How much larger one loss's gradient is than another's at a parameter (VQGAN, Esser et al. 2021, eq. 7).
+
+    .. math:: \min\left(\frac{\lVert \nabla_{\theta} L_\mathrm{reference} \rVert}
+              {\lVert \nabla_{\theta} L_\mathrm{adversarial} \rVert + 10^{-4}}, \mathrm{most}\right)
+
+    with theta the decoder's last layer. Multiply the adversarial loss by it, and neither drowns the other.
+
+    Args:
+        reference: 0-dim loss, of the reconstruction.
+        adversarial: 0-dim loss.
+        at: the parameter; both losses must depend on it.
+        most: the ratio's upper end.
+
+    Returns:
+        0-dim, detached, in [0, ``most``], in fp32 at least.
+
+    Raises:
+        RuntimeError: torch's own, where a loss does not depend on the parameter.
+
+    >>> w = torch.tensor([1.0], requires_grad=True)
+    >>> adaptive_weight(6 * w.sum(), 2 * w.sum(), w).round(decimals=3)
+    tensor(3.)
+    """
+    (pull,) = torch.autograd.grad(reference, at, retain_graph=True)
+    (push,) = torch.autograd.grad(adversarial, at, retain_graph=True)
+    wide = torch.promote_types(at.dtype, torch.float32)
+    ratio = pull.detach().to(wide).norm() / (push.detach().to(wide).norm() + 1e-4)
+    return ratio.clamp(max=most)  # type: ignore[no-any-return]

@@ -1,0 +1,49 @@
+"""Mixing more than two codes at once, each mix seen as one of the own code with what the others make."""
+
+import torch
+from torch import Tensor
+
+from interpreg._types import Mix
+from interpreg.functional.mixing import mix
+
+
+def barycentre(z: Tensor, others: Tensor, uniform: Tensor) -> Mix:
+    r"""A convex mix of k codes with weights from the flat Dirichlet distribution (AMR's k-way mixup).
+
+    .. math:: z_\mathrm{mix} = \sum_k w_k z_k, \qquad w_k = \frac{e_k}{\sum_j e_j}, \quad e_k = -\ln(1 - u_k)
+
+    Args:
+        z: own codes ``[B, ...]``.
+        others: ``[k - 1, B, ...]``.
+        uniform: u, draws from U(0, 1), ``[k, B]``.
+
+    Returns:
+        The mixed codes; 1 - the largest weight, ``[B, 1, ...]``; the barycentre of the others.
+    """
+    exponential = -torch.log1p(-uniform)  # normalised: Dirichlet(1, ..., 1)
+    exponential = exponential.clamp_min(torch.finfo(exponential.dtype).tiny)
+    weights = exponential / exponential.sum(0)  # [k, B]
+    weights = weights.view(*weights.shape, *[1] * (z.ndim - 1))
+    share = exponential[1:] / exponential[1:].sum(0)
+    partner = (share.view(*share.shape, *[1] * (z.ndim - 1)) * others.to(uniform.dtype)).sum(0).to(z.dtype)
+    return Mix(mix(z, partner, weights[0]), 1 - weights.amax(0), partner)
+
+
+def one_of(z: Tensor, others: Tensor, uniform: Tensor) -> Mix:
+    """Every channel or element whole from one of the k codes, each as likely (AMR's k-way Bernoulli mixup).
+
+    Args:
+        z: own codes ``[B, ...]``.
+        others: ``[k - 1, B, ...]``.
+        uniform: draws from U(0, 1), one for each that is chosen alone; broadcasts to the codes.
+
+    Returns:
+        The mixed codes; the mask of what is the own code's; what the others made, where they were chosen.
+    """
+    ways = len(others) + 1
+    chosen = (uniform * ways).floor().clamp_max(ways - 1)
+    alpha = (chosen == ways - 1).to(uniform.dtype)
+    partner = others[0]
+    for way in range(1, ways - 1):
+        partner = torch.where(chosen == way, others[way], partner)
+    return Mix(mix(z, partner, alpha), alpha, partner)

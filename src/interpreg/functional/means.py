@@ -1,0 +1,57 @@
+"""The mean that every loss takes: over the batch and over elements, in fp32 at least, of what is valid."""
+
+import torch
+from torch import Tensor
+
+from interpreg import _checks
+
+
+def mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
+    r"""The mean of all elements, or of those of valid positions.
+
+    .. math:: \frac{\sum_{b,t} m_{bt} \sum_e v_{bte}}{E \sum_{b,t} m_{bt}}
+
+    Args:
+        values: ``[B, ...]``, floating point.
+        mask: boolean ``[B, T]``, True where valid. Where the second axis of ``values`` is not T long, they know no
+            positions and all of them count.
+
+    Returns:
+        0-dim, fp32 or wider; 0 where nothing is valid.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or shape.
+
+    >>> mean(torch.tensor([[1.0, 3.0], [5.0, 7.0]]), torch.tensor([[True, True], [True, False]]))
+    tensor(3.)
+    """
+    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    if mask is None or not knows_positions(values, mask):
+        return values.mean()
+    shares = mask.view(*mask.shape, *[1] * (values.ndim - 2)).to(values.dtype)
+    total = torch.where(shares > 0, values, torch.zeros_like(values)).sum()
+    return total / (shares.sum() * values[0, 0].numel()).clamp_min(1)
+
+
+def mean_of_samples(values: Tensor, mask: Tensor | None = None) -> Tensor:
+    """The mean of each sample, ``[B]``, of valid positions where there is a mask that fits."""
+    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    if mask is None or not knows_positions(values, mask):
+        return values.reshape(values.shape[0], -1).mean(1)
+    shares = mask.view(*mask.shape, *[1] * (values.ndim - 2)).to(values.dtype)
+    valid = torch.where(shares > 0, values, torch.zeros_like(values)).flatten(1).sum(1)
+    return valid / (mask.sum(1) * values[0, 0].numel()).clamp_min(1)
+
+
+def knows_positions(values: Tensor, mask: Tensor) -> bool:
+    """Whether the first two axes of ``values`` are those of the mask."""
+    return values.ndim >= 2 and values.shape[:2] == mask.shape
+
+
+def is_mask(mask: Tensor, batch_size: int) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless ``mask`` is a boolean ``[B, T]``."""
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        raise TypeError(f"mask: expected a boolean tensor, True where valid, got {_checks.describe(mask)}")
+    if mask.ndim != 2:
+        raise ValueError(f"mask: expected shape [B, T], got {_checks.describe(mask)}")
+    _checks.has_batch("mask", mask, batch_size)

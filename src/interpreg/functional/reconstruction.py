@@ -1,0 +1,67 @@
+"""How far reconstructions are from the data."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
+
+from interpreg import _checks
+from interpreg.functional.means import knows_positions, mean
+
+ReconstructionLoss = Callable[..., Tensor]
+
+
+def _bernoulli(x_hat: Tensor, x: Tensor, reduction: str = "mean") -> Tensor:
+    return binary_cross_entropy_with_logits(x_hat, (x + 1) / 2, reduction=reduction)
+
+
+LOSSES: dict[str, ReconstructionLoss] = {"mse": mse_loss, "l1": l1_loss, "bernoulli": _bernoulli}
+
+
+def reconstruction_loss(
+    x_hat: Tensor, x: Tensor, loss: str | ReconstructionLoss = "mse", mask: Tensor | None = None
+) -> Tensor:
+    r"""The mean over the batch and over elements of :math:`\ell(\hat x, x)`.
+
+    Args:
+        x_hat: reconstructions ``[B, ...]``.
+        x: the data, shaped like them.
+        loss: "mse", :math:`(\hat x - x)^2`; "l1", :math:`|\hat x - x|`; "bernoulli", the cross-entropy of
+            :math:`(x + 1) / 2 \in [0, 1]` under logits :math:`\hat x` (images are then
+            :math:`2 \mathrm{sigmoid}(\hat x) - 1`); or a callable ``loss(x_hat, x)``, with a mask
+            ``loss(x_hat, x, mask)``, that returns a 0-dim tensor.
+        mask: boolean ``[B, T]``; then the mean is over valid positions.
+
+    Returns:
+        0-dim, in fp32 at least.
+
+    Raises:
+        ValueError: no such loss, or one that does not return a 0-dim tensor; a mask that does not fit ``x``.
+
+    >>> reconstruction_loss(torch.zeros(2, 3), torch.ones(2, 3), "l1")
+    tensor(1.)
+    """
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    x_hat, x = x_hat.to(dtype), x.to(dtype)
+    if callable(loss):
+        value = loss(x_hat, x) if mask is None else loss(x_hat, x, mask)
+        if not isinstance(value, Tensor) or value.ndim != 0:
+            raise ValueError(
+                f"reconstruction loss: expected a 0-dim tensor from it, got {_checks.describe(value)}"
+            )
+        return value
+    is_loss(loss)
+    if mask is None:
+        return LOSSES[loss](x_hat, x)
+    if not knows_positions(x, mask):
+        raise ValueError(
+            f"mask: expected the first two axes of x, {tuple(x.shape[:2])}, got {_checks.describe(mask)}"
+        )
+    return mean(LOSSES[loss](x_hat, x, reduction="none"), mask)
+
+
+def is_loss(loss: object) -> None:
+    """Raise ``ValueError`` unless ``loss`` is a callable or one of the names."""
+    if not callable(loss):
+        _checks.is_one_of("reconstruction loss", loss, LOSSES)
