@@ -11,7 +11,19 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from zoo import PAIRS, Zoo, vector_pair
 
-from interpreg import ACAIRegularizer, Critic, Interpolator, MMDPrior, Reconstruction, Regularizer, SinkhornPrior
+from interpreg import (
+    ACAIRegularizer,
+    Critic,
+    DualCritic,
+    Interpolator,
+    LRAERegularizer,
+    MIAERegularizer,
+    MIDRAERegularizer,
+    MMDPrior,
+    Reconstruction,
+    Regularizer,
+    SinkhornPrior,
+)
 from interpreg.kernels import RBF, Energy
 
 REGULARIZERS: dict[str, Callable[[nn.Module, nn.Module], Regularizer]] = {
@@ -31,6 +43,11 @@ REGULARIZERS: dict[str, Callable[[nn.Module, nn.Module], Regularizer]] = {
     "mmd median": lambda e, d: MMDPrior(e, d, kernel=RBF("median"), estimator="biased"),
     "sinkhorn": SinkhornPrior,
     "acai + mmd": lambda e, d: ACAIRegularizer(e, d) + MMDPrior(e, d, kernel=RBF.midrae()) + MMDPrior(e, d),
+    "dual critic": lambda e, d: DualCritic(e, d, judge="mean"),
+    "miae": lambda e, d: MIAERegularizer(e, d, preset="paper"),
+    "lrae": LRAERegularizer,
+    "midrae": MIDRAERegularizer,
+    "midrae as published": lambda e, d: MIDRAERegularizer(e, d, preset="paper"),
     "spectral": lambda e, d: ACAIRegularizer(e, d, spectral_norm=True),
 }
 

@@ -4,9 +4,11 @@ from interpreg import datasets, functional, kernels, metrics, plots, priors
 from interpreg._types import Term
 from interpreg.batch import Batch
 from interpreg.interpolator import Interpolator
-from interpreg.recipes import ACAIRegularizer
+from interpreg.recipes import ACAIRegularizer, LRAERegularizer, MIAERegularizer, MIDRAERegularizer
 from interpreg.regularizers import (
+    Adversary,
     Critic,
+    DualCritic,
     MMDPrior,
     Players,
     Reconstruction,
@@ -20,9 +22,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ACAIRegularizer",
+    "Adversary",
     "Batch",
     "Critic",
+    "DualCritic",
     "Interpolator",
+    "LRAERegularizer",
+    "MIAERegularizer",
+    "MIDRAERegularizer",
     "MMDPrior",
     "Players",
     "Reconstruction",

@@ -45,7 +45,7 @@ def has_shape(name: str, value: Tensor, shape: torch.Size, like: str) -> None:
         raise ValueError(f"{name}: expected the shape of {like}, {tuple(shape)}, got {describe(value)}")
 
 
-def is_one_of(name: str, value: object, choices: Iterable[str]) -> None:
+def is_one_of(name: str, value: object, choices: Iterable[str | None]) -> None:
     """Raise ``ValueError`` unless ``value`` is among ``choices``."""
     names = list(choices)
     if value not in names:

@@ -1,6 +1,6 @@
 """The shared forward pass of one batch: whatever two terms both need is computed once."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from interpreg._types import Interpolants, Mix, Network
 from interpreg.bottlenecks.base import Bottleneck
 from interpreg.functional.means import is_mask
 from interpreg.interpolator import Interpolator
+from interpreg.priors import Prior
 
 _T = TypeVar("_T")
 _DEFAULT = Interpolator()
@@ -38,6 +39,14 @@ class _Kept(NamedTuple):
 
     key: object
     value: Any
+
+
+class _Drawn(NamedTuple):
+    """Samples of a prior that several terms share."""
+
+    prior: Prior
+    generator: torch.Generator | None
+    samples: Tensor
 
 
 class Batch:
@@ -98,7 +107,8 @@ class Batch:
         self._recoded: list[_Kept] = []
         self._derived: list[_Kept] = []  # who is to be differentiated, and how
         self._together: list[Source] = []  # who may share a call of the decoder
-        self._memo: dict[Hashable, Any] = {}
+        self._drawn: list[_Drawn] = []
+        self._memo: list[_Kept] = []
         if z is not None:
             self._notes = [_Kept(each, each.take_note(z)) for each in bottlenecks]
 
@@ -180,11 +190,23 @@ class Batch:
         self.z  # noqa: B018  # which makes it note
         return _found(self._notes, bottleneck)
 
-    def once(self, key: Hashable, make: Callable[[], _T]) -> _T:
-        """What ``make`` returns, made once a batch for each key."""
-        if key not in self._memo:
-            self._memo[key] = make()
-        return self._memo[key]  # type: ignore[no-any-return]
+    def once(self, key: object, make: Callable[[], _T]) -> _T:
+        """What ``make`` returns, made once a batch for each key (of which identity counts)."""
+        kept = _found(self._memo, key)
+        if kept is None:
+            kept = make()
+            self._memo.append(_Kept(key, kept))
+        return kept  # type: ignore[no-any-return]
+
+    def prior_samples(self, prior: Prior, generator: torch.Generator | None = None) -> Tensor:
+        """As many samples of a prior as there are codes, ``[B, d]``, d elements in a code; drawn once."""
+        codes = self.z.detach().reshape(self.z.shape[0], -1)
+        like = codes.to(torch.promote_types(codes.dtype, torch.float32))
+        for drawn in self._drawn:
+            if drawn.prior is prior and drawn.generator is generator:
+                return drawn.samples
+        self._drawn.append(_Drawn(prior, generator, prior.sample(like.shape[0], like, generator)))
+        return self._drawn[-1].samples
 
     def encode(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """``encoder(x)``, checked; for terms that encode something of their own."""

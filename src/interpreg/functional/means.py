@@ -13,8 +13,8 @@ def mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
 
     Args:
         values: ``[B, ...]``, floating point.
-        mask: boolean ``[B, T]``, True where valid. Where the second axis of ``values`` is not T long, they know no
-            positions and all of them count.
+        mask: boolean ``[B, T]``, True where valid. Values that are not ``[B, T, ...]`` of rank 3 or more know no
+            positions, and all of them count.
 
     Returns:
         0-dim, fp32 or wider; 0 where nothing is valid.
@@ -22,7 +22,7 @@ def mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
     Raises:
         TypeError, ValueError: an argument of the wrong type or shape.
 
-    >>> mean(torch.tensor([[1.0, 3.0], [5.0, 7.0]]), torch.tensor([[True, True], [True, False]]))
+    >>> mean(torch.tensor([[[1.0], [3.0]], [[5.0], [7.0]]]), torch.tensor([[True, True], [True, False]]))
     tensor(3.)
     """
     values = values.to(torch.promote_types(values.dtype, torch.float32))
@@ -44,8 +44,9 @@ def mean_of_samples(values: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def knows_positions(values: Tensor, mask: Tensor) -> bool:
-    """Whether the first two axes of ``values`` are those of the mask."""
-    return values.ndim >= 2 and values.shape[:2] == mask.shape
+    """Whether ``values`` are a vector for each position of the mask; of rank 3 at least, so that no vector code whose
+    length happens to be T is taken for a sequence."""
+    return values.ndim >= 3 and values.shape[:2] == mask.shape
 
 
 def is_mask(mask: Tensor, batch_size: int) -> None:

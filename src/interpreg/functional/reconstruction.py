@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
 
 from interpreg import _checks
-from interpreg.functional.means import knows_positions, mean
+from interpreg.functional.means import mean
 
 ReconstructionLoss = Callable[..., Tensor]
 
@@ -54,11 +54,11 @@ def reconstruction_loss(
     is_loss(loss)
     if mask is None:
         return LOSSES[loss](x_hat, x)
-    if not knows_positions(x, mask):
+    if x.shape[:2] != mask.shape:
         raise ValueError(
             f"mask: expected the first two axes of x, {tuple(x.shape[:2])}, got {_checks.describe(mask)}"
         )
-    return mean(LOSSES[loss](x_hat, x, reduction="none"), mask)
+    return mean(LOSSES[loss](x_hat, x, reduction="none").reshape(*mask.shape, -1), mask)
 
 
 def is_loss(loss: object) -> None:

@@ -3,12 +3,13 @@
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from interpreg._types import Network
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
-from interpreg.regularizers import Critic, Reconstruction, Regularizer, Sum
+from interpreg.recipes.common import part, reconstructed
+from interpreg.regularizers import Critic, Sum
 
 
 class ACAIRegularizer(Sum):
@@ -36,7 +37,8 @@ class ACAIRegularizer(Sum):
         weight: lambda, of the autoencoder's adversarial term (paper: 0.5).
         gamma: weight of the data in the blend that the critic sees as real (paper: 0.2).
         interpolator: how codes are mixed; when not given, the paper's way.
-        loss, judge, critic_start, adversarial_start, adversarial_ramp, spectral_norm: see :class:`Critic`.
+        loss, judge: see :class:`Critic`.
+        critic_start, adversarial_start, adversarial_ramp, spectral_norm, adaptive: see :class:`Adversary`.
         generator: where the coefficients come from; torch's default generator when not given.
 
     Raises:
@@ -66,13 +68,12 @@ class ACAIRegularizer(Sum):
         adversarial_start: int = 0,
         adversarial_ramp: int = 0,
         spectral_norm: bool = False,
+        adaptive: bool | Tensor = False,
         generator: torch.Generator | None = None,
     ) -> None:
         if interpolator is not None and generator is not None:
             raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
-        parts: list[Regularizer] = []
-        if reconstruction is not None:
-            parts.append(Reconstruction(encoder, decoder, loss=reconstruction))
+        parts = reconstructed(encoder, decoder, reconstruction)
         parts.append(
             Critic(
                 encoder,
@@ -87,6 +88,7 @@ class ACAIRegularizer(Sum):
                 adversarial_start=adversarial_start,
                 adversarial_ramp=adversarial_ramp,
                 spectral_norm=spectral_norm,
+                adaptive=adaptive,
             )
         )
         super().__init__(parts)
@@ -94,6 +96,4 @@ class ACAIRegularizer(Sum):
     @property
     def critic(self) -> Critic:
         """The game; its ``network`` is what this regularizer trains."""
-        critic = self.parts["critic"]
-        assert isinstance(critic, Critic)
-        return critic
+        return part(self, "critic", Critic)

@@ -7,13 +7,25 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils import parametrizations
-from typing_extensions import override
+from typing_extensions import TypedDict, override
 
 from interpreg import _checks
 from interpreg._types import Adaptive, Network
 from interpreg.batch import call, together
 from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.weights import Weight, adaptive_at
+
+
+class Options(TypedDict, total=False):
+    """What every adversary takes besides its network and the weight of its main term."""
+
+    critic_weight: float
+    critic_start: int
+    adversarial_start: int
+    adversarial_ramp: int
+    spectral_norm: bool
+    adaptive: bool | Tensor
+
 
 PATIENCE = 100  # training calls with gradients waiting after which a critic counts as forgotten
 

@@ -8,6 +8,7 @@ from interpreg import _checks
 from interpreg._types import Network, Term
 from interpreg.batch import Batch
 from interpreg.functional import mmd as functional
+from interpreg.functional.means import knows_positions
 from interpreg.interpolator import Interpolator
 from interpreg.kernels import Kernel
 from interpreg.mmd import gathered, watch
@@ -30,6 +31,9 @@ class MMDPrior(Regularizer):
     DistributedDataParallel around the networks, exactly its gradient, each doing its share of the sweeps. A mean of
     MMDs of small local batches is a different loss. Lengths of batches may differ; exchanging them waits for the
     device once a step.
+
+    Of sequences with a padding mask each valid position's code is a sample. Terms of a sum that sample the same prior
+    share one draw of it.
 
     Args:
         encoder, decoder: the pair; the decoder is not called.
@@ -93,18 +97,30 @@ class MMDPrior(Regularizer):
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        codes = batch.z.flatten(1) if batch.z.ndim > 1 else batch.z[:, None]  # [B, d]
-        value = self._global(codes) if self._is_shared() else self._local(codes)
+        codes, shares = _samples(batch)
+        value = self._global(codes, shares, batch) if self._is_shared() else self._local(codes, shares, batch)
         return {"mmd": Term(value, self.weight)}
 
-    def _local(self, codes: Tensor) -> Tensor:
-        return functional.mmd2_to_prior(
-            codes, prior=self.prior, kernel=self.kernel, estimator=self.estimator, closed_form=self.closed_form,
-            samples=self.samples, clamp=self.clamp, backend=self.backend, slices=self.slices,
-            generator=self.generator,
+    def _local(self, codes: Tensor, shares: Tensor | None, batch: Batch) -> Tensor:
+        known = functional.is_closed_form(self.closed_form, self.prior, self.kernel, self.estimator)
+        if known or self.samples is not None or shares is not None:
+            return functional.mmd2_to_prior(
+                codes, prior=self.prior, kernel=self.kernel, estimator=self.estimator, closed_form=known,
+                samples=self.samples, weights=shares, clamp=self.clamp, backend=self.backend, slices=self.slices,
+                generator=self.generator,
+            )  # fmt: skip
+        y = batch.prior_samples(self.prior, self.generator)  # which another term may have drawn already
+        kernel = functional.kernel_for(self.kernel, self.prior, codes.shape[1])
+        return functional.mmd2(
+            codes, y, kernel=kernel, estimator=self.estimator, clamp=self.clamp, backend=self.backend,
+            slices=self.slices, generator=self.generator if self.estimator == "sliced" else None,
         )  # fmt: skip
 
-    def _global(self, codes: Tensor) -> Tensor:
+    def _global(self, codes: Tensor, shares: Tensor | None, batch: Batch) -> Tensor:
+        if shares is not None:
+            raise ValueError(
+                "sync: expected 'local' beside a mask, whose positions are not gathered, got 'global'"
+            )
         if self.estimator not in functional.SWEPT:
             raise ValueError(
                 f"sync: expected 'local' for the {self.estimator} estimate in "
@@ -118,7 +134,10 @@ class MMDPrior(Regularizer):
                 watch.look(kernel, x, None, self.prior.spread(x.shape[1]))
                 value = gathered.mmd2_to_prior(x, self.prior, kernel, self.estimator, self.backend, self.group)
             else:
-                y = self.prior.sample(self.samples or len(x), x.detach(), self.generator)
+                if self.samples is None:
+                    y = batch.prior_samples(self.prior, self.generator)
+                else:
+                    y = self.prior.sample(self.samples, x.detach(), self.generator)
                 if not kernel.needs_median:  # which fits by construction
                     watch.look(kernel, x, y)
                 value = gathered.mmd2_to_prior(x, y, kernel, self.estimator, self.backend, self.group)
@@ -126,3 +145,11 @@ class MMDPrior(Regularizer):
 
     def _is_shared(self) -> bool:
         return self.sync == "global" and gathered.processes(self.group) > 1
+
+
+def _samples(batch: Batch) -> tuple[Tensor, Tensor | None]:
+    """The codes as samples ``[n, d]``; of padded sequences each position is one, and the valid ones have weight 1."""
+    if batch.mask is None or not knows_positions(batch.z, batch.mask):
+        return batch.z.reshape(batch.z.shape[0], -1), None
+    dtype = torch.promote_types(batch.z.dtype, torch.float32)
+    return batch.z.flatten(0, 1).flatten(1), batch.mask.flatten().to(dtype)
