@@ -1,0 +1,195 @@
+"""Padded sequences: what is not valid has no say in any loss."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from interpreg import (
+    ACAIRegularizer,
+    Critic,
+    Interpolator,
+    MIAERegularizer,
+    MIDRAERegularizer,
+    MMDPrior,
+    Reconstruction,
+)
+from interpreg.functional import mmd2_to_prior
+from interpreg.functional.means import mean, mean_of_samples
+
+LENGTHS = [5, 2, 3, 4]
+
+
+class Positions(nn.Module):
+    """A network of every position alone; what it says of padding is as wild as what it is given."""
+
+    def __init__(self, size_in: int, size_out: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(size_in, 8), nn.Tanh(), nn.Linear(8, size_out))
+        self.masks: list[Tensor] = []
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        self.masks.append(mask)
+        return self.layers(x)
+
+
+class Sequences(NamedTuple):
+    encoder: Positions
+    decoder: Positions
+    x: Tensor
+    mask: Tensor
+
+
+@pytest.fixture
+def sequences() -> Sequences:
+    mask = torch.arange(5) < torch.tensor(LENGTHS)[:, None]
+    return Sequences(Positions(3, 2), Positions(2, 3), torch.randn(4, 5, 3), mask)
+
+
+def test_a_masked_mean_is_the_mean_of_what_is_valid(sequences: Sequences) -> None:
+    values, mask = sequences.x, sequences.mask
+    torch.testing.assert_close(mean(values, mask), values[mask].mean())
+    of_samples = torch.stack([row[:length].mean() for row, length in zip(values, LENGTHS, strict=True)])
+    torch.testing.assert_close(mean_of_samples(values, mask), of_samples)
+    values = values.masked_fill(~mask[..., None], float("nan")).requires_grad_()  # padding may hold anything
+    mean(values, mask).backward()
+    torch.testing.assert_close(values.grad, mask[..., None].expand(4, 5, 3) / (3.0 * sum(LENGTHS)))
+
+
+def test_vectors_whose_length_happens_to_be_that_of_the_mask_are_not_sequences(sequences: Sequences) -> None:
+    codes = torch.randn(4, 5)
+    torch.testing.assert_close(mean(codes, sequences.mask), codes.mean())
+
+
+def test_nothing_valid_is_zero_and_not_nan(sequences: Sequences) -> None:
+    assert mean(sequences.x, torch.zeros(4, 5, dtype=torch.bool)) == 0
+
+
+REGULARIZERS = {
+    "acai": ACAIRegularizer,
+    "miae": lambda e, d, **k: MIAERegularizer(e, d, **k),
+    "hinge": lambda e, d, **k: Critic(e, d, loss="hinge", **k),
+    "l1": lambda e, d, **k: Reconstruction(e, d, loss="l1"),
+    "midrae": lambda e, d, **k: MIDRAERegularizer(e, d, **k),
+    "mmd": lambda e, d, **k: MMDPrior(e, d),
+}
+
+
+@pytest.mark.parametrize("name", REGULARIZERS)
+def test_padding_has_no_say(name: str, sequences: Sequences) -> None:
+    """Other values in the padding, the same losses; with partners of the same length, whose mixes have no more."""
+    encoder, decoder, x, mask = sequences
+    mask = torch.arange(5) < torch.tensor([3, 2, 2, 3])[:, None]  # reversed, the same
+    critic = {} if name in ("l1", "mmd") else {"critic": Positions(3, 2)}
+    if name == "hinge":
+        critic = {"network": critic["critic"]}
+    reg = REGULARIZERS[name](encoder, decoder, **critic)
+    losses = []
+    for noise in (0.0, 100.0):
+        torch.manual_seed(2)
+        losses.append(reg(x + noise * torch.randn_like(x) * ~mask[..., None], mask=mask))
+    for key, value in losses[0].items():
+        torch.testing.assert_close(losses[1][key], value)
+
+
+def test_acai_of_padded_sequences_is_acai_of_each_alone(sequences: Sequences) -> None:
+    """Written out over the valid positions of each sequence, for the union of two where they are mixed."""
+    encoder, decoder, x, mask = sequences
+    critic = Positions(3, 2)
+    reg = ACAIRegularizer(encoder, decoder, critic=critic)
+    torch.manual_seed(4)
+    found = reg(x, mask=mask)
+    torch.manual_seed(4)
+    alpha = 0.5 - (torch.rand(4) - 0.5).abs()
+    z = encoder.layers(x)
+    x_hat = decoder.layers(z)
+    judged, real, squares = [], [], []
+    for i in range(4):
+        both = max(LENGTHS[i], LENGTHS[3 - i])
+        x_mix = decoder.layers(alpha[i] * z[i, :both] + (1 - alpha[i]) * z[3 - i, :both])
+        judged.append(critic.layers(x_mix).mean())
+        own = slice(LENGTHS[i])
+        real.append(critic.layers(0.2 * x[i, own] + 0.8 * x_hat[i, own]).mean())
+        squares.append((x_hat[i, own] - x[i, own]).square().flatten())
+    judged, real = torch.stack(judged), torch.stack(real)
+    torch.testing.assert_close(found["reconstruction"], torch.cat(squares).mean())
+    torch.testing.assert_close(found["interpolation"], 0.5 * judged.square().mean())
+    torch.testing.assert_close(found["critic/interpolation"], (judged - alpha).square().mean())
+    torch.testing.assert_close(found["critic/real"], real.square().mean())
+
+
+def test_networks_are_called_with_the_mask_of_what_they_are_given(sequences: Sequences) -> None:
+    encoder, decoder, x, mask = sequences
+    either = mask | mask.flip(0)
+    critic = Positions(3, 2)
+    ACAIRegularizer(encoder, decoder, critic=critic)(x, mask=mask)
+    assert [m.equal(mask) for m in encoder.masks] == [True]
+    assert [m.equal(expected) for m, expected in zip(decoder.masks, [mask, either], strict=True)] == [True] * 2
+    assert [m.equal(e) for m, e in zip(critic.masks, [either, either, mask], strict=True)] == [True] * 3
+
+
+@pytest.mark.parametrize("strategy", [Interpolator(pairing="permutation"), Interpolator(kind="convex", ways=3)])
+def test_a_mix_is_valid_where_any_of_its_codes_is(strategy: Interpolator) -> None:
+    """Codes of ones where valid and zeros elsewhere: a mix is zero exactly where none of them was valid."""
+    mask = torch.arange(6) < torch.tensor([1, 2, 4, 6, 3])[:, None]
+    z = mask[..., None].double().expand(5, 6, 2)
+    mixed, valid = strategy.sample_masked(z, mask)
+    assert torch.equal(valid, mixed.z_mix[..., 0] > 0)
+
+
+def test_a_grid_repeats_the_mask(sequences: Sequences) -> None:
+    _, valid = Interpolator(grid=3).sample_masked(torch.randn(4, 5, 2), sequences.mask)
+    assert torch.equal(valid, torch.cat([sequences.mask | sequences.mask.flip(0)] * 3))
+
+
+def test_mmd_takes_each_valid_position_for_a_sample(sequences: Sequences) -> None:
+    encoder, decoder, x, mask = sequences
+    found = MMDPrior(encoder, decoder)(x, mask=mask)["mmd"]
+    torch.testing.assert_close(found, mmd2_to_prior(encoder.layers(x)[mask]), rtol=1e-4, atol=1e-6)
+
+
+def test_a_loss_of_the_users_is_given_the_mask(sequences: Sequences) -> None:
+    encoder, decoder, x, mask = sequences
+
+    def cross_entropy(x_hat: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(x_hat[mask], x[mask].argmax(-1))
+
+    reg = Reconstruction(encoder, decoder, loss=cross_entropy)
+    expected = nn.functional.cross_entropy(decoder.layers(encoder.layers(x))[mask], x[mask].argmax(-1))
+    torch.testing.assert_close(reg(x, mask=mask)["reconstruction"], expected)
+
+
+def test_signals_without_channels_may_be_padded_too() -> None:
+    class Plain(nn.Module):
+        def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+            return x + 1
+
+    x, mask = torch.randn(3, 4), torch.arange(4) < torch.tensor([[4], [1], [2]])
+    x_hat = x + 2
+    found = Reconstruction(Plain(), Plain())(x, mask=mask)["reconstruction"]
+    torch.testing.assert_close(found, (x_hat - x)[mask].square().mean())
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (torch.ones(4, 5), r"mask: expected a boolean tensor, True where valid, got a torch.float32 tensor"),
+        ([[True]], r"mask: expected a boolean tensor, True where valid, got a list of length 1"),
+        (torch.ones(4, dtype=torch.bool), r"mask: expected shape \[B, T\], got"),
+        (torch.ones(3, 5, dtype=torch.bool), r"mask: expected a batch of 4 samples, got"),
+        (torch.ones(4, 6, dtype=torch.bool), r"mask: expected the first two axes of x, \(4, 5\), got"),
+    ],
+)
+def test_bad_masks_are_named(sequences: Sequences, mask: object, message: str) -> None:
+    reg = Reconstruction(sequences.encoder, sequences.decoder)
+    with pytest.raises((TypeError, ValueError), match=message):
+        reg(sequences.x, mask=mask)
+
+
+def test_a_mask_and_partners_of_which_nobody_knows_where_they_are_valid(sequences: Sequences) -> None:
+    encoder, decoder, x, mask = sequences
+    interpolator = Interpolator(pairing=lambda z: z.roll(1, 0))
+    reg = Critic(encoder, decoder, Positions(3, 2), interpolator=interpolator)
+    with pytest.raises(ValueError, match=r"pairing: expected a name beside a mask, got a callable"):
+        reg(x, mask=mask)
