@@ -131,10 +131,8 @@ def test_adaptive_costs_no_further_calls_of_the_networks() -> None:
 
 def test_adaptive_without_a_reconstruction_says_what_to_do(pair: Zoo) -> None:
     reg = ACAIRegularizer(pair.encoder, pair.decoder, reconstruction=None, adaptive=True)
-    with pytest.raises(
-        ValueError,
-        match=r"adaptive: expected a reconstruction term .* multiply by interpreg\.functional\.adaptive_weight there",
-    ):
+    says = r"adaptive: expected a reconstruction term .* multiply by interpreg\.functional\.adaptive_weight there"
+    with pytest.raises(ValueError, match=says):
         reg(pair.x)
 
 

@@ -40,8 +40,8 @@ class Run:
 
     method: str
     settings: Settings
-    encoder: nn.Sequential
-    decoder: nn.Sequential
+    encoder: nn.Module
+    decoder: nn.Module
     regularizer: Regularizer
     optimizer: torch.optim.Optimizer
     batches: torch.Generator
@@ -57,6 +57,7 @@ class Run:
             "history": self.history,
             "batches": self.batches.get_state(),
             "coefficients": self.coefficients.get_state(),
+            "others": torch.get_rng_state(),  # dropout's, a posterior's
             "optimizer": self.optimizer.state_dict(),
         } | {name: module.state_dict() for name, module in self._modules()}
 
@@ -65,6 +66,7 @@ class Run:
         self.step, self.history = state["step"], state["history"]
         self.batches.set_state(state["batches"])
         self.coefficients.set_state(state["coefficients"])
+        torch.set_rng_state(state["others"])
         self.optimizer.load_state_dict(state["optimizer"])
         for name, module in self._modules():
             module.load_state_dict(state[name])
