@@ -35,7 +35,7 @@ def test_readme_claims_are_executable() -> None:
     assert len(BLOCKS) == 5
 
 
-@pytest.mark.parametrize("page", ["quickstart", "extending"])
+@pytest.mark.parametrize("page", ["quickstart", "extending", "recipes"])
 def test_pages(page: str) -> None:
     """The blocks that the build of the documentation does not run itself."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.DOTALL)
@@ -78,6 +78,18 @@ def test_codes_towards_a_prior() -> None:
     assert drawn["mmd"] < 0.2 * plain["mmd"]
     key = "distance of decoded prior samples to real digits"
     assert drawn[key] < plain[key]
+
+
+def test_text() -> None:
+    results = example("text").main(steps=150)
+    assert all(found["words right"] > 0.5 for found in results.values())  # 1 of 26 by chance
+
+
+def test_tabular() -> None:
+    results = example("tabular").main(steps=400)
+    plain, midrae = results["plain"], results["MIDR-AE"]
+    assert midrae["correlation of code elements"] < plain["correlation of code elements"]
+    assert midrae["linear probe accuracy"] > 0.9
 
 
 def test_every_example_is_short_and_tested() -> None:

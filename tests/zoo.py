@@ -18,6 +18,8 @@ class Zoo(NamedTuple):
 class TokenEncoder(nn.Module):
     """Codes of rank 3 with a parameter that no ``reset_parameters`` knows of."""
 
+    code_shape = (5, 6)
+
     def __init__(self) -> None:
         super().__init__()
         self.position = nn.Parameter(0.1 * torch.randn(5, 6))
@@ -31,6 +33,8 @@ class TokenEncoder(nn.Module):
 
 class Recurrent(nn.Module):
     """A GRU, whose flattened weights are easy to freeze wrongly."""
+
+    code_shape = (7, 4)
 
     def __init__(self, size_in: int, size_out: int) -> None:
         super().__init__()
@@ -47,12 +51,14 @@ def recurrent_pair(batch_size: int = 6) -> Zoo:
 
 def vector_pair(batch_size: int = 6) -> Zoo:
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 4))
+    encoder.code_shape = (4,)
     decoder = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 64), nn.Unflatten(1, (1, 8, 8)))
     return Zoo(encoder, decoder, torch.randn(batch_size, 1, 8, 8))
 
 
 def convolutional_pair(batch_size: int = 6) -> Zoo:
     encoder = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 4, 3, 2, 1))
+    encoder.code_shape = (4, 2, 2)
     decoder = nn.Sequential(
         nn.ConvTranspose2d(4, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.ConvTranspose2d(8, 3, 4, 2, 1)
     )
@@ -67,6 +73,7 @@ def batch_norm_pair(batch_size: int = 6) -> Zoo:
         nn.Dropout(0.1),
         nn.Conv2d(8, 4, 3, 2, 1),
     )
+    encoder.code_shape = (4, 2, 2)
     decoder = nn.Sequential(
         nn.ConvTranspose2d(4, 8, 4, 2, 1),
         nn.BatchNorm2d(8),
@@ -83,6 +90,7 @@ def token_pair(batch_size: int = 6) -> Zoo:
 def scalar_code_pair(batch_size: int = 6) -> Zoo:
     """Codes of rank 1, [B]."""
     encoder = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
+    encoder.code_shape = ()
     decoder = nn.Sequential(nn.Unflatten(0, (-1, 1)), nn.Linear(1, 3))
     return Zoo(encoder, decoder, torch.randn(batch_size, 3))
 

@@ -100,7 +100,7 @@ class Batch:
         self.interpolator = interpolator or _DEFAULT
         self._z = z
         self._x_hat = x_hat
-        self._bottlenecks = bottlenecks
+        self._bottlenecks = tuple(dict.fromkeys(bottlenecks))  # two terms may read the same one, whose note is one
         self._notes: list[_Kept] = []
         self._interpolants: list[_Kept] = []
         self._derivatives: list[_Kept] = []
@@ -110,7 +110,7 @@ class Batch:
         self._drawn: list[_Drawn] = []
         self._memo: list[_Kept] = []
         if z is not None:
-            self._notes = [_Kept(each, each.take_note(z)) for each in bottlenecks]
+            self._notes = [_Kept(each, each.take_note(z)) for each in self._bottlenecks]
 
     @property
     def z(self) -> Tensor:

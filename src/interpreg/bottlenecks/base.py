@@ -30,6 +30,10 @@ class Bottleneck(nn.Module):
         self.bare = False
         self._slot = _Slot()
 
+    def encoded(self, x: Tensor, mask: Tensor | None = None) -> Any:
+        """What the encoder inside says of ``x``."""
+        return self.network(x) if mask is None else self.network(x, mask)
+
     def leave_note(self, z: Tensor, note: Any) -> None:
         """Keep ``note`` about the codes ``z`` for the batch that is being encoded."""
         self._slot.z, self._slot.note = z, note

@@ -1,6 +1,28 @@
 """Regularizers named after papers: each a composition of terms, and nothing more."""
 
+from interpreg.recipes.aae import AAERegularizer
 from interpreg.recipes.acai import ACAIRegularizer
+from interpreg.recipes.aeai import AEAIRegularizer
+from interpreg.recipes.amr import AMRRegularizer
+from interpreg.recipes.disturbed import DenoisingRegularizer, DropoutRegularizer, SparseRegularizer
+from interpreg.recipes.gaia import GAIARegularizer
 from interpreg.recipes.midrae import LRAERegularizer, MIAERegularizer, MIDRAERegularizer
+from interpreg.recipes.variational import VAERegularizer, VQVAERegularizer
+from interpreg.recipes.wae import WAERegularizer
 
-__all__ = ["ACAIRegularizer", "LRAERegularizer", "MIAERegularizer", "MIDRAERegularizer"]
+__all__ = [
+    "AAERegularizer",
+    "ACAIRegularizer",
+    "AEAIRegularizer",
+    "AMRRegularizer",
+    "DenoisingRegularizer",
+    "DropoutRegularizer",
+    "GAIARegularizer",
+    "LRAERegularizer",
+    "MIAERegularizer",
+    "MIDRAERegularizer",
+    "SparseRegularizer",
+    "VAERegularizer",
+    "VQVAERegularizer",
+    "WAERegularizer",
+]

@@ -1,23 +1,45 @@
 """One term, or one game, a file. Each is usable alone and in sums."""
 
 from interpreg.regularizers.adversary import Adversary
+from interpreg.regularizers.autoencoding_critic import AutoencodingCritic, Balance
 from interpreg.regularizers.base import Players, Regularizer, Sum
+from interpreg.regularizers.commitment import Commitment
 from interpreg.regularizers.critic import Critic
+from interpreg.regularizers.cycle import CycleConsistency
+from interpreg.regularizers.disturbed import CodeDropout, Denoising
 from interpreg.regularizers.dual_critic import DualCritic
 from interpreg.regularizers.fresh_copy import fresh_copy
+from interpreg.regularizers.kl_prior import KLPrior
+from interpreg.regularizers.latent_critic import LatentCritic
+from interpreg.regularizers.latent_network import latent_network
 from interpreg.regularizers.mmd_prior import MMDPrior
+from interpreg.regularizers.pairwise_distance import PairwiseDistance
 from interpreg.regularizers.reconstruction import Reconstruction
 from interpreg.regularizers.sinkhorn_prior import SinkhornPrior
+from interpreg.regularizers.smoothness import AlphaSmoothness
+from interpreg.regularizers.sparsity import Sparsity
 
 __all__ = [
     "Adversary",
+    "AlphaSmoothness",
+    "AutoencodingCritic",
+    "Balance",
+    "CodeDropout",
+    "Commitment",
     "Critic",
+    "CycleConsistency",
+    "Denoising",
     "DualCritic",
+    "KLPrior",
+    "LatentCritic",
     "MMDPrior",
+    "PairwiseDistance",
     "Players",
     "Reconstruction",
     "Regularizer",
     "SinkhornPrior",
+    "Sparsity",
     "Sum",
     "fresh_copy",
+    "latent_network",
 ]

@@ -1,0 +1,165 @@
+"""Codes that are samples of a Gaussian posterior."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from interpreg import _checks
+from interpreg._types import Network
+from interpreg.bottlenecks.base import Bottleneck
+from interpreg.functional.noise import sample_normal
+
+SAMPLES = ("training", "always")
+_RETURN = (
+    "; return (mean, log_variance), or one tensor of both along axis=, or give heads=(of mean, of log_variance)"
+)
+
+
+class Posterior(NamedTuple):
+    """What a :class:`GaussianBottleneck` notes: a Gaussian with independent coordinates for each code."""
+
+    mean: Tensor
+    """mu, shaped like the code."""
+    log_variance: Tensor
+    """The logarithm of the variances, of the same shape."""
+
+
+class GaussianBottleneck(Bottleneck):
+    r"""An encoder whose code is a sample of a Gaussian posterior (Kingma and Welling 2014).
+
+    .. math:: z = \mu(x) + \sigma(x) \odot \epsilon, \qquad \epsilon \sim \mathcal N(0, I)
+
+    Every regularizer then works on a variational autoencoder: they mix, decode and compare samples. The posterior,
+    noted as a :class:`Posterior`, is what :class:`interpreg.KLPrior` asks for. In fp32 at least, returned in the
+    network's dtype.
+
+    A fresh copy, as a critic is made of, returns the mean and has no head for the log variance; where one network gives
+    both, its copy keeps what makes the log variance, and nothing depends on it. ``critic=fresh_copy(encoder.network)``
+    is a critic without heads.
+
+    Args:
+        network: the encoder inside, called once. What it returns is ``(mean, log_variance)``; or one tensor, the two
+            halves of which along ``axis`` are these; or with ``heads`` what they take.
+        heads: ``(mean_head, log_variance_head)``, two modules that turn what ``network`` returns into the two.
+        axis: which axis of a single tensor is halved; 1 for vectors and maps, -1 for sequences ``[B, T, 2 D]``.
+        sample: "training": a sample in training mode and the mean in eval mode. "always": a sample in both, as the
+            published VAE of ACAI's comparison, whose interpolations are between samples.
+        generator: where the noise comes from; torch's default generator when not given.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type, name or range; at a call, an output that is none of these.
+
+    >>> encoder = GaussianBottleneck(nn.Linear(8, 4))  # 2 means, 2 log variances
+    >>> encoder(torch.randn(3, 8)).shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        heads: tuple[nn.Module, nn.Module] | None = None,
+        axis: int = 1,
+        sample: Literal["training", "always"] = "training",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        _checks.is_network("network", network)
+        if heads is not None and not (
+            isinstance(heads, (tuple, list)) and len(heads) == 2 and all(isinstance(h, nn.Module) for h in heads)
+        ):
+            raise TypeError(
+                f"heads: expected two modules, (mean_head, log_variance_head), got {_checks.describe(heads)}"
+            )
+        _checks.is_one_of("sample", sample, SAMPLES)
+        if isinstance(axis, bool) or not isinstance(axis, int) or axis == 0:
+            raise ValueError(f"axis: expected an int other than 0, the batch's axis, got {_checks.describe(axis)}")
+        super().__init__(network)
+        self.mean_head: nn.Module | None = heads[0] if heads else None
+        self.log_variance_head: nn.Module | None = heads[1] if heads else None
+        self.axis, self.sample, self.generator = axis, sample, generator
+
+    @classmethod
+    def dense(
+        cls,
+        network: Network,
+        code_shape: Sequence[int],
+        *,
+        sample: Literal["training", "always"] = "training",
+        generator: torch.Generator | None = None,
+    ) -> Self:
+        """With the heads of ACAI's published VAE: the code flattened, a linear layer of its size for each, reshaped.
+
+        The layers begin as published, Glorot-uniform with biases of 0.
+
+        Args:
+            network: an encoder that returns one tensor ``[B, *code_shape]``.
+            code_shape: the shape of one code.
+            sample, generator: as above.
+
+        Raises:
+            TypeError, ValueError: an argument of the wrong type or range.
+
+        >>> GaussianBottleneck.dense(nn.Conv2d(1, 4, 2, 2), (4, 3, 3))(torch.randn(2, 1, 6, 6)).shape
+        torch.Size([2, 4, 3, 3])
+        """
+        if not isinstance(code_shape, Sequence) or isinstance(code_shape, str) or not code_shape:
+            raise TypeError(
+                f"code_shape: expected the axes of one code, such as (64,), got {_checks.describe(code_shape)}"
+            )
+        shape = torch.Size(_checks.is_count("code_shape", length, low=1) for length in code_shape)
+        heads = (_dense_head(shape), _dense_head(shape))
+        return cls(network, heads=heads, sample=sample, generator=generator)
+
+    @override
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The codes: a sample of the posterior, or its mean."""
+        said = self.encoded(x, mask)
+        if self.bare and self.mean_head is not None:
+            return self.mean_head(said)  # type: ignore[no-any-return]
+        posterior = self._posterior(said)
+        if self.bare:
+            return posterior.mean
+        sampled = self.training or self.sample == "always"
+        z = sample_normal(*posterior, self.generator) if sampled else posterior.mean
+        self.leave_note(z, posterior)
+        return z
+
+    @override
+    def strip(self) -> None:
+        super().strip()
+        self.log_variance_head = None  # so that a critic has no parameters that nothing depends on
+
+    def _posterior(self, said: object) -> Posterior:
+        if self.mean_head is not None and self.log_variance_head is not None:
+            mean, log_variance = self.mean_head(said), self.log_variance_head(said)
+        elif isinstance(said, (tuple, list)):
+            if len(said) != 2:
+                raise ValueError(f"network: expected two tensors, got {_checks.describe(said)}{_RETURN}")
+            mean, log_variance = said
+        else:
+            mean, log_variance = self._halves(said)
+        _checks.is_tensor("mean", mean, _RETURN)
+        _checks.is_tensor("log_variance", log_variance, _RETURN)
+        _checks.has_shape("log_variance", log_variance, mean.shape, "the mean")
+        return Posterior(mean, log_variance)
+
+    def _halves(self, said: object) -> Sequence[Tensor]:
+        _checks.is_tensor("network", said, _RETURN)
+        assert isinstance(said, Tensor)
+        axis = self.axis % said.ndim if -said.ndim < self.axis < said.ndim else 0
+        if axis == 0 or said.shape[axis] % 2:
+            raise ValueError(
+                f"network: expected an even number of elements along axis {self.axis}, half of them means and half log "
+                f"variances, got {_checks.describe(said)}{_RETURN}"
+            )
+        return said.chunk(2, axis)
+
+
+def _dense_head(shape: torch.Size) -> nn.Module:
+    linear = nn.Linear(shape.numel(), shape.numel())
+    nn.init.xavier_uniform_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(nn.Flatten(), linear, nn.Unflatten(1, shape))

@@ -1,0 +1,106 @@
+"""Encoders that are disturbed while they train: their code by dropout, their input by noise."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from interpreg import _checks
+from interpreg._types import Network
+from interpreg.bottlenecks.base import Bottleneck
+from interpreg.functional.noise import add_noise, drop_out, is_probability
+
+Corrupt = Callable[[Tensor], Tensor]
+
+
+class DropoutBottleneck(Bottleneck):
+    r"""An encoder whose code, in training mode, loses each element with probability ``p`` and is divided by 1 - p.
+
+    Every term then sees the thinned code, interpolants included: this is the difference to the term of
+    :class:`interpreg.CodeDropout`, which disturbs a decoding of its own. In eval mode, and in a fresh copy, the code
+    is whole.
+
+    Args:
+        network: the encoder inside.
+        p: in [0, 1) (0.5 in ACAI's published comparison, element by element of the code).
+        generator: where randomness comes from; torch's default generator when not given.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or range.
+
+    >>> encoder = DropoutBottleneck(torch.nn.Linear(8, 4))
+    >>> encoder(torch.randn(3, 8)).shape
+    torch.Size([3, 4])
+    """
+
+    def __init__(self, network: Network, p: float = 0.5, *, generator: torch.Generator | None = None) -> None:
+        super().__init__(network)
+        self.p = is_probability(p)
+        self.generator = generator
+
+    @override
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The codes, thinned in training mode."""
+        z: Tensor = self.encoded(x, mask)
+        return drop_out(z, self.p, self.generator) if self.training and not self.bare else z
+
+
+class DenoisingBottleneck(Bottleneck):
+    r"""An encoder that, in training mode, is shown :math:`x + \mathcal N(0, \mathrm{std}^2)` instead of x, unclipped.
+
+    The reconstruction term then is a denoising autoencoder's, because its target stays the clean x (Vincent et al.
+    2008). Whatever else the encoder is shown is disturbed too, such as interpolants that are encoded again:
+    :class:`interpreg.Denoising` is the term that disturbs an encoding of its own. In eval mode, and in a fresh copy,
+    nothing is disturbed.
+
+    Args:
+        network: the encoder inside.
+        std: at least 0, in the units of x (1.0 on pixels in [-1, 1] in ACAI's published comparison).
+        corrupt: instead of Gaussian noise, a callable that is given x and returns it disturbed, in the same shape.
+        generator: where the noise comes from; torch's default generator when not given.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or range; at a call, a corruption of another shape.
+
+    >>> encoder = DenoisingBottleneck(torch.nn.Linear(8, 4), std=0.5)
+    >>> encoder(torch.randn(3, 8)).shape
+    torch.Size([3, 4])
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        std: float = 1.0,
+        corrupt: Corrupt | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(network)
+        self.corruption = Corruption(std, corrupt, generator)
+
+    @override
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The codes of ``x``, disturbed in training mode."""
+        x = self.corruption(x) if self.training and not self.bare else x
+        z: Tensor = self.encoded(x, mask)
+        return z
+
+
+class Corruption:
+    """What a denoising autoencoder is shown: x with Gaussian noise, or corrupted by a callable of the user's."""
+
+    def __init__(self, std: float, corrupt: Corrupt | None, generator: torch.Generator | None) -> None:
+        self.std = _checks.is_number("std", std)
+        if corrupt is not None:
+            _checks.is_network("corrupt", corrupt)
+        self.corrupt, self.generator = corrupt, generator
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """``x``, disturbed."""
+        if self.corrupt is None:
+            return add_noise(x, self.std, self.generator)
+        disturbed = self.corrupt(x)
+        _checks.is_tensor("corrupt", disturbed)
+        _checks.has_shape("corrupt", disturbed, x.shape, "x")
+        return disturbed

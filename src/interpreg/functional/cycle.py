@@ -1,0 +1,33 @@
+"""How far codes are from what the encoder makes of their images."""
+
+import torch
+from torch import Tensor
+
+from interpreg import _checks
+from interpreg.functional.means import mean
+
+
+def cycle_loss(z_mix: Tensor, recoded: Tensor, mask: Tensor | None = None) -> Tensor:
+    r"""The mean over the batch and over elements of :math:`(z_\mathrm{mix} - f(g(z_\mathrm{mix})))^2`.
+
+    AEAI's :math:`\mathcal L_C` (Oring, Yakhini, Hel-Or 2021, eq. 1) as a mean. Gradients go through both codes.
+
+    Args:
+        z_mix: mixed codes ``[B, ...]``.
+        recoded: what the encoder makes of their images, shaped like them.
+        mask: boolean ``[B, T]``; then the mean is over valid positions, where codes are sequences.
+
+    Returns:
+        0-dim, in fp32 at least, not negative.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or shape.
+
+    >>> cycle_loss(torch.zeros(2, 3), torch.full((2, 3), 2.0))
+    tensor(4.)
+    """
+    _checks.is_tensor("z_mix", z_mix)
+    _checks.is_tensor("recoded", recoded)
+    _checks.has_shape("recoded", recoded, z_mix.shape, "z_mix")
+    wide = torch.promote_types(torch.promote_types(z_mix.dtype, recoded.dtype), torch.float32)
+    return mean((z_mix.to(wide) - recoded.to(wide)).square(), mask)

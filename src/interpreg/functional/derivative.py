@@ -1,0 +1,191 @@
+"""How decoded codes change as their code moves: exact directional derivatives of a decoder."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import get_device_states, set_device_states
+from typing_extensions import override
+
+from interpreg import _checks
+from interpreg._types import Network
+from interpreg.functional.layers import WrittenOut
+from interpreg.functional.means import mean
+
+METHODS = ("forward", "double-backward", "finite")
+_INSTEAD = "use method='double-backward' or method='finite'"
+
+
+def path_derivative(
+    decoder: Network, z: Tensor, direction: Tensor, *, method: str = "forward", module: object = None
+) -> tuple[Tensor, Tensor]:
+    r"""The decoded codes, and how they change as the codes move in a direction.
+
+    .. math:: \left(g(z), \; J_g(z)\, v = \frac{\partial}{\partial t} g(z + t v) \Big|_{t=0}\right)
+
+    Differentiable in the decoder's parameters, in z and in v. The decoder may have layers that see the whole batch;
+    normalisations in it are computed from their definition, because torch's own rules are wrong when differentiated
+    once more, and attention by its mathematics, because no fused kernel has a derivative of its derivative.
+
+    Args:
+        decoder: g, called through ``__call__``; a module or another callable of one tensor.
+        z: codes ``[B, ...]``.
+        direction: v, shaped like them.
+        method: "forward", one pass in forward mode; "double-backward", one pass, its gradient, and the gradient of
+            that: slower, and it goes through activation checkpointing; "finite", the central difference of two more
+            passes a step of :math:`\epsilon^{1/3}` away, which goes through everything that can be trained. Those two
+            passes draw the random numbers of the first again, leave buffers as the first did, and run without
+            autocast.
+        module: for "finite", whose buffers are kept; the decoder itself where it is a module.
+
+    Returns:
+        ``(x, dx)``, shaped alike.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type, shape or name; in compiled code, another method than
+            "forward".
+        RuntimeError: the decoder has an operation through which the method does not go, or loses the tangent.
+
+    A custom operator (``torch.library``) beside other branches drops its own part of a tangent without a word, and only
+    a comparison can tell; :class:`interpreg.AlphaSmoothness` makes it.
+
+    >>> x, dx = path_derivative(torch.sin, torch.zeros(2), torch.tensor([1.0, 2.0]))
+    >>> dx
+    tensor([1., 2.])
+    """
+    _checks.is_one_of("method", method, METHODS)
+    _checks.is_tensor("z", z)
+    _checks.is_tensor("direction", direction)
+    _checks.has_shape("direction", direction, z.shape, "z")
+    if method == "forward":
+        return _forward(decoder, z, direction)
+    if torch.compiler.is_compiling():
+        raise ValueError(f"method: expected 'forward' in compiled code, which traces no other, got {method!r}")
+    if method == "double-backward":
+        return _double_backward(decoder, z, direction)
+    return finite(decoder, z, direction, decoder if module is None else module)
+
+
+def smoothness_loss(dx: Tensor, mask: Tensor | None = None) -> Tensor:
+    r"""The mean over the batch and over elements of :math:`(\partial x_\mathrm{mix} / \partial\alpha)^2`.
+
+    AEAI's :math:`\mathcal L_S` (Oring, Yakhini, Hel-Or 2021, eq. 1) as a mean.
+
+    Args:
+        dx: derivatives of interpolants, ``[B, ...]``.
+        mask: boolean ``[B, T]``; then the mean is over valid positions.
+
+    Returns:
+        0-dim, in fp32 at least, not negative.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or shape.
+
+    >>> smoothness_loss(torch.tensor([[1.0, 3.0]]))
+    tensor(5.)
+    """
+    _checks.is_tensor("dx", dx)
+    return mean(dx.to(torch.promote_types(dx.dtype, torch.float32)).square(), mask)
+
+
+def _forward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
+    with _clear_errors(), sdpa_kernel(SDPBackend.MATH), forward_ad.dual_level(), WrittenOut():
+        decoded = decoder(forward_ad.make_dual(z, direction.to(z.dtype)))
+        x, dx = forward_ad.unpack_dual(decoded)
+    if dx is None:  # which is not a zero: somewhere in the decoder it was lost
+        raise RuntimeError(f"decoder: expected it to carry tangents in forward mode, got none from it; {_INSTEAD}")
+    return x, dx.to(x.dtype)  # a number in the decoder makes some tangents float64
+
+
+def _double_backward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradient is linear in what it is seeded with, and its gradient is the derivative."""
+    wanted = torch.is_grad_enabled()
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), WrittenOut():
+        start = z if z.requires_grad else z.detach().requires_grad_()
+        x = decoder(start)
+        seed = torch.zeros_like(x, requires_grad=True)
+        pulled = None
+        if x.requires_grad:
+            (pulled,) = torch.autograd.grad(x, start, seed, create_graph=True, allow_unused=True)
+        if pulled is None or not pulled.requires_grad:
+            raise RuntimeError("decoder: expected a gradient of its gradient, got none; use method='finite'")
+        (dx,) = torch.autograd.grad(pulled, seed, direction.to(pulled.dtype), create_graph=True)
+    return (x, dx) if wanted else (x.detach(), dx.detach())
+
+
+def finite(
+    decoder: Network, z: Tensor, direction: Tensor, module: object = None, *, coarser: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """The central difference, with a step ``coarser`` times as long as the usual one."""
+    buffers = own_buffers(module)
+    devices, states = get_device_states(z)
+    before = torch.get_rng_state()
+    x = decoder(z)
+    autocast = torch.is_autocast_enabled(z.device.type)
+    z, direction = (each.to(_trained_dtype(module, z)) if autocast else each for each in (z, direction))
+    step = coarser * torch.finfo(z.dtype).eps ** (1 / 3)
+    ends = []
+    for signed in (step, -step):
+        with (
+            torch.random.fork_rng(devices, device_type=z.device.type),
+            torch.autocast(z.device.type, enabled=False),
+        ):
+            torch.set_rng_state(before)
+            set_device_states(devices, states, device_type=z.device.type)
+            ends.append(with_state(decoder, module, buffers())(z + signed * direction))
+    wide = torch.promote_types(ends[0].dtype, torch.float32)
+    return x, (ends[0].to(wide) - ends[1].to(wide)) / (2 * step)
+
+
+def own_buffers(module: object) -> Callable[[], dict[str, Tensor]]:
+    """Copies of a module's buffers as they are now, made anew at each call."""
+    if not isinstance(module, nn.Module):
+        return dict
+    kept = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    return lambda: {name: buffer.clone() for name, buffer in kept.items()}
+
+
+def with_state(run: Network, module: object, state: dict[str, Tensor]) -> Network:
+    """``run`` while the module has other parameters and buffers, those that are given."""
+    if not isinstance(module, nn.Module):
+        return run
+    around, prefixed = _Around(module, run), {f"module.{name}": value for name, value in state.items()}
+    return lambda *arguments: functional_call(around, prefixed, arguments)
+
+
+class _Around(nn.Module):
+    """Something that calls a module, in the shape that ``functional_call`` wants."""
+
+    def __init__(self, module: nn.Module, run: Network) -> None:
+        super().__init__()
+        self.module = module
+        self._run = (run,)
+
+    @override
+    def forward(self, *arguments: Any) -> Any:
+        return self._run[0](*arguments)
+
+
+def _trained_dtype(module: object, z: Tensor) -> torch.dtype:
+    """The dtype that a decoder wants without autocast."""
+    parameters = module.parameters() if isinstance(module, nn.Module) else iter(())
+    wide = torch.promote_types(z.dtype, torch.float32)
+    return next((p.dtype for p in parameters if p.is_floating_point()), wide)
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Say what to do where torch says that an operation has no forward mode."""
+    try:
+        yield
+    except (NotImplementedError, RuntimeError) as error:
+        if "forward AD" not in str(error) and "forward mode" not in str(error):
+            raise
+        raise RuntimeError(
+            f"decoder: expected operations with a forward mode, got one without; {_INSTEAD}"
+        ) from error

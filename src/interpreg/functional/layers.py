@@ -1,0 +1,168 @@
+"""Layers that torch cannot differentiate twice as it has them, computed in a way that it can.
+
+The rules that torch has for batch, layer and instance normalisation, forward mode and double backward alike, take the
+batch's mean and variance for constants when they are themselves differentiated: the derivative along a path is right,
+its gradient is not, and nothing says so. They also mix dtypes under autocast and cannot be traced by torch.compile.
+The softmax's forward rule overwrites what its own backward needs.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import functional as layers
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from typing_extensions import override
+
+
+class WrittenOut(TorchFunctionMode):
+    """While it is entered, normalisations are computed from their definition and softmaxes out of place.
+
+    Values are the same to rounding; running statistics are updated as ever.
+    """
+
+    @override
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _NORMS:
+            return _NORMS[func](*args, **kwargs)
+        if func is Tensor.unflatten:  # a method that torch.compile cannot trace inside a mode
+            return torch.unflatten(*args, **kwargs)
+        if func in _SOFTMAXES and not torch.compiler.is_compiling():
+            with _OutOfPlace():  # type: ignore[no-untyped-call]
+                return func(*args, **kwargs)
+        return func(*args, **kwargs)
+
+
+class _OutOfPlace(TorchDispatchMode):
+    """Changes nothing; but where any such mode is active, torch's rules overwrite nothing."""
+
+    @override
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return func(*args, **(kwargs or {}))
+
+
+def _normalised(values: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
+    """Values of mean 0 and variance 1 over some axes."""
+    variance, mean = torch.var_mean(values, axes, correction=0, keepdim=True)
+    return (values - mean) * (variance + eps).rsqrt()
+
+
+def _wide(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def _of_channels(values: Tensor, like: Tensor) -> Tensor:
+    return values.reshape(1, -1, *[1] * (like.ndim - 2))
+
+
+def _scaled(values: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    values = values if weight is None else values * weight
+    return values if bias is None else values + bias
+
+
+def _scaled_channels(values: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    weight, bias = (None if each is None else _of_channels(each, values) for each in (weight, bias))
+    return _scaled(values, weight, bias)
+
+
+def _layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    axes = tuple(range(-len(normalized_shape), 0))
+    return _scaled(_normalised(_wide(input), axes, eps), weight, bias).to(input.dtype)
+
+
+def _rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    values, axes = _wide(input), tuple(range(-len(normalized_shape), 0))
+    floor = torch.finfo(input.dtype).eps if eps is None else eps
+    return _scaled(values * (values.square().mean(axes, keepdim=True) + floor).rsqrt(), weight, None).to(
+        input.dtype
+    )
+
+
+def _group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    groups = _wide(input).reshape(input.shape[0], num_groups, -1)
+    return _scaled_channels(_normalised(groups, (2,), eps).reshape(input.shape), weight, bias).to(input.dtype)
+
+
+def _batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    if training:
+        with torch.no_grad():  # updates the running statistics, and refuses what it refuses
+            values = forward_ad.unpack_dual(input).primal.detach()
+            layers.batch_norm(values, running_mean, running_var, None, None, True, momentum, eps)
+        normalised = _normalised(_wide(input), (0, *range(2, input.ndim)), eps)
+    else:
+        normalised = _by_running(input, running_mean, running_var, eps)
+    return _scaled_channels(normalised, weight, bias).to(input.dtype)
+
+
+def _instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    if use_input_stats:
+        with torch.no_grad():
+            values = forward_ad.unpack_dual(input).primal.detach()
+            layers.instance_norm(values, running_mean, running_var, None, None, True, momentum, eps)
+        normalised = _normalised(_wide(input), tuple(range(2, input.ndim)), eps)
+    else:
+        normalised = _by_running(input, running_mean, running_var, eps)
+    return _scaled_channels(normalised, weight, bias).to(input.dtype)
+
+
+def _by_running(input: Tensor, mean: Tensor | None, variance: Tensor | None, eps: float) -> Tensor:
+    assert mean is not None
+    assert variance is not None
+    return (_wide(input) - _of_channels(mean, input)) * (_of_channels(variance, input) + eps).rsqrt()
+
+
+_NORMS: dict[Any, Callable[..., Tensor]] = {
+    layers.layer_norm: _layer_norm,
+    layers.rms_norm: _rms_norm,
+    layers.group_norm: _group_norm,
+    layers.batch_norm: _batch_norm,
+    layers.instance_norm: _instance_norm,
+}
+_SOFTMAXES = {
+    layers.softmax,
+    layers.log_softmax,
+    layers.scaled_dot_product_attention,
+    layers.multi_head_attention_forward,
+    torch.softmax,
+    torch.log_softmax,
+    torch.logsumexp,
+    Tensor.softmax,
+    Tensor.log_softmax,
+    Tensor.logsumexp,
+}

@@ -1,0 +1,98 @@
+"""What disturbs images and codes: Gaussian noise, dropout, a posterior's sample."""
+
+import torch
+from torch import Tensor
+
+from interpreg import _checks
+
+
+def add_noise(x: Tensor, std: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    r"""``x`` with independent :math:`\mathcal N(0, \mathrm{std}^2)` added to every element, unclipped.
+
+    Args:
+        x: any shape, floating point.
+        std: at least 0.
+        generator: where the noise comes from; torch's default generator when not given.
+
+    Returns:
+        Shaped and typed like ``x``.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or range.
+
+    >>> add_noise(torch.ones(3), std=0.0)
+    tensor([1., 1., 1.])
+    """
+    _checks.is_tensor("x", x)
+    _checks.is_number("std", std)
+    return (x + std * standard_normal(x, generator)).to(x.dtype)
+
+
+def drop_out(z: Tensor, p: float = 0.5, generator: torch.Generator | None = None) -> Tensor:
+    r"""``z`` with each element replaced by 0 with probability ``p``, the others divided by ``1 - p``.
+
+    Args:
+        z: any shape, floating point.
+        p: in [0, 1).
+        generator: where randomness comes from; torch's default generator when not given.
+
+    Returns:
+        Shaped and typed like ``z``, with the same expectation.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or range.
+
+    >>> drop_out(torch.ones(3), p=0.0)
+    tensor([1., 1., 1.])
+    """
+    _checks.is_tensor("z", z)
+    is_probability(p)
+    if generator is None:
+        kept = torch.rand(z.shape, dtype=torch.float32, device=z.device) >= p
+    else:
+        kept = torch.rand(z.shape, dtype=torch.float32, device=z.device, generator=generator) >= p
+    return torch.where(kept, z / (1 - p), torch.zeros_like(z))
+
+
+def sample_normal(mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    r"""A reparametrised sample, :math:`\mu + \sigma \epsilon` with :math:`\epsilon \sim \mathcal N(0, I)`.
+
+    The exponential is taken in fp32 at least. (Kingma and Welling 2014, section 2.4.)
+
+    Args:
+        mean: mu, any shape, floating point.
+        log_variance: :math:`\ln \sigma^2`, of the same shape.
+        generator: where randomness comes from; torch's default generator when not given.
+
+    Returns:
+        Shaped and typed like ``mean``.
+
+    Raises:
+        TypeError: not floating point tensors.
+        ValueError: two shapes.
+
+    >>> sample_normal(torch.ones(3), torch.full((3,), -200.0))
+    tensor([1., 1., 1.])
+    """
+    _checks.is_tensor("mean", mean)
+    _checks.is_tensor("log_variance", log_variance)
+    _checks.has_shape("log_variance", log_variance, mean.shape, "the mean")
+    noise = standard_normal(mean, generator)
+    std = (log_variance.to(noise.dtype) / 2).exp()
+    return (mean + std * noise).to(mean.dtype)
+
+
+def is_probability(p: float) -> float:
+    """``p`` as a float; ``TypeError`` or ``ValueError`` unless it is in [0, 1)."""
+    number = _checks.is_number("p", p, high=1.0)
+    if number == 1.0:
+        raise ValueError("p: expected a number below 1, so that something of the code is left, got 1.0")
+    return number
+
+
+def standard_normal(like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draws from the standard normal distribution, shaped like ``like``, in fp32 at least."""
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    if generator is None:
+        return torch.randn(like.shape, dtype=dtype, device=like.device)
+    return torch.randn(like.shape, dtype=dtype, device=like.device, generator=generator)

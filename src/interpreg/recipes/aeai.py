@@ -1,0 +1,128 @@
+"""Autoencoder adversarial interpolation."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from interpreg import _checks
+from interpreg._types import Network
+from interpreg.functional.reconstruction import ReconstructionLoss
+from interpreg.interpolator import Interpolator
+from interpreg.recipes.common import part, reconstructed
+from interpreg.regularizers import AlphaSmoothness, Critic, CycleConsistency, Sum
+from interpreg.regularizers.smoothness import Method
+
+
+class AEAIRegularizer(Sum):
+    r"""Autoencoder Adversarial Interpolation (Oring, Yakhini, Hel-Or 2021; arXiv 2008.01487, eq. 1).
+
+    .. math::
+        L^{i \to j} &= L_R^{i \to j} + \lambda_A L_A^{i \to j} + \lambda_C L_C^{i \to j} + \lambda_S L_S^{i \to j} \\
+        L_R^{i \to j} &= \ell(x_i, \hat x_i) + \ell(x_j, \hat x_j) \\
+        L_A^{i \to j} &= \sum_{n=0}^{M} -\log D(\hat x_{i \to j}(n/M)) \\
+        L_C^{i \to j} &= \sum_{n=0}^{M} \lVert z_{i \to j}(n/M) - f(\hat x_{i \to j}(n/M)) \rVert^2 \\
+        L_S^{i \to j} &= \sum_{n=0}^{M} \left\lVert \frac{\partial \hat x_{i \to j}}{\partial \alpha}
+                         \right\rVert^2_{\alpha = n/M}
+
+    with :math:`z_{i \to j}(\alpha)` on the straight line between two codes and :math:`\hat x_{i \to j} = g(z_{i \to
+    j})`. D is trained by the standard loss of a GAN, :math:`-\log D(x) - \log(1 - D(\hat x_{i \to j}))`: the data are
+    real, interpolants are not, reconstructions it is not shown. It is a network of logits here, D their sigmoid.
+
+    Each batch is paired with itself, shuffled so that nobody is their own partner: as many pairs as samples. Losses
+    are means over pairs and over elements where the paper writes sums over pairs and norms. Each sample is an endpoint
+    of two pairs, so :math:`L_R` is twice the mean over the batch: weight 2. As the paper does in practice, one alpha a
+    pair is drawn from U(0, 1); with ``grid=M + 1`` all its points are used, and as the paper writes them they are
+    summed: the terms are means over the grid, their weights are multiplied by M + 1, the critic's as well.
+
+    Losses: ``reconstruction``, ``interpolation``, ``cycle``, ``smoothness`` (the autoencoder's),
+    ``critic/interpolation``, ``critic/real`` (the critic's). A sum of :class:`Reconstruction`, :class:`Critic`,
+    :class:`CycleConsistency` and :class:`AlphaSmoothness`, whose docstrings say the rest.
+    Calls of the networks a batch, which is the floor: encoder 2, decoder 2, one of them in forward mode, critic 3.
+
+    There is no preset: no code was ever published, so there are no numbers of it that differ from the paper.
+
+    Args:
+        encoder, decoder: the pair; any modules or callables.
+        critic: the critic network, images to logits; when not given, :func:`interpreg.fresh_copy` of the encoder, whose
+            outputs are averaged to one.
+        reconstruction: "mse", "l1", "bernoulli", a callable ``loss(x_hat, x)``, or None where the loop has its own.
+        adversarial, cycle, smoothness: lambda_A, lambda_C, lambda_S; at least 0 (paper: 0.01, 0.01, 0.1).
+        grid: None, or M + 1 of at least 2: at how many points the losses are summed.
+        method: how derivatives are computed, see :class:`AlphaSmoothness`.
+        judge: see :class:`Critic`.
+        interpolator: how codes are mixed; when not given, the paper's way.
+        critic_start, adversarial_start, adversarial_ramp, spectral_norm, adaptive: see :class:`Adversary`.
+        generator: where coefficients and partners come from; torch's default generator when not given.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type, name or range; a grid or a generator beside an
+            interpolator, which has its own.
+
+    >>> reg = AEAIRegularizer(nn.Linear(8, 2), nn.Linear(2, 8))
+    >>> list(reg(torch.randn(4, 8)))
+    ['reconstruction', 'interpolation', 'critic/interpolation', 'critic/real', 'cycle', 'smoothness']
+    """
+
+    name = "aeai"
+
+    def __init__(
+        self,
+        encoder: Network,
+        decoder: Network,
+        *,
+        critic: nn.Module | None = None,
+        reconstruction: str | ReconstructionLoss | None = "mse",
+        adversarial: float = 1e-2,
+        cycle: float = 1e-2,
+        smoothness: float = 1e-1,
+        grid: int | None = None,
+        method: Method = "auto",
+        judge: Literal["mean", "code", "logit"] = "mean",
+        interpolator: Interpolator | None = None,
+        critic_start: int = 0,
+        adversarial_start: int = 0,
+        adversarial_ramp: int = 0,
+        spectral_norm: bool = False,
+        adaptive: bool | Tensor = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        if interpolator is not None and (generator is not None or grid is not None):
+            given = "generator" if generator is not None else "grid"
+            raise ValueError(f"{given}: expected None beside an interpolator, which has one of its own")
+        strategy = interpolator or Interpolator(
+            alpha_range=(0.0, 1.0), pairing="permutation", grid=grid, generator=generator
+        )
+        weights = {"adversarial": adversarial, "cycle": cycle, "smoothness": smoothness}
+        points = strategy.grid or 1
+        summed = {name: points * _checks.is_number(name, weight) for name, weight in weights.items()}
+        super().__init__(
+            [
+                *reconstructed(encoder, decoder, reconstruction, weight=2.0),
+                Critic(
+                    encoder, decoder, critic, interpolator=strategy, loss="bce", judge=judge, gamma=1.0,
+                    weight=summed["adversarial"], critic_weight=float(points), critic_start=critic_start,
+                    adversarial_start=adversarial_start, adversarial_ramp=adversarial_ramp,
+                    spectral_norm=spectral_norm, adaptive=adaptive,
+                ),
+                CycleConsistency(encoder, decoder, interpolator=strategy, weight=summed["cycle"]),
+                AlphaSmoothness(
+                    encoder, decoder, interpolator=strategy, method=method, weight=summed["smoothness"]
+                ),
+            ]
+        )  # fmt: skip
+
+    @property
+    def critic(self) -> Critic:
+        """The game; its ``network`` is what this regularizer trains."""
+        return part(self, "critic", Critic)
+
+    @property
+    def cycle(self) -> CycleConsistency:
+        """The term of cycle consistency."""
+        return part(self, "cycle", CycleConsistency)
+
+    @property
+    def smoothness(self) -> AlphaSmoothness:
+        """The term of smoothness."""
+        return part(self, "smoothness", AlphaSmoothness)

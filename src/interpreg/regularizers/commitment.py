@@ -1,0 +1,58 @@
+"""How far codes are from the codebook vectors that stand for them."""
+
+from typing_extensions import override
+
+from interpreg import _checks
+from interpreg._types import Network, Term
+from interpreg.batch import Batch
+from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in
+from interpreg.bottlenecks.quantized import VectorQuantizer
+from interpreg.regularizers.base import Regularizer
+from interpreg.regularizers.weights import Weight
+
+
+class Commitment(Regularizer):
+    r"""Term ``commitment``: :math:`\overline{(z - \mathrm{sg}(e))^2}`, which keeps the encoder near the codebook.
+
+    The last term of the VQ-VAE's loss (van den Oord et al. 2017, eq. 3) as a mean over the batch and over elements,
+    with e the codebook vectors nearest to z and sg stopping gradients; with a padding mask over valid positions, where
+    codes are sequences. It is read from the :class:`interpreg.VectorQuantizer` that the encoder must have in it,
+    anywhere, wrapped in whatever; no network is called for it.
+
+    Args:
+        encoder, decoder: the pair; the decoder is not called.
+        weight: beta (paper: 0.25); at least 0.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or range, an encoder without exactly one vector quantizer;
+            at a call, codes ``z`` that are not those of its latest call.
+    """
+
+    name = "commitment"
+    weight = Weight()
+
+    def __init__(self, encoder: Network, decoder: Network, *, weight: float = 0.25) -> None:
+        super().__init__(encoder, decoder)
+        self._bottleneck = (_the_quantizer(encoder),)  # in a tuple, so that it is not this module's
+        self.weight = weight
+
+    @override
+    def reads(self) -> tuple[Bottleneck, ...]:
+        return self._bottleneck
+
+    @override
+    def terms(self, batch: Batch) -> dict[str, Term]:
+        return {"commitment": Term(batch.note(self._bottleneck[0]).commitment, self.weight)}
+
+
+def _the_quantizer(encoder: object) -> VectorQuantizer:
+    found = bottlenecks_in(encoder, VectorQuantizer)
+    if len(found) == 1 and not found[0].bare:
+        return found[0]  # type: ignore[no-any-return]
+    if found:
+        got = "a bare one, as fresh_copy makes" if len(found) == 1 else f"{len(found)}"
+        raise ValueError(f"encoder: expected exactly one VectorQuantizer inside, got {got}")
+    raise TypeError(
+        f"encoder: expected a module with a VectorQuantizer inside, got {_checks.describe(encoder)} without; wrap it "
+        "once, encoder = VectorQuantizer(encoder, dim=...), and hand that to every term"
+    )

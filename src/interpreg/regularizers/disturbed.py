@@ -1,0 +1,110 @@
+"""Reconstruction in spite of a disturbance: of the input or of the code."""
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from interpreg._types import Network, Term
+from interpreg.batch import Batch
+from interpreg.bottlenecks.noise import Corrupt, Corruption
+from interpreg.functional.noise import drop_out, is_probability
+from interpreg.functional.reconstruction import ReconstructionLoss, is_loss, reconstruction_loss
+from interpreg.regularizers.base import Regularizer
+from interpreg.regularizers.weights import Weight
+
+
+class Denoising(Regularizer):
+    r"""Term ``denoising``: how far the decoded code of a disturbed x is from x (Vincent et al. 2008).
+
+    .. math:: \overline{\ell(g(f(x + \epsilon)), x)}, \qquad \epsilon \sim \mathcal N(0, \mathrm{std}^2 I)
+
+    In eval mode nothing is disturbed: the reconstruction is compared. Calls of the networks a batch: encoder 1, decoder
+    1, besides those of other terms, whose codes are those of the clean x.
+
+    Args:
+        encoder, decoder: the pair; the encoder plain, not a :class:`interpreg.DenoisingBottleneck`.
+        std: at least 0, in the units of x (ACAI's published comparison: 1.0 on pixels in [-1, 1], unclipped).
+        corrupt: instead of Gaussian noise, a callable that is given x and returns it disturbed, in the same shape.
+        loss: as for :class:`Reconstruction`.
+        weight: at least 0.
+        generator: where the noise comes from; torch's default generator when not given.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type, name or range.
+    """
+
+    name = "denoising"
+    weight = Weight()
+
+    def __init__(
+        self,
+        encoder: Network,
+        decoder: Network,
+        *,
+        std: float = 1.0,
+        corrupt: Corrupt | None = None,
+        loss: str | ReconstructionLoss = "mse",
+        weight: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        is_loss(loss)
+        super().__init__(encoder, decoder)
+        self.corruption = Corruption(std, corrupt, generator)
+        self._loss = (loss,)  # in a tuple: a loss that is a module is the user's
+        self.weight = weight
+
+    @override
+    def terms(self, batch: Batch) -> dict[str, Term]:
+        images = self._denoised(batch) if self.training else batch.x_hat
+        return {"denoising": Term(reconstruction_loss(images, batch.x, self._loss[0], batch.mask), self.weight)}
+
+    def _denoised(self, batch: Batch) -> Tensor:
+        return batch.decode(batch.encode(self.corruption(batch.x), batch.mask), batch.mask)
+
+
+class CodeDropout(Regularizer):
+    r"""Term ``dropout``: how far the decoded code is from x when elements of the code are missing.
+
+    .. math:: \overline{\ell(g(m \odot f(x) / (1 - p)), x)}, \qquad m_j \sim \mathrm{Bernoulli}(1 - p)
+
+    element by element. In eval mode nothing is missing: the reconstruction is compared. Calls of the networks a batch:
+    encoder 1, decoder 1; other terms see the whole code.
+
+    Args:
+        encoder, decoder: the pair; the encoder plain, not a :class:`interpreg.DropoutBottleneck`.
+        p: in [0, 1) (ACAI's published comparison: 0.5).
+        loss: as for :class:`Reconstruction`.
+        weight: at least 0.
+        generator: where randomness comes from; torch's default generator when not given.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type, name or range.
+    """
+
+    name = "dropout"
+    weight = Weight()
+
+    def __init__(
+        self,
+        encoder: Network,
+        decoder: Network,
+        *,
+        p: float = 0.5,
+        loss: str | ReconstructionLoss = "mse",
+        weight: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        is_loss(loss)
+        super().__init__(encoder, decoder)
+        self.p = is_probability(p)
+        self.generator = generator
+        self._loss = (loss,)
+        self.weight = weight
+
+    @override
+    def terms(self, batch: Batch) -> dict[str, Term]:
+        images = self._thinned(batch) if self.training else batch.x_hat
+        return {"dropout": Term(reconstruction_loss(images, batch.x, self._loss[0], batch.mask), self.weight)}
+
+    def _thinned(self, batch: Batch) -> Tensor:
+        return batch.decode(drop_out(batch.z, self.p, self.generator), batch.mask)

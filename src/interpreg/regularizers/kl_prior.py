@@ -1,0 +1,90 @@
+"""How far the posterior of a variational autoencoder is from its prior."""
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from interpreg import _checks
+from interpreg._types import Network, Term
+from interpreg.batch import Batch
+from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in
+from interpreg.bottlenecks.gaussian import GaussianBottleneck
+from interpreg.bottlenecks.quantized import VectorQuantizer
+from interpreg.functional.kl import kl_to_normal
+from interpreg.functional.means import knows_positions
+from interpreg.regularizers.base import Regularizer
+from interpreg.regularizers.weights import Weight
+
+
+class KLPrior(Regularizer):
+    r"""Term ``kl``: the KL divergence of the posterior from the standard normal prior, in nats per element of x.
+
+    .. math::
+        \frac{1}{B N} \sum_{b} \sum_{j} \frac12 \left(\mu_{bj}^2 + \sigma_{bj}^2 - 1 - \ln \sigma_{bj}^2\right)
+
+    summed over the code, averaged over the batch and divided by N, how many elements one sample of x has: so that its
+    sum with a reconstruction term, which is a mean over elements, is the negative ELBO divided by N (Kingma and Welling
+    2014, eq. 10), with ``loss="bernoulli"`` exactly, with "mse" that of a Gaussian decoder of variance 1/2 up to a
+    constant. With a padding mask both sums are over valid positions: of the posterior, where it has them, and of x.
+
+    The encoder must have a :class:`interpreg.GaussianBottleneck` in it, anywhere, wrapped in whatever; its posterior of
+    the batch is read, and no network called for it.
+
+    Args:
+        encoder, decoder: the pair; the decoder is not called.
+        weight: beta (Higgins et al. 2017); at least 0.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or range, an encoder without exactly one Gaussian
+            bottleneck; at a call, codes ``z`` that are not those of its latest call.
+    """
+
+    name = "kl"
+    weight = Weight()
+
+    def __init__(self, encoder: Network, decoder: Network, *, weight: float = 1.0) -> None:
+        super().__init__(encoder, decoder)
+        self._bottleneck = (_the_posteriors(encoder),)  # in a tuple, so that it is not this module's
+        self.weight = weight
+
+    @override
+    def reads(self) -> tuple[Bottleneck, ...]:
+        return self._bottleneck
+
+    @override
+    def terms(self, batch: Batch) -> dict[str, Term]:
+        posterior = batch.note(self._bottleneck[0])
+        total = _valid(kl_to_normal(*posterior), batch.mask).sum()
+        return {"kl": Term(total / _elements(batch.x, batch.mask), self.weight)}
+
+
+def _valid(values: Tensor, mask: Tensor | None) -> Tensor:
+    if mask is None or not knows_positions(values, mask):
+        return values
+    shape = (*mask.shape, *[1] * (values.ndim - 2))
+    return torch.where(mask.view(shape), values, torch.zeros_like(values))
+
+
+def _elements(x: Tensor, mask: Tensor | None) -> int | Tensor:
+    """How many elements the batch has, in valid positions."""
+    if mask is None or not knows_positions(x, mask):
+        return x.numel()
+    return (mask.sum() * x[0, 0].numel()).clamp_min(1)
+
+
+def _the_posteriors(encoder: object) -> GaussianBottleneck:
+    found = bottlenecks_in(encoder, GaussianBottleneck)
+    if len(found) == 1 and not found[0].bare:
+        return found[0]  # type: ignore[no-any-return]
+    if found:
+        got = "a bare one, as fresh_copy makes; set its bare=False" if len(found) == 1 else f"{len(found)}"
+        raise ValueError(f"encoder: expected exactly one GaussianBottleneck inside, got {got}")
+    if bottlenecks_in(encoder, VectorQuantizer):
+        raise TypeError(
+            "encoder: expected a GaussianBottleneck inside, got a VectorQuantizer, which has no posterior; use "
+            "VQVAERegularizer or Commitment, or MMDPrior to draw its codes towards a prior"
+        )
+    raise TypeError(
+        f"encoder: expected a module with a GaussianBottleneck inside, got {_checks.describe(encoder)} without; wrap "
+        "it once, encoder = GaussianBottleneck(encoder), and hand that to every term"
+    )

@@ -1,0 +1,60 @@
+"""Sparse codes."""
+
+from typing import Literal
+
+from typing_extensions import override
+
+from interpreg import _checks
+from interpreg._types import Network, Term
+from interpreg.batch import Batch
+from interpreg.functional.means import mean
+from interpreg.functional.sparsity import is_target, sparsity_kl
+from interpreg.regularizers.base import Regularizer
+from interpreg.regularizers.weights import Weight
+
+PENALTIES = ("l1", "kl")
+
+
+class Sparsity(Regularizer):
+    r"""Term ``sparsity``: a penalty on codes that are not sparse.
+
+    "l1" is :math:`\overline{|z|}`, the mean over the batch and over elements; "kl" is
+    :func:`interpreg.functional.sparsity_kl`, how far the mean activation of each unit over the batch is from a small
+    target, averaged over units (Ng 2011). Under DistributedDataParallel "kl" looks at each process's batch alone. With
+    a padding mask both are over valid positions.
+
+    Args:
+        encoder, decoder: the pair; the decoder is not called.
+        penalty: "l1" or "kl".
+        target: of "kl", the mean activation aimed at, in (0, 1).
+        weight: at least 0.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type, name or range.
+    """
+
+    name = "sparsity"
+    weight = Weight()
+
+    def __init__(
+        self,
+        encoder: Network,
+        decoder: Network,
+        *,
+        penalty: Literal["l1", "kl"] = "l1",
+        target: float = 0.05,
+        weight: float = 1.0,
+    ) -> None:
+        _checks.is_one_of("penalty", penalty, PENALTIES)
+        target = is_target(target)
+        super().__init__(encoder, decoder)
+        self.penalty, self.target = penalty, target
+        self.weight = weight
+
+    @override
+    def terms(self, batch: Batch) -> dict[str, Term]:
+        if self.penalty == "l1":
+            value = mean(batch.z.abs(), batch.mask)
+        else:
+            value = sparsity_kl(batch.z, self.target, batch.mask)
+        return {"sparsity": Term(value, self.weight)}
