@@ -44,10 +44,7 @@ def straight_aeai(
     cycle = torch.rand(count).argsort()
     partner = torch.empty(count, dtype=torch.long)
     partner[cycle] = cycle.roll(-1)
-    if grid is None:
-        points = [torch.rand(count)]
-    else:
-        points = [torch.full((count,), n / (grid - 1)) for n in range(grid)]
+    points = [torch.full((count,), n / (grid - 1)) for n in range(grid)] if grid else [torch.rand(count)]
     z = encoder(x)
     z_i, z_j = z, z[partner]
 

@@ -16,7 +16,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 from zoo import PAIRS, Zoo, batch_norm_pair, vector_pair
 
-from interpreg import AlphaSmoothness, Critic, CycleConsistency, Interpolator, fresh_copy
+from interpreg import AlphaSmoothness, Critic, CycleConsistency, Interpolator
 
 STRATEGIES = {
     "ACAI's": Interpolator(),
@@ -41,9 +41,7 @@ def straight_smoothness(decoder: nn.Module, z: Tensor, strategy: Interpolator) -
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize(
-    "name", [name for name in PAIRS if name != "batch norm"]
-)  # wrong in torch; see test_derivative
+@pytest.mark.parametrize("name", [name for name in PAIRS if name != "batch norm"])  # its oracle: test_derivative
 def test_it_is_the_mean_square_of_the_derivative_in_alpha(name: str, strategy: str) -> None:
     encoder, decoder, x = PAIRS[name]()
     encoder, decoder, x = encoder.double(), decoder.double(), x.double()
@@ -163,14 +161,12 @@ def test_finite_differences_where_nothing_else_goes_through() -> None:
         UserWarning, match="AlphaSmoothness uses method='finite', because 'forward' fails, .*'double-b"
     ):
         reg(x)
-    trained = [*decoder.parameters(), *encoder.parameters()]
     found = []
     for one in (reg, AlphaSmoothness(encoder, plain)):
         torch.manual_seed(2)
         of = [*one.decoder.parameters(), *encoder.parameters()]
         loss = one(x)["smoothness"]
         found.append(torch.autograd.grad(loss, of, allow_unused=True, materialize_grads=True))
-    assert len(trained) == len(found[0])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-4)
 
@@ -219,7 +215,7 @@ def test_evaluation_needs_no_gradients() -> None:
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 def test_a_decoder_that_is_compiled_by_itself(backend: str) -> None:
-    encoder, decoder, x = batch_norm_pair()
+    encoder, decoder, x = vector_pair()  # smooth, so that finite differences are as good as any
     twin = copy.deepcopy(decoder)
     found = []
     for network in (torch.compile(decoder, backend=backend), twin):
@@ -259,7 +255,7 @@ def test_bad_input(pair: Zoo) -> None:
         AlphaSmoothness(*pair_of)(pair.x[:1])
     assert not encoded
     with pytest.raises(
-        ValueError, match=r"method: expected one of 'auto', 'forward', 'double-backward', 'finite', got"
+        ValueError, match=r"method: expected one of 'auto', 'forward', 'double-backward', 'finite'"
     ):
         AlphaSmoothness(*pair_of, method="jvp")
     with pytest.raises(TypeError, match=r"interpolator: expected an Interpolator, got 'linear'"):
@@ -289,8 +285,7 @@ def gradients(pair: tuple[nn.Module, nn.Module], rank: int, method: str) -> list
 def networks() -> tuple[nn.Module, nn.Module]:
     torch.manual_seed(0)
     encoder, decoder, _ = vector_pair()
-    last = fresh_copy(encoder)[-1]
-    return nn.Sequential(encoder, last.__class__(4, 4)).double(), decoder.double()
+    return encoder.double(), decoder.double()
 
 
 def work(rank: int, world: int, folder: str, method: str) -> None:

@@ -1,0 +1,178 @@
+"""The losses of GAIA, as pure functions of how well its critic copies images; and how far distances are kept."""
+
+import torch
+from torch import Tensor
+
+from interpreg import _checks
+from interpreg.functional.means import knows_positions
+from interpreg.functional.mmd import full_precision
+from interpreg.functional.reconstruction import reconstruction_loss
+
+SLOPE = 20.0
+
+
+def gaia_simple_critic_loss(of_data: Tensor, of_reconstructions: Tensor, of_interpolants: Tensor) -> Tensor:
+    r"""What the critic of GAIA's simplified form minimises.
+
+    .. math:: R_x + R_g - \min(R_i, R_x)
+
+    It learns to copy the data, and to make the data of reconstructions; and not to copy interpolants, as long as it
+    copies those better than the data. The autoencoder minimises :math:`R_g + R_i`.
+
+    Args:
+        of_data: :math:`R_x = \overline{(x - d(x))^2}`, 0-dim, as the others.
+        of_reconstructions: :math:`R_g = \overline{(x - d(\hat x))^2}`, against the data.
+        of_interpolants: :math:`R_i = \overline{(x_i - d(x_i))^2}`.
+
+    Returns:
+        0-dim. Where the minimum is :math:`R_x`, that has the gradient.
+
+    Raises:
+        ValueError: an error that is not 0-dim.
+
+    Source: the author's rewrite of GAIA, timsainb/tensorflow2-generative-models.
+
+    >>> gaia_simple_critic_loss(torch.tensor(1.0), torch.tensor(3.0), torch.tensor(0.25))
+    tensor(3.7500)
+    """
+    _are_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    return of_data + of_reconstructions + missed(of_data, of_interpolants)
+
+
+def missed(of_data: Tensor, of_interpolants: Tensor) -> Tensor:
+    r"""The part of :func:`gaia_simple_critic_loss` about interpolants, :math:`-\min(R_i, R_x)`."""
+    return -torch.minimum(of_interpolants, of_data)
+
+
+def gaia_autoencoder_loss(
+    of_reconstructions: Tensor, of_interpolants: Tensor, extra: Tensor | float = 0.0
+) -> Tensor:
+    r"""What the autoencoder of GAIA's published form minimises.
+
+    .. math:: L_G = \mathrm{clip}(p_g R_i + (1 - p_g) R_g + e, -1, 1),
+              \qquad p_g = \sigma(20 (R_i - R_g))
+
+    The worse of the two errors weighs more. Gradients go through :math:`p_g` as well; there are none where the loss is
+    clipped.
+
+    Args:
+        of_reconstructions: :math:`R_g = \overline{|x - d(\hat x)|}`, against the data, with pixels in [0, 1]; 0-dim, as
+            the others.
+        of_interpolants: :math:`R_i = \overline{|x_i - d(x_i)|}`.
+        extra: e, what is added within the clip: published as 5e-5 times :func:`distance_loss`.
+
+    Returns:
+        0-dim, in [-1, 1].
+
+    Raises:
+        ValueError: an error that is not 0-dim.
+
+    Source: Sainburg, Thielk, Theilman, Migliori, Gentner 2018 (arXiv 1807.06650), as its code computes it.
+
+    >>> gaia_autoencoder_loss(torch.tensor(0.5), torch.tensor(0.5))
+    tensor(0.5000)
+    """
+    _are_scalars(of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    share = torch.sigmoid(SLOPE * (of_interpolants - of_reconstructions))
+    return (share * of_interpolants + (1 - share) * of_reconstructions + extra).clamp(-1, 1)
+
+
+def gaia_critic_loss(of_data: Tensor, of_reconstructions: Tensor, of_interpolants: Tensor) -> Tensor:
+    r"""What the critic of GAIA's published form minimises.
+
+    .. math:: L_D = \mathrm{clip}(R_x - p_f \tfrac{R_g + R_i}{2}, -1, 1),
+              \qquad p_f = \mathrm{clip}(\sigma(20 (\tfrac12 R_i - R_x)), 0, 0.9)
+
+    Gradients go through :math:`p_f` as well, where neither clip is in force.
+
+    Args, returns, errors and source: as :func:`gaia_autoencoder_loss`; of_data is
+    :math:`R_x = \overline{|x - d(x)|}`.
+
+    >>> gaia_critic_loss(torch.tensor(0.25), torch.tensor(0.5), torch.tensor(0.5))
+    tensor(0.)
+    """
+    _are_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    share = torch.sigmoid(SLOPE * (0.5 * of_interpolants - of_data)).clamp(0, 0.9)
+    return (of_data - share * (of_reconstructions + of_interpolants) / 2).clamp(-1, 1)
+
+
+def gaia_balance(of_data: Tensor, of_reconstructions: Tensor, of_interpolants: Tensor) -> tuple[Tensor, Tensor]:
+    r"""The shares of the learning rate of the autoencoder and of the critic in GAIA's published form.
+
+    .. math:: 1 - s \quad \text{and} \quad s = \sigma(20 (R_x - \tfrac{R_g + R_i}{2}))
+
+    The critic learns fast where it copies generated images as well as it copies the data.
+
+    Args and errors: as :func:`gaia_critic_loss`.
+
+    >>> gaia_balance(torch.tensor(0.5), torch.tensor(0.5), torch.tensor(0.5))
+    (tensor(0.5000), tensor(0.5000))
+    """
+    _are_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    of_generated = (of_reconstructions + of_interpolants) / 2
+    share = torch.sigmoid(SLOPE * (of_data - of_generated))
+    return torch.sigmoid(SLOPE * (of_generated - of_data)), share
+
+
+def copying_error(image: Tensor, copy: Tensor, loss: str, mask: Tensor | None = None) -> Tensor:
+    """How far a copy is from an image, "mse", or "l1" of pixels in [0, 1] where they are in [-1, 1]; 0-dim."""
+    error = reconstruction_loss(copy, image, loss, mask)
+    return error / 2 if loss == "l1" else error
+
+
+def distance_loss(x: Tensor, z: Tensor, mask: Tensor | None = None) -> Tensor:
+    r"""How far the distances of codes are from the distances of what they encode, each up to scale.
+
+    .. math:: \frac{1}{B^2} \sum_{ij} (\ln(1 + \delta^x_{ij}) - \ln(1 + \delta^z_{ij}))^2, \qquad
+              \delta_{ij} = d_{ij} \Big/ \frac{1}{B^2} \sum_{kl} d_{kl}
+
+    with :math:`d_{ij}` the mean square of the differences of two samples' elements.
+
+    Args:
+        x: samples ``[B, ...]``.
+        z: their codes ``[B, ...]``.
+        mask: boolean ``[B, T]``; of what is ``[B, T, ...]`` two samples' positions that are valid in both count.
+
+    Returns:
+        0-dim, in fp32 at least; 0 where codes keep distances exactly, up to one scale.
+
+    Raises:
+        TypeError, ValueError: not tensors of one batch.
+
+    Source: GAIA's published code (Sainburg et al. 2018).
+
+    >>> z = torch.randn(6, 3)
+    >>> distance_loss(2 * z, z).isclose(torch.tensor(0.0))
+    tensor(True)
+    """
+    _checks.is_tensor("x", x)
+    _checks.is_tensor("z", z)
+    _checks.has_batch("z", z, len(x))
+    with full_precision(z):
+        of_x, of_z = _relative_distances(x, mask), _relative_distances(z, mask)
+        return (torch.log1p(of_x) - torch.log1p(of_z)).square().mean()
+
+
+def _relative_distances(values: Tensor, mask: Tensor | None) -> Tensor:
+    """The mean squared differences of all pairs, ``[B, B]``, over their mean."""
+    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    if mask is None or not knows_positions(values, mask):
+        rows = values.reshape(len(values), 1, -1)
+        valid = rows.new_ones(len(rows), 1)
+    else:
+        rows, valid = values.flatten(2), mask.to(values.dtype)
+        rows = torch.where(mask[..., None], rows, torch.zeros_like(rows))
+    centre = rows.detach().sum((0, 1)) / valid.sum().clamp_min(1)  # close pairs far from 0 keep their digits
+    rows = (rows - centre) * valid[..., None]
+    squares = rows.square().sum(-1)  # [B, T]
+    flat = rows.flatten(1)
+    sums = squares @ valid.T + valid @ squares.T - 2 * flat @ flat.T
+    off = 1 - torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
+    distances = (sums * off).clamp_min(0) / (valid @ valid.T * rows.shape[-1]).clamp_min(1)
+    return distances / distances.mean().clamp_min(torch.finfo(rows.dtype).tiny)
+
+
+def _are_scalars(**errors: Tensor) -> None:
+    for name, error in errors.items():
+        if not isinstance(error, Tensor) or error.ndim != 0:
+            raise ValueError(f"{name}: expected a 0-dim tensor, got {_checks.describe(error)}")

@@ -1,0 +1,78 @@
+"""Adversarial autoencoders."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import Unpack
+
+from interpreg._types import Network
+from interpreg.functional.reconstruction import ReconstructionLoss
+from interpreg.recipes.common import part, reconstructed
+from interpreg.regularizers import LatentCritic, Sum
+from interpreg.regularizers.adversary import Options
+
+
+class AAERegularizer(Sum):
+    r"""Adversarial autoencoder (Makhzani, Shlens, Jaitly, Goodfellow, Frey 2016; arXiv 1511.05644, section 2).
+
+    .. math::
+        L_{f,g} &= \overline{(x - \hat x)^2} + \lambda \, \overline{-\ln \sigma(d(z))} \\
+        L_d &= \overline{-\ln \sigma(d(h))} + \overline{-\ln (1 - \sigma(d(z)))}, \qquad h \sim p
+
+    with a critic of codes d that gives logits, and means over the batch and over elements. It equals the baseline
+    published with ACAI: lambda is 1, the critic a network of two hidden layers of 100 units on the flattened code, all
+    players step at once. (The paper takes its reconstruction, critic and encoder steps one after the other.)
+
+    Losses: ``reconstruction``, ``latent`` (the autoencoder's), ``critic/latent``, ``critic/prior`` (the critic's). A
+    sum of :class:`Reconstruction` and :class:`LatentCritic`, whose docstrings say the rest. Calls of the networks a
+    batch: encoder 1, decoder 1, critic 2.
+
+    Args:
+        encoder, decoder: the pair; any modules or callables.
+        network, code_shape, example: the critic network, or what one is made of; see :class:`LatentCritic`.
+        prior: "normal" (published), "ball", "sphere", a prior from :mod:`interpreg.priors`, a ``torch.distributions``
+            object, or a callable of the number of samples.
+        reconstruction: "mse", "l1", "bernoulli", a callable ``loss(x_hat, x)``, or None where the loop has its own.
+        weight: lambda, of the autoencoder's adversarial term; at least 0.
+        loss: "bce" or "hinge".
+        generator: draws the prior's samples; torch's default generator when not given.
+        options: see :class:`Adversary`.
+
+    Raises:
+        TypeError, ValueError: as for :class:`LatentCritic`.
+
+    >>> reg = AAERegularizer(nn.Linear(8, 2), nn.Linear(2, 8), code_shape=(2,))
+    >>> list(reg(torch.randn(4, 8)))
+    ['reconstruction', 'latent', 'critic/latent', 'critic/prior']
+    """
+
+    name = "aae"
+
+    def __init__(
+        self,
+        encoder: Network,
+        decoder: Network,
+        *,
+        network: nn.Module | None = None,
+        code_shape: Sequence[int | None] | None = None,
+        example: Tensor | None = None,
+        prior: object = "normal",
+        reconstruction: str | ReconstructionLoss | None = "mse",
+        weight: float = 1.0,
+        loss: Literal["bce", "hinge"] = "bce",
+        generator: torch.Generator | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        parts = reconstructed(encoder, decoder, reconstruction)
+        game = LatentCritic(
+            encoder, decoder, network, code_shape=code_shape, example=example, prior=prior, loss=loss, weight=weight,
+            generator=generator, **options,
+        )  # fmt: skip
+        super().__init__([*parts, game])
+
+    @property
+    def critic(self) -> LatentCritic:
+        """The game; its ``network`` is what this regularizer trains."""
+        return part(self, "latent_critic", LatentCritic)

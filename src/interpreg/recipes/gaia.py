@@ -1,0 +1,111 @@
+"""Generative adversarial interpolative autoencoding."""
+
+from typing import Literal
+
+import torch
+from torch import nn
+from typing_extensions import Unpack
+
+from interpreg import _checks
+from interpreg._types import Network
+from interpreg.functional.reconstruction import ReconstructionLoss
+from interpreg.interpolator import Interpolator
+from interpreg.recipes.common import PRESETS, Preset, part, reconstructed
+from interpreg.regularizers import AutoencodingCritic, Sum
+from interpreg.regularizers.adversary import Options
+
+
+class GAIARegularizer(Sum):
+    r"""Generative adversarial interpolative autoencoding (Sainburg, Thielk, Theilman, Migliori, Gentner 2018).
+
+    The critic d is an autoencoder that copies the data and fails to copy interpolants :math:`x_i`; the autoencoder's
+    reconstructions and interpolants are to be copied well. With R the mean over the batch and over elements,
+
+    .. math::
+        R_x = |x - d(x)|, \quad R_g = |x - d(g(f(x)))|, \quad R_i = |x_i - d(x_i)|
+
+    ``form="simple"``, the default, is the author's rewrite, which he says "no longer requires any hyperparameters":
+    with squares instead of absolute values,
+
+    .. math::
+        L_{f,g} = R_g + R_i, \qquad L_d = R_x + R_g - \min(R_i, R_x)
+
+    and interpolants of convex combinations of the whole batch, whose weights are :math:`\chi^2_{1/B}` draws over their
+    sum. (The pixels' range does not matter: all losses grow alike.)
+
+    ``form="published"`` is the code of the paper, with errors of pixels in [0, 1]:
+
+    .. math::
+        L_{f,g} &= \mathrm{clip}(p_g R_i + (1 - p_g) R_g + w L_\mathrm{dist}, -1, 1),
+        \quad p_g = \sigma(20 (R_i - R_g)) \\
+        L_d &= \mathrm{clip}(R_x - p_f \tfrac{R_g + R_i}{2}, -1, 1),
+        \quad p_f = \mathrm{clip}(\sigma(20 (\tfrac12 R_i - R_x)), 0, 0.9)
+
+    and pairs of codes mixed with coefficients from :math:`\mathcal N(0.5, 0.25^2)`, which may go beyond the ends. The
+    players' learning rates are lr times the shares in ``reg.critic.balance``; that is the loop's to do, because a
+    weight would not be felt by Adam.
+
+    Losses of the simple form: ``reconstructed``, ``interpolation``, ``critic/real``, ``critic/reconstructed``,
+    ``critic/interpolation``; of the published one: ``adversarial``, ``critic/adversarial``. Calls of the networks a
+    batch: encoder 1, decoder 1, critic 2.
+
+    ``preset="paper"`` is the published form with w = 5e-5 (else w is 0). What then still differs from the published
+    runs: the networks (the critic is by default like the autoencoder; theirs was half as wide and kept a spatial code),
+    L_dist is of the whole code (theirs of its content half), and the learning rates unless the loop sets them.
+
+    Args:
+        encoder, decoder: the pair; any modules or callables.
+        critic: the critic network, images to images; when not given, fresh copies of the encoder and the decoder in a
+            row.
+        form: "simple" or "published"; when not given, as the preset says.
+        reconstruction: None, as there is no direct reconstruction loss in GAIA; or "mse", "l1", "bernoulli", a callable
+            ``loss(x_hat, x)``, to add one, called ``reconstruction``.
+        weight: of the autoencoder's adversarial terms; at least 0.
+        distance_weight: w, of the published form; at least 0. When not given, as the preset says.
+        interpolator: how codes are mixed; when not given, the form's way.
+        preset: None or "paper".
+        generator: where coefficients come from; torch's default generator when not given.
+        options: see :class:`Adversary`.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type, name or range; ``form="simple"`` beside the preset; a
+            batch of one.
+
+    >>> reg = GAIARegularizer(nn.Linear(8, 2), nn.Linear(2, 8))
+    >>> list(reg(torch.randn(4, 8)))
+    ['reconstructed', 'interpolation', 'critic/real', 'critic/reconstructed', 'critic/interpolation']
+    """
+
+    name = "gaia"
+
+    def __init__(
+        self,
+        encoder: Network,
+        decoder: Network,
+        *,
+        critic: nn.Module | None = None,
+        form: Literal["simple", "published"] | None = None,
+        reconstruction: str | ReconstructionLoss | None = None,
+        weight: float = 1.0,
+        distance_weight: float | None = None,
+        interpolator: Interpolator | None = None,
+        preset: Preset = None,
+        generator: torch.Generator | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        _checks.is_one_of("preset", preset, PRESETS)
+        if preset == "paper" and form == "simple":
+            raise ValueError("form: expected None or 'published' beside preset='paper', got 'simple'")
+        if distance_weight is None:
+            distance_weight = 5e-5 if preset == "paper" else 0.0
+        parts = reconstructed(encoder, decoder, reconstruction)
+        game = AutoencodingCritic(
+            encoder, decoder, critic, form=form or ("published" if preset == "paper" else "simple"),
+            interpolator=interpolator, weight=weight, distance_weight=distance_weight, generator=generator, **options,
+        )  # fmt: skip
+        super().__init__([*parts, game])
+
+    @property
+    def critic(self) -> AutoencodingCritic:
+        """The game; its ``network`` is what this regularizer trains."""
+        return part(self, "critic", AutoencodingCritic)

@@ -1,0 +1,79 @@
+"""How GAIA mixes codes: pairs across the halves of a batch, or all of a batch at once."""
+
+import torch
+from torch import Tensor
+
+from interpreg._types import Mix
+from interpreg.draws import wide
+from interpreg.functional.mixing import mix
+from interpreg.functional.mmd import full_precision
+
+
+class Halves:
+    r"""Pairs across the halves of a batch, with coefficients from :math:`\mathcal N(0.5, 0.25^2)`.
+
+    Sample i of the first half is mixed with sample i of the second, and, a second time, the second half with the
+    reversed first. One coefficient in 22 is outside [0, 1]: the mix is then beyond one of its ends. The last sample of
+    an odd batch is mixed with nobody, so there is one mixed code less.
+    """
+
+    def __init__(self, generator: torch.Generator | None = None) -> None:
+        self.generator = generator
+
+    def sample_masked(self, z: Tensor, mask: Tensor | None) -> tuple[Mix, Tensor | None]:
+        """The mixed codes of the first pairing and of the second."""
+        half = len(z) // 2
+        beta = 0.5 + 0.25 * _normal((2 * half,), z, self.generator)
+        alpha = torch.cat([beta[:half], 1 - beta[half:]])  # of the own code: drawn for the first half's throughout
+        alpha = alpha.view(-1, *[1] * (z.ndim - 1))
+        z, z_partner = z[: 2 * half], _across(z, half)
+        if mask is not None:
+            mask = mask[: 2 * half] | _across(mask, half)
+        return Mix(mix(z, z_partner, alpha), alpha, z_partner), mask
+
+
+class Whole:
+    r"""As many convex combinations of a whole batch as it has samples, with few large weights.
+
+    The weights are :math:`\chi^2_{1/B}` draws over their sum, which is the Dirichlet distribution with all parameters
+    :math:`1/(2B)`. Draws so close to 0 that no float holds them are made and compared by their logarithms: Gamma(a) is
+    distributed as Gamma(a + 1) times :math:`U^{1/a}`. The coefficient is 1 - the largest weight.
+    """
+
+    def __init__(self, generator: torch.Generator | None = None) -> None:
+        self.generator = generator
+
+    def sample_masked(self, z: Tensor, mask: Tensor | None) -> tuple[Mix, Tensor | None]:
+        """The combinations; valid wherever a code of the batch is."""
+        count = len(z)
+        with full_precision(z):
+            weights = self.weights(count, z)
+            z_mix = (weights @ z.reshape(count, -1).to(weights.dtype)).reshape(z.shape).to(z.dtype)
+        alpha = (1 - weights.amax(1)).view(-1, *[1] * (z.ndim - 1))
+        partner = z[weights.argmax(1)]
+        return Mix(z_mix, alpha, partner), None if mask is None else mask.any(0, keepdim=True).expand_as(mask)
+
+    def weights(self, count: int, z: Tensor) -> Tensor:
+        """``[count, count]``, each row non-negative and of sum 1."""
+        shape = 1 / (2 * count)
+        ones = torch.ones(count, count, dtype=wide(z), device=z.device)
+        log_gamma = torch._standard_gamma((1 + shape) * ones, generator=self.generator).log()
+        uniform = _uniform((count, count), z, self.generator)
+        return torch.softmax(log_gamma + torch.log1p(-uniform) / shape, dim=1)
+
+
+def _across(values: Tensor, half: int) -> Tensor:
+    """Each row's partner in the other half: the second half as it is, the first reversed."""
+    return torch.cat([values[half : 2 * half], values[:half].flip(0)])
+
+
+def _normal(shape: tuple[int, ...], z: Tensor, generator: torch.Generator | None) -> Tensor:
+    if generator is None:
+        return torch.randn(shape, dtype=wide(z), device=z.device)
+    return torch.randn(shape, dtype=wide(z), device=z.device, generator=generator)
+
+
+def _uniform(shape: tuple[int, ...], z: Tensor, generator: torch.Generator | None) -> Tensor:
+    if generator is None:
+        return torch.rand(shape, dtype=wide(z), device=z.device)
+    return torch.rand(shape, dtype=wide(z), device=z.device, generator=generator)
