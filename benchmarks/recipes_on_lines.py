@@ -27,6 +27,7 @@ from interpreg import (
     GAIARegularizer,
     GaussianBottleneck,
     Interpolator,
+    KLPrior,
     LRAERegularizer,
     MIAERegularizer,
     MIDRAERegularizer,
@@ -42,7 +43,6 @@ from interpreg.datasets import lines
 from interpreg.demo import networks
 from interpreg.demo.training import Run, Settings, train
 from interpreg.metrics import line_scores
-from interpreg.regularizers.kl_prior import KLPrior
 
 SIZE, PAIRS, STEPS = 16, 256, 16
 RESULTS = Path(__file__).parent / "results" / "recipes-lines.csv"
@@ -89,7 +89,7 @@ METHODS: dict[str, Make] = {
     "LR-AE": plainly(LRAERegularizer, mmd_weight=0.1),
     "MIDR-AE": plainly(MIDRAERegularizer, weights=(0.1, 0.5, 0.1, 0.05)),
     "AEAI": plainly(AEAIRegularizer),
-    "AMR": plainly(AMRRegularizer, preset=None),
+    "AMR": plainly(AMRRegularizer),
     "AMR Bernoulli": plainly(AMRRegularizer, kind="bernoulli"),
     "AMR 3-way": plainly(AMRRegularizer, ways=3),
     "GAIA": plainly(GAIARegularizer),

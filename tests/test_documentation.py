@@ -32,7 +32,7 @@ def test_readme(block: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_readme_claims_are_executable() -> None:
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
 
 
 @pytest.mark.parametrize("page", ["quickstart", "extending", "recipes"])
@@ -83,6 +83,13 @@ def test_codes_towards_a_prior() -> None:
 def test_text() -> None:
     results = example("text").main(steps=150)
     assert all(found["words right"] > 0.5 for found in results.values())  # 1 of 26 by chance
+
+
+def test_signals() -> None:
+    results = example("signals").main(steps=120)
+    plain, aeai = results["plain"], results["AEAI"]
+    assert plain["reconstruction error"] < 0.1
+    assert aeai["distance"] < plain["distance"]
 
 
 def test_tabular() -> None:

@@ -24,8 +24,8 @@ class GAIARegularizer(Sum):
     .. math::
         R_x = |x - d(x)|, \quad R_g = |x - d(g(f(x)))|, \quad R_i = |x_i - d(x_i)|
 
-    ``form="simple"``, the default, is the author's rewrite, which he says "no longer requires any hyperparameters":
-    with squares instead of absolute values,
+    ``form="simple"``, the default, is the author's own rewrite, which has no hyperparameters to balance: with squares
+    instead of absolute values,
 
     .. math::
         L_{f,g} = R_g + R_i, \qquad L_d = R_x + R_g - \min(R_i, R_x)
