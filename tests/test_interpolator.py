@@ -209,3 +209,126 @@ def test_mixing_is_differentiable_to_both_codes() -> None:
 
     for kind in KINDS:
         assert (gradients(kind) != 0).any()
+
+
+@pytest.mark.parametrize("kind", ["linear", "spherical"])
+@pytest.mark.parametrize("shape", SHAPES[1:])
+def test_a_grid_is_every_point_of_every_pair(kind: str, shape: tuple[int, ...]) -> None:
+    z = torch.randn(shape)
+    strategy = Interpolator(kind=kind, alpha_range=(0.2, 0.8), pairing="permutation", grid=4)
+    mask = torch.rand(shape[:2]) > 0.3
+    (z_mix, alpha, z_partner), either = strategy.sample_masked(z, mask)
+    assert z_mix.shape == z_partner.shape == (24, *shape[1:])
+    partner = z_partner[:6]
+    who = [int((z == row).flatten(1).all(1).nonzero()) for row in partner]
+    for n, point in enumerate((0.2, 0.4, 0.6, 0.8)):
+        rows = slice(6 * n, 6 * n + 6)
+        torch.testing.assert_close(z_mix[rows], strategy.mix(z, partner, point))
+        torch.testing.assert_close(alpha[rows], torch.full((6, *[1] * (z.ndim - 1)), point))
+        assert torch.equal(z_partner[rows], partner)
+        assert torch.equal(either[rows], mask | mask[who])
+
+
+def test_a_grids_ends_are_the_pair_itself() -> None:
+    z = torch.randn(6, 5)
+    z_mix, _, z_partner = Interpolator(alpha_range=(0.0, 1.0), grid=2).sample(z)
+    torch.testing.assert_close(z_mix, torch.cat([z_partner[:6], z]))
+
+
+@pytest.mark.parametrize("kind", ["multidimensional", "bernoulli", "convex"])
+def test_a_grid_is_for_kinds_with_one_coefficient(kind: str) -> None:
+    with pytest.raises(ValueError, match=rf"grid: expected None for kind='{kind}', whose coefficients are random"):
+        Interpolator(kind=kind, grid=3)
+    with pytest.raises(ValueError, match=r"grid: expected an int of at least 2, got 1"):
+        Interpolator(grid=1)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", ["linear", "spherical"])
+def test_a_shared_coefficient_is_one_for_the_batch(kind: str, shape: tuple[int, ...]) -> None:
+    strategy = Interpolator(kind=kind, shared=True, alpha_range=(0.0, 1.0))
+    draws = torch.stack([strategy.sample(torch.randn(shape)).alpha.flatten() for _ in range(2)])
+    assert draws.shape == (2, 6)
+    assert (draws == draws[:, :1]).all()
+    assert draws[0, 0] != draws[1, 0]
+
+
+def test_a_shared_probability_is_one_for_the_batch_and_bits_are_not() -> None:
+    """Rates of the batch spread as U(0, 1) does; with a probability each sample they would all be near 1/2."""
+    z = torch.randn(64, 8, 2, 2)
+    strategy = Interpolator(kind="bernoulli", alpha_range=(0.0, 1.0), shared=True)
+    drawn = [strategy.sample(z).alpha for _ in range(400)]
+    assert all(alpha.shape == (64, 8, 1, 1) for alpha in drawn)
+    rates = torch.stack([alpha.mean() for alpha in drawn])
+    assert rates.std().item() == pytest.approx(12**-0.5, abs=0.03)
+    assert any(len(alpha.flatten(1).unique(dim=0)) > 2 for alpha in drawn)
+    alone = Interpolator(kind="bernoulli", alpha_range=(0.0, 1.0))
+    assert torch.stack([alone.sample(z).alpha.mean() for _ in range(100)]).std() < 0.06
+
+
+def test_a_coefficient_for_each_channel() -> None:
+    z = torch.randn(6, 3, 4, 4)
+    z_mix, alpha, z_partner = Interpolator(kind="multidimensional", grain="channel").sample(z)
+    assert alpha.shape == (6, 3, 1, 1)
+    assert len(alpha.unique()) == 18
+    assert alpha.max() <= 0.5
+    torch.testing.assert_close(z_mix, alpha * z + (1 - alpha) * z_partner)
+
+
+@pytest.mark.parametrize("grain", ["channel", "element"])
+def test_bernoulli_of_three_takes_each_grain_from_any_of_them_alike(grain: str) -> None:
+    """Codes that say whose they are: every grain is one's own or one of two partners', a third each."""
+    count = 3000
+    z = torch.arange(float(count)).view(-1, 1, 1, 1).expand(count, 4, 2, 2).contiguous()
+    z_mix, alpha, _ = Interpolator(kind="bernoulli", ways=3, grain=grain).sample(z)
+    assert alpha.shape == ((count, 4, 1, 1) if grain == "channel" else z.shape)
+    assert torch.equal(z_mix == z, alpha.expand_as(z).bool())
+    assert alpha.mean().item() == pytest.approx(1 / 3, abs=0.02)
+    if grain == "channel":
+        assert torch.equal(z_mix, z_mix[..., :1, :1].expand_as(z))
+    foreign = [row[row != own].unique() for row, own in zip(z_mix.flatten(1), z[:, 0, 0, 0], strict=True)]
+    assert max(len(values) for values in foreign) == 2
+    both = [row for row, values in zip(z_mix.flatten(1), foreign, strict=True) if len(values) == 2]
+    assert len(both) > count / 3  # of four channels, two partners show in 16/27 - 1/81
+
+
+def test_bernoulli_of_three_uses_both_partners_equally() -> None:
+    count = 3000
+    z = torch.arange(float(count)).view(-1, 1).expand(count, 30).contiguous()
+    strategy = Interpolator(kind="bernoulli", ways=3, grain="element")
+    torch.manual_seed(4)
+    z_mix = strategy.mix(z)
+    torch.manual_seed(4)
+    ((first, _), (second, _)) = strategy._partners(z, None, 2)
+    for origin in (first, second):
+        assert (z_mix == origin).float().mean().item() == pytest.approx(1 / 3, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["linear", "spherical"])
+@pytest.mark.parametrize("grid", [None, 3])
+@pytest.mark.parametrize("shape", SHAPES[1:])
+def test_the_direction_is_the_derivative_of_the_mix(kind: str, grid: int | None, shape: tuple[int, ...]) -> None:
+    """Against torch's own forward mode."""
+    z = torch.randn(shape, dtype=torch.float64)
+    strategy = Interpolator(kind=kind, grid=grid, pairing="permutation")
+    mixed = strategy.sample(z)
+    own = z if grid is None else torch.cat([z] * grid)
+
+    def along(alpha: Tensor) -> Tensor:
+        return strategy.mix(own, mixed.z_partner, alpha)
+
+    z_mix, derivative = torch.func.jvp(along, (mixed.alpha,), (torch.ones_like(mixed.alpha),))
+    torch.testing.assert_close(mixed.z_mix, z_mix)
+    torch.testing.assert_close(strategy.direction(z, mixed), derivative)
+
+
+def test_the_direction_of_many_coefficients_and_of_none() -> None:
+    z = torch.randn(6, 3, 4)
+    for kind in ("multidimensional", "convex"):
+        mixed = Interpolator(kind=kind).sample(z)
+        torch.testing.assert_close(Interpolator(kind=kind).direction(z, mixed), z - mixed.z_partner)
+    strategy = Interpolator(kind="bernoulli")
+    with pytest.raises(
+        ValueError, match=r"interpolator: expected one with a path from code to code, got kind='ber"
+    ):
+        strategy.direction(z, strategy.sample(z))

@@ -18,6 +18,9 @@ from zoo import PAIRS, Zoo, batch_norm_pair, vector_pair
 
 from interpreg import AlphaSmoothness, Critic, CycleConsistency, Interpolator
 
+# torch's own, when it first looks for a rule of forward mode
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+
 STRATEGIES = {
     "ACAI's": Interpolator(),
     "grid": Interpolator(grid=3, alpha_range=(0.0, 1.0), pairing="permutation"),
@@ -86,6 +89,7 @@ def test_others_share_its_interpolants(order: str) -> None:
 
 def test_the_trial_leaves_no_trace() -> None:
     encoder, decoder, x = batch_norm_pair()
+    decoder.insert(0, nn.Dropout(0.2))
     twins = copy.deepcopy((encoder, decoder))
     found = []
     for pair, method in (((encoder, decoder), "auto"), (twins, "forward")):
@@ -132,7 +136,7 @@ def test_auto_falls_back_and_says_so_once(name: str) -> None:
     torch.manual_seed(2)
     with pytest.warns(UserWarning, match=f"AlphaSmoothness uses method='{method}', because {why}") as seen:
         found = reg(x)["smoothness"]
-    assert len(seen) == 1
+    assert len([each for each in seen if each.category is UserWarning]) == 1
     torch.manual_seed(2)
     torch.testing.assert_close(reg(x)["smoothness"], found)  # a warning would be an error
     torch.manual_seed(2)
@@ -309,7 +313,10 @@ def test_wrapped_networks_go_on_step_after_step(method: str) -> None:
     """Parameters without a gradient would make the second step fail."""
     expected = gradients(networks(), 0, method)
     encoder, decoder = networks()
-    found = gradients((DistributedDataParallel(encoder), DistributedDataParallel(decoder)), 0, method)
+    wrapped = DistributedDataParallel(decoder)
+    decoded = calls(wrapped)
+    found = gradients((DistributedDataParallel(encoder), wrapped), 0, method)
+    assert len(decoded) == (6 if method == "finite" else 2)  # and not for the trial
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
 
 

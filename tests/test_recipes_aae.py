@@ -1,0 +1,75 @@
+"""The adversarial autoencoder against its equations, written out step by step in plain torch."""
+
+import pytest
+import torch
+from test_recipes import calls
+from test_recipes_midrae import is_step_for_step
+from torch import Tensor, nn
+from zoo import Zoo, convolutional_pair, recurrent_pair, scalar_code_pair, vector_pair
+
+from interpreg import AAERegularizer, LatentCritic, Reconstruction
+
+
+def straight_aae(pair: Zoo, critic: nn.Module, loss: str, weight: float) -> dict[str, Tensor]:
+    """Reconstruction, the encoder's non-saturating loss, and the critic's two."""
+    x = pair.x
+    z = pair.encoder(x)
+    x_hat = pair.decoder(z)
+    h = torch.randn(len(z), z[0].numel()).view(z.shape)
+    of_code, of_sample = critic(z.detach()).squeeze(1), critic(h).squeeze(1)
+    fooled = critic(z).squeeze(1)
+    if loss == "bce":
+        one, zero = torch.ones(len(x)), torch.zeros(len(x))
+        bce = nn.functional.binary_cross_entropy_with_logits
+        values = (bce(fooled, one), bce(of_code, zero), bce(of_sample, one))
+    else:
+        values = (-fooled.mean(), (1 + of_code).clamp(min=0).mean(), (1 - of_sample).clamp(min=0).mean())
+    return {
+        "reconstruction": (x - x_hat).square().mean(),
+        "latent": weight * values[0],
+        "critic/latent": values[1],
+        "critic/prior": values[2],
+    }
+
+
+@pytest.mark.parametrize("make_pair", [vector_pair, convolutional_pair, recurrent_pair, scalar_code_pair])
+@pytest.mark.parametrize(("loss", "weight"), [("bce", 1.0), ("hinge", 0.3)])
+@pytest.mark.parametrize("batch_size", [6, 1])
+def test_aae_is_its_equations_step_for_step(make_pair, loss: str, weight: float, batch_size: int) -> None:
+    pair = make_pair(batch_size)
+    reg = AAERegularizer(pair.encoder, pair.decoder, code_shape=pair.encoder.code_shape, loss=loss, weight=weight)
+    is_step_for_step(pair, reg, lambda *nets: straight_aae(*nets, loss, weight))
+
+
+def test_aae_has_the_published_defaults(pair: Zoo) -> None:
+    reg = AAERegularizer(pair.encoder, pair.decoder, code_shape=(4,))
+    assert [type(part) for part in reg.regularizers()] == [Reconstruction, LatentCritic]
+    assert (reg.critic.weight, reg.critic.critic_weight, reg.critic.loss) == (1.0, 1.0, "bce")
+
+
+def test_aae_calls_each_network_as_often_as_the_floor_says(pair: Zoo) -> None:
+    reg = AAERegularizer(pair.encoder, pair.decoder, code_shape=(4,))
+    made = [calls(module) for module in (pair.encoder, pair.decoder, reg.critic.network)]
+    reg(pair.x)
+    assert [len(each) for each in made] == [1, 1, 2]
+
+
+def test_reconstruction_may_be_left_to_the_loop_and_a_network_be_given(pair: Zoo) -> None:
+    network = nn.Linear(4, 1)
+    reg = AAERegularizer(pair.encoder, pair.decoder, network=network, reconstruction=None)
+    assert list(reg(pair.x)) == ["latent", "critic/latent", "critic/prior"]
+    assert reg.critic.network is network
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"reconstruction": "mae"}, r"reconstruction loss: expected one of"),
+        ({"loss": "wasserstein"}, r"loss: expected one of 'bce', 'hinge', got 'wasserstein'"),
+        ({"network": nn.Linear(4, 1), "example": torch.ones(1)}, r"network: expected None beside code_shape"),
+        ({"weight": float("inf")}, r"weight: expected a finite number"),
+    ],
+)
+def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        AAERegularizer(pair.encoder, pair.decoder, **arguments)
