@@ -150,7 +150,10 @@ def scores(run: Run) -> dict[str, float]:
 def record(row: dict[str, object], path: Path) -> None:
     """Add a row, in place of an earlier one of the same method, seed and number of steps."""
     key = ("method", "seed", "steps")
-    rows = list(csv.DictReader(path.open())) if path.exists() else []
+    rows = []
+    if path.exists():
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
     rows = [old for old in rows if [old[k] for k in key] != [str(row[k]) for k in key]]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:

@@ -82,3 +82,26 @@ def test_the_roofline_counts_symmetric_blocks_once(script) -> None:
     assert roofline.ideal(10, 3, (1.0,), at) == 2 * 3 * (50 + 50 + 100 + 100 + 100)
     at = roofline.Rates(flops=float("inf"), exponentials=1.0)
     assert roofline.ideal(10, 3, (2.0, 5.0, 10.0, 20.0, 40.0, 80.0), at) == 3 * 200
+
+
+def test_recipes_are_trained_scored_and_reported(script, tmp_path: Path) -> None:
+    results, out, table = tmp_path / "rows.csv", tmp_path / "runs", tmp_path / "table.md"
+    arguments = ["--out", str(out), "--results", str(results), "--steps", "3", "--threads", "1"]
+    train = script("recipes_on_lines")
+    train(["plain", "VAE", *arguments])
+    train(["plain", *arguments])  # again: from its checkpoint, and the row takes the place of the old one
+    with results.open(newline="") as file:
+        found = {row["method"]: row for row in csv.DictReader(file)}
+    assert set(found) == {"plain", "VAE"}
+    assert all(0 < float(row["mean_distance_x1000"]) < 1000 for row in found.values())
+    report = ["--results", str(results), "--checkpoints", str(out), "--steps", "3", "--table", str(table)]
+    script("recipes_report")([*report, "--pictures", str(tmp_path)])
+    (line,) = [line for line in table.read_text().splitlines() if line.startswith("| VAE ")]
+    assert float(line.split("|")[3]) == pytest.approx(float(found["VAE"]["reconstruction"]), abs=1e-4)
+    assert (tmp_path / "recipes-priors-16.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_unknown_recipe_is_named(script, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        script("recipes_on_lines")(["ACIA"])
+    assert "methods: expected some of plain, ACAI" in capsys.readouterr().err

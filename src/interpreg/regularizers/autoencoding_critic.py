@@ -12,7 +12,7 @@ from interpreg.batch import Batch, Source, call
 from interpreg.functional import gaia
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.adversary import Adversary, Options
-from interpreg.regularizers.critic import _strategy
+from interpreg.regularizers.base import is_interpolator
 from interpreg.regularizers.fresh_copy import fresh_copy
 from interpreg.regularizers.gaia_mixes import Halves, Whole
 from interpreg.regularizers.weights import Weight
@@ -114,7 +114,7 @@ class AutoencodingCritic(Adversary):
             encoder, decoder, Copier(encoder, decoder) if network is None else network, weight=weight, **options
         )
         self.form, self.distance_weight = form, distance_weight
-        self.interpolator = _strategy(interpolator)
+        self.interpolator = is_interpolator(interpolator)
         self.source: Source = self.interpolator or (Whole if form == "simple" else Halves)(generator)
         self.errors: Errors | None = None
         self.balance: Balance | None = None

@@ -244,6 +244,13 @@ class Sum(Regularizer):
             yield part
 
 
+def is_interpolator(interpolator: object) -> Interpolator | None:
+    """The interpolator, or none; ``TypeError`` for anything else."""
+    if interpolator is not None and not isinstance(interpolator, Interpolator):
+        raise TypeError(f"interpolator: expected an Interpolator, got {_checks.describe(interpolator)}")
+    return interpolator
+
+
 def _resume(module: nn.Module, _: object) -> None:
     """Go on within the round where the state was saved; the one look at the host is at loading."""
     assert isinstance(module, Sum)

@@ -13,6 +13,7 @@ from interpreg.functional.means import mean_of_samples
 from interpreg.functional.mixing import mix
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.adversary import Adversary
+from interpreg.regularizers.base import is_interpolator
 from interpreg.regularizers.fresh_copy import fresh_copy
 
 JUDGES = ("mean", "code", "logit")
@@ -98,7 +99,7 @@ class Critic(Adversary):
         self.reconstructions = (
             reconstructions if reconstructions is None else _checks.is_number("reconstructions", reconstructions)
         )
-        self.interpolator = _strategy(interpolator)
+        self.interpolator = is_interpolator(interpolator)
         self.loss = loss
         self.judge = judge
 
@@ -160,9 +161,3 @@ class Critic(Adversary):
         if self.judge == "code":
             return mixed.alpha.expand_as(mixed.z_mix)
         return mixed.alpha.expand(len(mixed.z_mix), *mixed.alpha.shape[1:]).reshape(len(mixed.z_mix), -1).mean(1)
-
-
-def _strategy(interpolator: object) -> Interpolator | None:
-    if interpolator is not None and not isinstance(interpolator, Interpolator):
-        raise TypeError(f"interpolator: expected an Interpolator, got {_checks.describe(interpolator)}")
-    return interpolator

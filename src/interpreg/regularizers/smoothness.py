@@ -14,8 +14,7 @@ from interpreg._types import Network, Term
 from interpreg.batch import Batch
 from interpreg.functional.derivative import METHODS, path_derivative, smoothness_loss
 from interpreg.interpolator import Interpolator
-from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.critic import _strategy
+from interpreg.regularizers.base import Regularizer, is_interpolator
 from interpreg.regularizers.trial import tried
 from interpreg.regularizers.weights import Weight
 
@@ -61,7 +60,7 @@ class AlphaSmoothness(Regularizer):
         weight: float = 1e-1,
     ) -> None:
         _checks.is_one_of("method", method, ("auto", *METHODS))
-        _has_path(_strategy(interpolator))
+        _has_path(is_interpolator(interpolator))
         super().__init__(encoder, decoder)
         self.interpolator = interpolator
         self.method = method
