@@ -82,6 +82,10 @@ def vq_vae(encoder: nn.Module, decoder: nn.Module) -> Made:
 
 
 BETA = 0.1  # lines are a few bright pixels: at 1, with a variance of 1/2, most of the code is ignored
+FAITHFUL = {
+    "reconstruction": "mse",
+    "reconstruction_weight": 50.0,
+}  # with L1, nine tenths background are an optimum
 METHODS: dict[str, Make] = {
     "plain": plainly(Reconstruction),
     "ACAI": plainly(ACAIRegularizer),
@@ -89,9 +93,10 @@ METHODS: dict[str, Make] = {
     "LR-AE": plainly(LRAERegularizer, mmd_weight=0.1),
     "MIDR-AE": plainly(MIDRAERegularizer, weights=(0.1, 0.5, 0.1, 0.05)),
     "AEAI": plainly(AEAIRegularizer),
-    "AMR": plainly(AMRRegularizer),
-    "AMR Bernoulli": plainly(AMRRegularizer, kind="bernoulli"),
-    "AMR 3-way": plainly(AMRRegularizer, ways=3),
+    "AEAI, less smooth": plainly(AEAIRegularizer, smoothness=0.01),
+    "AMR": plainly(AMRRegularizer, **FAITHFUL),
+    "AMR Bernoulli": plainly(AMRRegularizer, kind="bernoulli", **FAITHFUL),
+    "AMR 3-way": plainly(AMRRegularizer, ways=3, **FAITHFUL),
     "GAIA": plainly(GAIARegularizer),
     "AAE": plainly(AAERegularizer, code_shape=(16, 2, 2), weight=0.1),
     "WAE": plainly(WAERegularizer),

@@ -15,7 +15,7 @@ from interpreg.plots import interpolation_rows
 DOCS = Path(__file__).parent.parent / "docs"
 GROUPS = {
     "critics": ("plain", "ACAI", "MI-AE", "LR-AE", "MIDR-AE"),
-    "games": ("plain", "AEAI", "AMR", "AMR Bernoulli", "AMR 3-way", "GAIA"),
+    "games": ("plain", "AEAI", "AEAI, less smooth", "AMR", "AMR Bernoulli", "AMR 3-way", "GAIA"),
     "priors": ("plain", "AAE", "WAE", "WAE Sinkhorn", "VAE", "ACAI on a VAE"),
     "noise": ("plain", "VQ-VAE", "denoising", "dropout", "sparse"),
 }
