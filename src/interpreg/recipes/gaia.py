@@ -32,8 +32,8 @@ class GAIARegularizer(Sum):
 
     and interpolants of convex combinations of the whole batch, whose weights are :math:`\chi^2_{1/B}` draws over their
     sum. (The pixels' range does not matter: all losses grow alike.)
-    The author trains with Adam of ``betas=(0.5, 0.999)`` and the critic with RMSprop. With Adam's default of 0.9 the game
-    swings and reconstructions suffer; where they matter, add ``reconstruction="mse"`` too.
+    The author trains with Adam of ``betas=(0.5, 0.999)`` and the critic with RMSprop. With Adam's default of 0.9 the
+    game swings and reconstructions suffer; where they matter, add ``reconstruction="mse"`` too.
 
     ``form="published"`` is the code of the paper, with errors of pixels in [0, 1]:
 
