@@ -332,3 +332,12 @@ def test_the_direction_of_many_coefficients_and_of_none() -> None:
         ValueError, match=r"interpolator: expected one with a path from code to code, got kind='ber"
     ):
         strategy.direction(z, strategy.sample(z))
+
+
+def test_the_middle_of_an_odd_batch_is_unmixed_at_every_point_of_a_grid() -> None:
+    z = torch.randn(5, 3)
+    z_mix, alpha, _ = Interpolator(alpha_range=(0.2, 0.8), grid=3).sample(z)
+    middle = torch.tensor([2, 7, 12])
+    assert (alpha[middle] == 0).all()
+    assert torch.equal(z_mix[middle], z[2].expand(3, 3))
+    assert (alpha[torch.arange(15) % 5 != 2] >= 0.2 - 1e-6).all()

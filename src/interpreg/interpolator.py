@@ -162,8 +162,9 @@ class Interpolator(Draws):
             ValueError: a mask beside partners of which nobody knows where they are valid.
         """
         _checks.is_tensor("z", z)
-        drawn = z_partner is None
-        if drawn:
+        size = len(z)
+        middle_alone = z_partner is None and alpha is None and self.pairing == "reverse" and size % 2 == 1
+        if z_partner is None:
             self.check_batch(len(z))
             if self._is_crowd and alpha is None:
                 return self._crowd(z, mask)
@@ -175,16 +176,15 @@ class Interpolator(Draws):
             z, z_partner = torch.cat([z] * self.grid), torch.cat([z_partner] * self.grid)
             mask = None if mask is None else torch.cat([mask] * self.grid)
             alpha = self._on_grid(z)
-        if alpha is not None:
+        if alpha is None:
+            coefficient = self._coefficients(z)
+        else:
             coefficient = torch.as_tensor(alpha, dtype=wide(z), device=z.device)
             if coefficient.ndim == 1:
                 coefficient = coefficient.view(-1, *[1] * (z.ndim - 1))  # [B, 1, ...]
-        else:
-            coefficient = self._coefficients(z)
-            if drawn and self.pairing == "reverse" and len(z) % 2 == 1:
-                # nothing is mixed in the middle of an odd batch, and the critic is told so
-                rows = torch.arange(len(z), device=z.device).view(-1, *[1] * (z.ndim - 1))
-                coefficient = coefficient * (rows != len(z) // 2)
+        if middle_alone:  # nothing is mixed in the middle of an odd batch, and the critic is told so
+            rows = torch.arange(len(z), device=z.device).view(-1, *[1] * (z.ndim - 1))
+            coefficient = coefficient * (rows % size != size // 2)
         return Mix(self.mix(z, z_partner, coefficient), coefficient, z_partner), mask
 
     def direction(self, z: Tensor, mixed: Mix) -> Tensor:
