@@ -81,8 +81,10 @@ def test_codes_towards_a_prior() -> None:
 
 
 def test_text() -> None:
-    results = example("text").main(steps=150)
+    results = example("text").main(steps=300)
     assert all(found["words right"] > 0.5 for found in results.values())  # 1 of 26 by chance
+    key = "sentences half-way that are real"
+    assert results["ACAI + MMD"][key] > 2 * results["plain"][key]
 
 
 def test_signals() -> None:
