@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from interpreg._extras import need
-from interpreg.demo.files import whole
+from interpreg._files import whole
 from interpreg.demo.tasks import STEPS, Score, Task
 from interpreg.demo.training import Run
 from interpreg.interpolator import Interpolator

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from interpreg._extras import need
+from interpreg._files import whole
 from interpreg.demo import networks
-from interpreg.demo.files import whole
 from interpreg.recipes import ACAIRegularizer
 from interpreg.regularizers import Reconstruction, Regularizer
 
