@@ -1,5 +1,8 @@
 """Nearest neighbours against scipy."""
 
+import sys
+
+import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
@@ -46,3 +49,34 @@ def test_no_images_have_no_neighbours() -> None:
 def test_bad_input_is_named(images: torch.Tensor, references: torch.Tensor, measure: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         nearest(images, references, measure)
+
+
+@pytest.mark.parametrize("measure", ["cosine", "mse"])
+def test_a_reference_can_be_left_out(measure) -> None:
+    """An image's own copy, over more references than are compared at a time."""
+    references = torch.randn(60, 3)
+    everyone = torch.arange(60)
+    distances, indices = nearest(references, references, measure, leave_out=everyone)
+    apart = cdist(references.double(), references.double(), "cosine" if measure == "cosine" else "sqeuclidean")
+    apart = apart / (1 if measure == "cosine" else 3) + np.diag([np.inf] * 60)
+    np.testing.assert_allclose(distances, apart.min(1), rtol=1e-6, atol=1e-9)
+    assert indices.tolist() == apart.argmin(1).tolist()
+    nobody = nearest(references, references, measure, leave_out=torch.full((60,), -1))
+    assert nobody.indices.tolist() == everyone.tolist()
+
+
+def test_many_references_are_compared_in_pieces(monkeypatch) -> None:
+    images, references = torch.randn(20, 4), torch.randn(50, 4)
+    whole = [nearest(images, references, m, leave_out=torch.arange(20)) for m in ("cosine", "mse")]
+    monkeypatch.setattr(sys.modules[nearest.__module__], "REFERENCES", 7)
+    for found, measure in zip(whole, ("cosine", "mse"), strict=True):
+        again = nearest(images, references, measure, leave_out=torch.arange(20))
+        assert torch.equal(found.indices, again.indices)
+        torch.testing.assert_close(found.distances, again.distances)
+
+
+def test_what_is_not_finite_is_counted() -> None:
+    images = torch.zeros(4, 2)
+    images[1, 0] = torch.nan
+    with pytest.raises(ValueError, match="images: expected finite values, got NaN or infinity in 1 of 4"):
+        nearest(images, torch.ones(2, 2))

@@ -7,9 +7,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from interpreg import _checks
+from interpreg._progress import progress as bar
+from interpreg.metrics._paths import check_finite
 
 MEASURES = ("cosine", "mse")
 BLOCK = 1024  # images compared at a time, so that memory stays bounded
+REFERENCES = 16_384  # references at a time, for the same reason
 
 
 class Nearest(NamedTuple):
@@ -19,7 +22,14 @@ class Nearest(NamedTuple):
     indices: Tensor
 
 
-def nearest(images: Tensor, references: Tensor, measure: Literal["cosine", "mse"] = "cosine") -> Nearest:
+def nearest(
+    images: Tensor,
+    references: Tensor,
+    measure: Literal["cosine", "mse"] = "cosine",
+    *,
+    leave_out: Tensor | None = None,
+    progress: bool = False,
+) -> Nearest:
     r"""The nearest of ``references`` to each of ``images``.
 
     ``"cosine"`` is :math:`1 - \frac{x \cdot r}{\lVert x \rVert \lVert r \rVert}` on raw, uncentred values (ACAI,
@@ -31,40 +41,69 @@ def nearest(images: Tensor, references: Tensor, measure: Literal["cosine", "mse"
         images: ``[n, ...]``, floating point.
         references: ``[m, ...]``, of the images' shape but for the first axis.
         measure: "cosine" or "mse".
+        leave_out: for each image the index of a reference that does not count, such as itself; -1 for none. ``[n]``.
+        progress: show a bar on a terminal if it takes long.
 
     Returns:
         Distances (float64) and indices into ``references``.
 
     Raises:
-        TypeError, ValueError: tensors of the wrong type or shape, no references, an unknown measure.
+        TypeError, ValueError: tensors of the wrong type or shape, no references, values that are not finite, an
+            unknown measure.
 
     >>> references = torch.eye(3)
     >>> nearest(torch.tensor([[0.0, 2.0, 0.0]]), references)
     Nearest(distances=tensor([0.], dtype=torch.float64), indices=tensor([1]))
     """
-    _checks.is_tensor("images", images)
-    _checks.is_tensor("references", references)
+    check_finite("images", images)
+    check_finite("references", references)
     _checks.is_one_of("measure", measure, MEASURES)
     if len(references) == 0 or references.shape[1:] != images.shape[1:]:
         raise ValueError(
             f"references: expected at least one of shape {tuple(images.shape[1:])}, "
             f"got {_checks.describe(references)}"
         )
-    known = references.reshape(len(references), -1).double()
+    if leave_out is not None:
+        _checks.has_shape("leave_out", leave_out, images.shape[:1], "one index an image")
+        if len(references) < 2:
+            raise ValueError(f"references: expected two where one is left out, got {_checks.describe(references)}")
+    blocks = bar(_blocks(images, leave_out), "matching", shown=progress)
+    found = [_compare(block, references, measure, left) for block, left in blocks]
+    if not found:
+        return Nearest(
+            images.new_empty(0, dtype=torch.float64), torch.empty(0, dtype=torch.long, device=images.device)
+        )
+    return Nearest(torch.cat([f.distances for f in found]), torch.cat([f.indices for f in found]))
+
+
+def _blocks(images: Tensor, leave_out: Tensor | None) -> list[tuple[Tensor, Tensor | None]]:
+    """Flattened images, ``BLOCK`` at a time, with what is left out for them."""
+    if len(images) == 0:
+        return []
+    blocks = images.detach().reshape(len(images), -1).split(BLOCK)
+    left = [None] * len(blocks) if leave_out is None else list(leave_out.split(BLOCK))
+    return list(zip(blocks, left, strict=True))
+
+
+def _compare(block: Tensor, references: Tensor, measure: str, leave_out: Tensor | None) -> Nearest:
+    """The nearest references to one block of images; references are widened in pieces, too."""
+    x = block.double()
+    best = x.new_full((len(x),), -torch.inf)  # the largest likeness so far
+    indices = torch.zeros(len(x), dtype=torch.long, device=x.device)
+    for offset in range(0, len(references), REFERENCES):
+        known = references[offset : offset + REFERENCES].detach().reshape(-1, x.shape[1]).double()
+        known = normalize(known, dim=1) if measure == "cosine" else known
+        likenesses = x @ known.T
+        if measure == "mse":  # the squares of x are the same for all
+            likenesses = 2 * likenesses - known.square().sum(1)
+        if leave_out is not None:
+            here = torch.arange(offset, offset + len(known), device=x.device) == leave_out.to(x.device)[:, None]
+            likenesses = likenesses.masked_fill(here, -torch.inf)
+        likeness, index = likenesses.max(1)
+        better = likeness > best
+        best = torch.where(better, likeness, best)
+        indices = torch.where(better, index + offset, indices)
     if measure == "cosine":
-        known = normalize(known, dim=1)
-    squares = known.square().sum(1)
-    distances, indices = [], []
-    for block in images.reshape(len(images), known.shape[1]).split(BLOCK):
-        x = block.double()
-        if measure == "cosine":
-            distance, index = (x @ known.T).max(1)
-            distance = 1 - distance / x.norm(dim=1)
-        else:
-            distance, index = (squares - 2 * (x @ known.T)).min(1)
-            distance = (x - known[index]).square().mean(1)  # without the cancellation of the expansion
-        distances.append(distance)
-        indices.append(index)
-    if not distances:
-        return Nearest(known.new_empty(0), torch.empty(0, dtype=torch.long, device=known.device))
-    return Nearest(torch.cat(distances), torch.cat(indices))
+        return Nearest(1 - best / x.norm(dim=1), indices)
+    chosen = references.reshape(len(references), -1)[indices].double()
+    return Nearest((x - chosen).square().mean(1), indices)  # without the cancellation of the expansion

@@ -1,0 +1,180 @@
+"""Interpolants against the real images in between, where a data set's parameters are known (AEAI, section 4.3)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from interpreg import _checks
+from interpreg._progress import progress as bar
+from interpreg._types import Network
+from interpreg.metrics import _paths
+
+
+@dataclass(frozen=True)
+class InterpolationError:
+    """How far interpolants are from the real images in between; 0 is perfect.
+
+    Attributes:
+        alpha: the coefficients ``[s]``, in (0, 1); 0 is the start.
+        mean, std: of the mean squared error over all paths, ``[s]`` each.
+        overall: the mean over all paths and coefficients.
+        paths: how many paths there were.
+    """
+
+    alpha: Tensor
+    mean: Tensor
+    std: Tensor
+    overall: float
+    paths: int
+
+
+@dataclass(frozen=True)
+class ErrorByInterval:
+    """The interpolation error by the length of the interval.
+
+    Attributes:
+        length: of the intervals, in ``unit``, ``[k]``.
+        mean, std: of the mean squared error over all in-between images of all intervals, ``[k]`` each.
+        unit: what lengths are measured in.
+    """
+
+    length: Tensor
+    mean: Tensor
+    std: Tensor
+    unit: str
+
+
+def intervals(views: int, images: int, *, closed: bool) -> Tensor:
+    """All intervals of consecutive views: indices ``[n, images]``.
+
+    AEAI's "interval of 80 degrees" of views 5 degrees apart is split "into 16 images", of which 14 are in between
+    (appendix B): ``intervals(72, 16, closed=True)``. The first and the last of 16 are 75 degrees apart; 80 degrees
+    take 17 images.
+
+    Args:
+        views: how many views there are, in order.
+        images: how many views an interval has, both ends included; at least 3.
+        closed: whether the first view follows the last, as on a turntable.
+
+    Returns:
+        ``views`` intervals if closed, else ``views - images + 1``.
+
+    Raises:
+        TypeError, ValueError: not counts, or more images than views.
+
+    >>> intervals(4, 3, closed=True)
+    tensor([[0, 1, 2],
+            [1, 2, 3],
+            [2, 3, 0],
+            [3, 0, 1]])
+    """
+    _checks.is_count("views", views, low=3)
+    if _checks.is_count("images", images, low=3) > views:
+        raise ValueError(f"images: expected at most as many as there are views, {views}, got {images}")
+    starts = torch.arange(views if closed else views - images + 1)
+    return (starts[:, None] + torch.arange(images)) % views
+
+
+def interpolation_error(paths: Tensor, truth: Tensor) -> InterpolationError:
+    r"""The mean squared error of interpolants against the real images, by coefficient (AEAI, Figs 6 and 14).
+
+    .. math:: e(\alpha_t) = \frac{1}{n} \sum_i \frac{1}{|x|} \lVert \hat x_i(\alpha_t) - x_{i,t} \rVert^2,
+              \quad \alpha_t = \frac{t}{N - 1}, \; 0 < t < N - 1
+
+    The ends are reconstructions, not interpolants, and are left out.
+
+    Args:
+        paths: ``[n, steps, ...]``, at least three steps, the ends included.
+        truth: the real images at the same steps, of the same shape.
+
+    Returns:
+        The error by coefficient, and over all.
+
+    Raises:
+        TypeError: not floating point tensors.
+        ValueError: other shapes, or values that are not finite.
+
+    >>> truth = torch.tensor([[[0.0], [1.0], [2.0]]])
+    >>> interpolation_error(truth + 0.5, truth).overall
+    0.25
+    """
+    _paths.check(paths)
+    _paths.check(truth, "truth")
+    _checks.has_shape("truth", truth, paths.shape, "paths")
+    steps = paths.shape[1]
+    if steps < 3:
+        raise ValueError(f"paths: expected at least one step between the ends, got {_checks.describe(paths)}")
+    errors = (paths.detach() - truth.detach())[:, 1:-1].double().square().flatten(2).mean(2)  # [n, steps - 2]
+    return InterpolationError(
+        alpha=torch.arange(1, steps - 1, dtype=torch.float64) / (steps - 1),
+        mean=errors.mean(0).cpu(),
+        std=errors.std(0, correction=0).cpu(),
+        overall=errors.mean().item(),
+        paths=len(paths),
+    )
+
+
+def error_by_interval(
+    encoder: Network,
+    decoder: Network,
+    views: Tensor,
+    *,
+    images: Iterable[int] = range(4, 18),
+    closed: bool = True,
+    step: float = 5.0,
+    unit: str = "degrees",
+    kind: Literal["linear", "spherical"] = "linear",
+    batch_size: int = 256,
+    progress: bool = True,
+) -> ErrorByInterval:
+    """The interpolation error of all intervals of a ring of views, by the interval's length (AEAI, Fig. 6 right).
+
+    Args:
+        encoder, decoder: the pair, called as it is: put it in eval mode first if it has one.
+        views: real images in order, ``[v, ...]``, or of several objects, ``[objects, v, ...]`` with
+            ``views.ndim == 5``.
+        images: how many views the intervals have, both ends included. The default has lengths of 15 to 80 degrees
+            where views are 5 degrees apart, as in the paper.
+        closed: whether the first view follows the last.
+        step: the parameter between neighbouring views, in ``unit``.
+        unit: its name.
+        kind: of the paths between codes.
+        batch_size: at most as many images are decoded at a time.
+        progress: show a bar on a terminal if it takes long.
+
+    Returns:
+        Mean and standard deviation by length.
+
+    Raises:
+        TypeError, ValueError: as :func:`intervals` and :func:`interpolation_error`.
+    """
+    _paths.check_finite("views", views)
+    rings = views if views.ndim == 5 else views[None]
+    lengths, means, stds = [], [], []
+    for count in bar(list(images), "intervals", shown=progress):
+        rows = intervals(rings.shape[1], count, closed=closed)
+        errors = []
+        for ring in rings:
+            truth = ring[rows.to(ring.device)]
+            found = _paths.decoded(
+                encoder,
+                decoder,
+                truth[:, 0],
+                truth[:, -1],
+                count,
+                kind=kind,
+                batch_size=batch_size,
+                progress=False,
+            )
+            _checks.has_shape("decoder", found, truth.shape, "the views")
+            errors.append((found - truth)[:, 1:-1].double().square().flatten(2).mean(2).flatten())
+        every = torch.cat(errors)
+        lengths.append((count - 1) * step)
+        means.append(every.mean())
+        stds.append(every.std(correction=0))
+    return ErrorByInterval(
+        torch.tensor(lengths, dtype=torch.float64), torch.stack(means).cpu(), torch.stack(stds).cpu(), unit
+    )
