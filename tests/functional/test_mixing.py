@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 
-from interpreg.functional import mix, path, slerp
+from interpreg.functional import bilinear, mix, path, slerp
 
 
 def test_alpha_is_the_weight_of_the_own_code() -> None:
@@ -96,3 +96,45 @@ def test_paths_start_and_end_at_their_ends(kind: str) -> None:
 def test_bad_input_is_named(call, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+def test_bilinear_is_its_formula_at_every_place() -> None:
+    codes = torch.randn(4, 3, 2, dtype=torch.float64)
+    grid = bilinear(codes, rows=5, columns=4)
+    assert grid.shape == (5, 4, 3, 2)
+    for row in range(5):
+        for column in range(4):
+            v, u = row / 4, column / 3
+            expected = (
+                (1 - v) * (1 - u) * codes[0] + (1 - v) * u * codes[1] + v * (1 - u) * codes[2] + v * u * codes[3]
+            )
+            torch.testing.assert_close(grid[row, column], expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_bilinear_has_the_given_codes_in_its_corners(dtype: torch.dtype) -> None:
+    codes = torch.randn(4, 6).to(dtype)
+    grid = bilinear(codes, rows=7, columns=3)
+    assert grid.dtype == dtype
+    assert torch.equal(torch.stack([grid[0, 0], grid[0, -1], grid[-1, 0], grid[-1, -1]]), codes)
+
+
+def test_bilinear_gradients() -> None:
+    codes = torch.randn(4, 2, dtype=torch.float64, requires_grad=True)
+    assert gradcheck(lambda z: bilinear(z, 3, 4), (codes,), check_forward_ad=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((torch.zeros(3, 2), 2, 2), "codes: expected a batch of 4"),
+        ((torch.zeros(4, 2).int(), 2, 2), "codes: expected a floating point tensor"),
+        (([0.0] * 4, 2, 2), "codes: expected a tensor"),
+        ((torch.zeros(4, 2), 1, 2), "rows: expected an int of at least 2"),
+        ((torch.zeros(4, 2), 2, 1), "columns: expected an int of at least 2"),
+        ((torch.zeros(4, 2), 2.0, 2), "rows: expected an int, got 2.0"),
+    ],
+)
+def test_bilinear_names_bad_input(arguments, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        bilinear(*arguments)

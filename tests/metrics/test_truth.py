@@ -51,7 +51,7 @@ def test_the_ends_do_not_count() -> None:
 
 def test_the_length_of_the_interval() -> None:
     """The identity for networks: interpolants are chords, of any length."""
-    found = error_by_interval(nn.Identity(), nn.Identity(), ring(), images=[4, 8, 17])
+    found = error_by_interval(nn.Identity(), nn.Identity(), ring()[None], images=[4, 8, 17])
     assert found.length.tolist() == [15, 35, 80]
     assert found.unit == "degrees"
     for length, mean in zip(found.length.tolist(), found.mean.tolist(), strict=True):
@@ -70,7 +70,7 @@ def test_an_encoder_that_knows_the_angle_is_perfect() -> None:
         assert len(z) <= 8
         return torch.cat([z.cos(), z.sin()], dim=1)
 
-    half = ring()[:30]  # away from the cut of atan2
+    half = ring()[None, :30]  # away from the cut of atan2
     found = error_by_interval(angle, point, half, images=[4, 8], closed=False, batch_size=8)
     assert found.mean.tolist() == pytest.approx([0, 0], abs=1e-12)
 
@@ -109,7 +109,7 @@ def test_intervals_are_consecutive(views, images, closed, count) -> None:
             r"truth: .*in 1 of 3",
         ),
         (
-            lambda: error_by_interval(nn.Identity(), nn.Flatten(0), ring(), images=[4]),
+            lambda: error_by_interval(nn.Identity(), nn.Flatten(0), ring()[None], images=[4]),
             "decoder: expected a batch of",
         ),
     ],

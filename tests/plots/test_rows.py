@@ -7,14 +7,6 @@ from matplotlib import pyplot
 
 from interpreg.plots import interpolation_rows
 
-pyplot.switch_backend("agg")
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    pyplot.close("all")
-
 
 @pytest.mark.parametrize("colours", [1, 3])
 @pytest.mark.parametrize("with_ends", [False, True])
@@ -40,9 +32,17 @@ def test_methods_lie_under_each_other_pair_by_pair(colours: int, with_ends: bool
     assert np.isfinite(sheet).all()
 
 
-def test_draws_where_it_is_told_to() -> None:
-    _, ax = pyplot.subplots()
-    assert interpolation_rows({"plain": torch.zeros(1, 2, 1, 4, 4)}, ax=ax) is ax
+def test_draws_where_it_is_told_to(axes) -> None:
+    assert interpolation_rows({"plain": torch.zeros(1, 2, 1, 4, 4)}, ax=axes) is axes
+    assert len(pyplot.get_fignums()) == 1
+
+
+def test_a_single_method_goes_without_a_name() -> None:
+    paths = torch.linspace(-1, 1, 6).view(2, 3, 1, 1, 1).expand(2, 3, 1, 4, 4)
+    ax, named = interpolation_rows(paths), interpolation_rows({"ACAI": paths})
+    np.testing.assert_array_equal(ax.images[0].get_array(), named.images[0].get_array())
+    assert list(ax.get_yticks()) == []
+    assert len(named.get_yticks()) == 2
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,9 @@ def test_draws_where_it_is_told_to() -> None:
         ({"a": torch.zeros(2, 3, 1, 4, 4).int()}, r"rows\['a'\]: expected a floating point tensor"),
         ({"a": [[0.0]]}, r"rows\['a'\]: expected a tensor, got a list"),
         ({"a": torch.zeros(0, 3, 1, 4, 4)}, r"rows: expected shape"),
+        (torch.zeros(3, 1, 4, 4), r"rows: expected shape"),
+        (torch.zeros(1, 3, 1, 4, 4).int(), r"rows: expected a floating point tensor"),
+        ({"a": torch.full((1, 3, 1, 4, 4), torch.nan)}, r"rows\['a'\]: expected finite numbers, got 48 of 48"),
     ],
 )
 def test_bad_input_is_named(rows: dict[str, torch.Tensor], message: str) -> None:
@@ -69,3 +72,7 @@ def test_ends_that_do_not_fit_are_named() -> None:
     rows = {"a": torch.zeros(2, 3, 1, 4, 4)}
     with pytest.raises(ValueError, match=r"ends\[1\]: expected the shape of one image a path, \(2, 1, 4, 4\)"):
         interpolation_rows(rows, (torch.zeros(2, 1, 4, 4), torch.zeros(3, 1, 4, 4)))
+    broken = torch.full((2, 1, 4, 4), torch.inf)
+    with pytest.raises(ValueError, match=r"ends\[0\]: expected finite numbers, got 32 of 32 that are not finite"):
+        interpolation_rows(rows, (broken, broken))
+    assert pyplot.get_fignums() == []

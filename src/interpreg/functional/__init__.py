@@ -12,7 +12,7 @@ from interpreg.functional.gaia import (
 )
 from interpreg.functional.kl import kl_to_normal
 from interpreg.functional.means import mean
-from interpreg.functional.mixing import mix, path, slerp
+from interpreg.functional.mixing import bilinear, mix, path, slerp
 from interpreg.functional.mmd import mmd2, mmd2_to_prior
 from interpreg.functional.noise import add_noise, drop_out, sample_normal
 from interpreg.functional.reconstruction import reconstruction_loss
@@ -21,6 +21,7 @@ from interpreg.functional.sparsity import sparsity_kl
 __all__ = [
     "adaptive_weight",
     "add_noise",
+    "bilinear",
     "cycle_loss",
     "distance_loss",
     "drop_out",

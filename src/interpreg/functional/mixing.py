@@ -109,6 +109,38 @@ def path(z1: Tensor, z2: Tensor, steps: int, kind: str = "linear") -> Tensor:
     return torch.stack([step(z2, z1, t / (steps - 1)) for t in range(steps)], dim=1)
 
 
+def bilinear(codes: Tensor, rows: int, columns: int) -> Tensor:
+    r"""Codes on a grid between four corners, linear along every row and every column.
+
+    .. math:: (1 - v)(1 - u) z_\mathrm{tl} + (1 - v) u z_\mathrm{tr} + v (1 - u) z_\mathrm{bl} + v u z_\mathrm{br}
+
+    with :math:`u` from 0 to 1 along a row and :math:`v` down a column: the grids of AEAI's figures 9 to 13
+    (arXiv 2008.01487).
+
+    Args:
+        codes: ``[4, ...]``: top left, top right, bottom left, bottom right.
+        rows: at least 2.
+        columns: at least 2.
+
+    Returns:
+        ``[rows, columns, ...]``; the corners are the given codes.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or shape.
+
+    >>> bilinear(torch.tensor([0.0, 1.0, 2.0, 3.0]), rows=3, columns=2)
+    tensor([[0., 1.],
+            [1., 2.],
+            [2., 3.]])
+    """
+    _checks.is_tensor("codes", codes)
+    _checks.has_batch("codes", codes, 4)
+    _checks.is_count("rows", rows, low=2)
+    _checks.is_count("columns", columns, low=2)
+    sides = path(codes[:2], codes[2:], rows)  # the left and the right column, top to bottom
+    return path(sides[0], sides[1], columns)
+
+
 def _angle(own: Tensor, partner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The angle between flattened codes, its sine (1 where it vanishes) and where it does, ``[B, 1, ...]`` each."""
     a = normalize(own.reshape(len(own), -1), dim=1)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg.datasets import lines
+from interpreg.datasets.images import Images
 from interpreg.metrics import _paths
 from interpreg.metrics.paths import PathScores, path_scores
 
@@ -41,6 +42,14 @@ def line_scores(paths: Tensor) -> PathScores:
     _paths.check(paths)
     if paths.ndim != 5 or paths.shape[2] != 1 or paths.shape[3] != paths.shape[4]:
         raise ValueError(f"paths: expected shape [n, steps, 1, H, H], got {_checks.describe(paths)}")
+    references = grid(paths.shape[-1], paths.device)
+    return path_scores(paths, references.images, references.parameters, period=references.period)
+
+
+def grid(size: int = 32, device: torch.device | str | None = None) -> Images:
+    """The 10,000 evenly spaced lines that the published code matches against, in float64, with their angles."""
     # numpy's, because torch's differs in last digits, which decide on which side of a jump a diagonal falls
-    grid = torch.from_numpy(np.linspace(0, 2 * np.pi - 2 * np.pi / REFERENCES, REFERENCES)).to(paths.device)
-    return path_scores(paths, lines.render(grid, paths.shape[-1]), grid, period=2 * math.pi)
+    angles = torch.from_numpy(np.linspace(0, 2 * np.pi - 2 * np.pi / REFERENCES, REFERENCES)).to(device)
+    return Images(
+        lines.render(angles, size), None, angles[:, None], (2 * math.pi,), ("angle (radians)",), "lines"
+    )

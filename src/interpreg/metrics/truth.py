@@ -134,8 +134,7 @@ def error_by_interval(
 
     Args:
         encoder, decoder: the pair, called as it is: put it in eval mode first if it has one.
-        views: real images in order, ``[v, ...]``, or of several objects, ``[objects, v, ...]`` with
-            ``views.ndim == 5``.
+        views: the real images of one or more objects, each in order: ``[objects, views, ...]``.
         images: how many views the intervals have, both ends included. The default has lengths of 15 to 80 degrees
             where views are 5 degrees apart, as in the paper.
         closed: whether the first view follows the last.
@@ -151,13 +150,12 @@ def error_by_interval(
     Raises:
         TypeError, ValueError: as :func:`intervals` and :func:`interpolation_error`.
     """
-    _paths.check_finite("views", views)
-    rings = views if views.ndim == 5 else views[None]
+    _paths.check(views, "views")
     lengths, means, stds = [], [], []
     for count in bar(list(images), "intervals", shown=progress):
-        rows = intervals(rings.shape[1], count, closed=closed)
+        rows = intervals(views.shape[1], count, closed=closed)
         errors = []
-        for ring in rings:
+        for ring in views:
             truth = ring[rows.to(ring.device)]
             found = _paths.decoded(
                 encoder,

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from interpreg import _checks
-from interpreg._extras import need
+from interpreg.plots import _canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,12 +18,13 @@ GAP = 0.35  # between one pair of ends and the next
 
 
 def interpolation_rows(
-    rows: Mapping[str, Tensor], ends: tuple[Tensor, Tensor] | None = None, ax: "Axes | None" = None
+    rows: Mapping[str, Tensor] | Tensor, ends: tuple[Tensor, Tensor] | None = None, ax: "Axes | None" = None
 ) -> "Axes":
     """Draw interpolations of the same pairs by several methods, method under method, pair under pair.
 
     Args:
-        rows: for each method its paths, ``[n, steps, C, H, W]`` in [-1, 1], C 1 or 3; all of one shape.
+        rows: for each method its paths, ``[n, steps, C, H, W]`` in [-1, 1], C 1 or 3; all of one shape. Or the
+            paths of a single method, which goes without a name.
         ends: the data ``([n, C, H, W], [n, C, H, W])`` that the paths lead from and to; drawn at both sides.
         ax: where to draw; a new figure of fitting size when not given.
 
@@ -32,11 +32,11 @@ def interpolation_rows(
         The axes.
 
     Raises:
-        TypeError, ValueError: no methods, or tensors of the wrong type or shape.
+        TypeError, ValueError: no methods, tensors of the wrong type or shape, values that are not finite.
         ImportError: matplotlib is not installed.
     """
-    shape = _checked(rows, ends)
-    pyplot = need("matplotlib.pyplot", "plot", "interpolation_rows")
+    methods = rows if isinstance(rows, Mapping) else {"": rows}
+    shape = _checked(methods, ends, isinstance(rows, Mapping))
     n, steps, _, height, width = shape
     rim = max(1, round(RIM * height))
     gap = max(2, round(GAP * height))
@@ -45,45 +45,45 @@ def interpolation_rows(
     labels: list[str] = []
     top = 0
     for pair in range(n):
-        for name, paths in rows.items():
+        for name, paths in methods.items():
             strip = _strip(paths[pair], ends and (ends[0][pair], ends[1][pair]), rim, gap)
-            below = gap if len(labels) % len(rows) == len(rows) - 1 else rim
+            below = gap if len(labels) % len(methods) == len(methods) - 1 else rim
             strips.append(pad(strip, (0, 0, 0, below), value=torch.nan))
             centres.append(top + (height - 1) / 2)
             labels.append(name)
             top += height + below
-    sheet = torch.cat(strips, dim=1)[:, :-gap].permute(1, 2, 0)  # [H, W, C]
-    picture = _opaque(((sheet + 1) / 2).clamp(0, 1).cpu().numpy())
-
-    if ax is None:
-        inches = 0.55 * (steps + (2 if ends else 0))
-        _, ax = pyplot.subplots(figsize=(inches + 1, inches * sheet.shape[0] / sheet.shape[1] + 0.4), dpi=150)
-    ax.imshow(picture, interpolation="nearest")
-    ax.set_yticks(centres, labels)
-    ax.set_xticks([])
+    sheet = torch.cat(strips, dim=1)[:, :-gap]
+    tall, wide = sheet.shape[1:]
+    inches = 0.55 * (steps + (2 if ends else 0))
+    ax = _canvas.canvas(ax, "interpolation_rows", inches + 1, inches * tall / wide + 0.4)
+    ax.imshow(_canvas.opaque(_canvas.brightness(sheet)), interpolation="nearest")
+    _canvas.bare(ax)
+    if isinstance(rows, Mapping):
+        ax.set_yticks(centres, labels)
     if ends:
-        middle = sheet.shape[1] / 2
-        ax.set_xticks([width / 2, middle, sheet.shape[1] - width / 2], ["data", "interpolation", "data"])
+        ax.set_xticks([width / 2, wide / 2, wide - width / 2], ["data", "interpolation", "data"])
     ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
     return ax
 
 
-def _checked(rows: Mapping[str, Tensor], ends: tuple[Tensor, Tensor] | None) -> torch.Size:
+def _checked(rows: Mapping[str, Tensor], ends: tuple[Tensor, Tensor] | None, named: bool) -> torch.Size:
     """The shape that all methods' paths have."""
     if not rows:
         raise ValueError("rows: expected at least one method, got none")
+    titles = {name: f"rows[{name!r}]" if named else "rows" for name in rows}
     for name, paths in rows.items():
-        _checks.is_tensor(f"rows[{name!r}]", paths)
+        _checks.is_tensor(titles[name], paths)
     shape = next(iter(rows.values())).shape
     for name, paths in rows.items():
-        _checks.has_shape(f"rows[{name!r}]", paths, shape, "the other methods")
+        _checks.has_shape(titles[name], paths, shape, "the other methods")
     if len(shape) != 5 or shape[2] not in (1, 3) or 0 in shape:
         raise ValueError(f"rows: expected shape [n, steps, 1 or 3, H, W], got {tuple(shape)}")
+    for name, paths in rows.items():
+        _canvas.is_finite(titles[name], paths)
     for index, end in enumerate(ends or ()):
         _checks.is_tensor(f"ends[{index}]", end)
         _checks.has_shape(f"ends[{index}]", end, torch.Size([shape[0], *shape[2:]]), "one image a path")
+        _canvas.is_finite(f"ends[{index}]", end)
     return shape
 
 
@@ -100,12 +100,3 @@ def _strip(path: Tensor, ends: tuple[Tensor, Tensor] | None, rim: int, gap: int)
             pad(right, (gap, 0), value=torch.nan),
         ]
     return torch.cat(images, dim=2)
-
-
-def _opaque(
-    sheet: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]",
-) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-    """RGBA, transparent where the sheet is NaN."""
-    alpha = (~np.isnan(sheet).any(axis=2, keepdims=True)).astype(sheet.dtype)
-    colours = np.nan_to_num(sheet).repeat(3 if sheet.shape[2] == 1 else 1, axis=2)
-    return np.concatenate([colours, alpha], axis=2)

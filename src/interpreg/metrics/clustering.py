@@ -1,0 +1,205 @@
+"""Whether codes fall into clusters that are the classes: k-means, by scikit-learn, as ACAI and MIDR-AE use it."""
+
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interpreg import _checks
+from interpreg import _progress as bars
+from interpreg._extras import need
+from interpreg.metrics import _codes
+from interpreg.metrics._codes import Array
+
+WHITENINGS = ("varying", "published", None)
+NO_VARIANCE = 1e-6  # of the largest standard deviation
+FINALISTS = 5  # restarts that are finished in float64
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """How k-means on training codes divides test codes, against their classes.
+
+    Attributes:
+        accuracy: share of test codes in the cluster that stands for their class, in [0, 1].
+        nmi: normalised mutual information of clusters and classes of the test codes (arithmetic mean), in [0, 1].
+        ari: adjusted Rand index of the same, at most 1, about 0 for independent ones.
+        objective: sum of squared distances of the whitened training codes to their centres, of the best restart.
+        converged: whether the best restart's assignment had stopped changing.
+        restarts, clusters: how many there were.
+        dropped_directions: directions of the code that whitening dropped, because nothing varies there.
+        objectives: of every restart, in order, before the best are finished in float64.
+    """
+
+    accuracy: float
+    nmi: float
+    ari: float
+    objective: float
+    converged: bool
+    restarts: int
+    clusters: int
+    dropped_directions: int
+    objectives: tuple[float, ...] = field(repr=False)
+
+
+def clustering(
+    codes: Tensor,
+    labels: Tensor,
+    test_codes: Tensor,
+    test_labels: Tensor,
+    *,
+    restarts: int = 1000,
+    iterations: int = 1000,
+    seed: int = 0,
+    whitening: Literal["varying", "published"] | None = "varying",
+    progress: bool = True,
+) -> Clustering:
+    r"""K-means on training codes, as many clusters as classes, judged on test codes.
+
+    The protocol of ACAI (section 4.2) and MIDR-AE (section 5.4): training codes are whitened,
+    :math:`(z - \bar z) V / s` with the singular values s and directions V of the centred codes; k-means starts at
+    random samples, and of ``restarts`` the one with the best objective on the training codes is kept; clusters
+    of the *test* codes are matched one to one with classes so that most test codes agree.
+
+    Every restart is scikit-learn's Lloyd iteration with its default tolerance, from the samples that its
+    ``KMeans(init="random", n_init=restarts, random_state=seed)`` would draw, in float32. The best five
+    then go on in float64 until no assignment changes, and the best of these counts. (Where codes have little
+    structure, a restart's rounding decides in which of many optima of nearly the same objective it ends, so that
+    single ones differ from scikit-learn's in float64.) A cluster that runs empty moves to the sample farthest
+    from its centre. Restarts run side by side, one thread
+    each, on as many threads as torch has; so the result depends neither on their number nor on their order.
+    Memory: one float32 copy of the codes a thread, besides float64 ones.
+
+    Args:
+        codes, test_codes: ``[n, ...]`` and ``[m, ...]``, floating point; the papers use 60,000 training codes.
+        labels, test_labels: ``[n]`` and ``[m]``, whole numbers; every test class is in ``labels``.
+        restarts: random initialisations of k-means, at least 1; the papers use 1,000.
+        iterations: of one restart, at most.
+        seed: of the initialisations; the published code uses 0.
+        whitening: "varying" keeps directions whose standard deviation is above a millionth of the largest and
+            gives each the variance 1. "published" keeps all and divides by s + 1e-5, which turns directions of
+            almost no variance into noise as loud as the rest. None clusters codes as they are.
+        progress: show a bar.
+
+    Raises:
+        TypeError, ValueError: tensors of the wrong type or shape, a single class, a test class that ``labels``
+            lack, values that are not finite, fewer different codes than classes.
+        ImportError: scikit-learn or scipy is not installed.
+
+    >>> codes, labels = torch.tensor([[0.0], [0.1], [5.0], [5.1]]), torch.tensor([1, 1, 0, 0])
+    >>> clustering(codes, labels, codes, labels, restarts=5).accuracy
+    1.0
+    """
+    train, truth, test, test_truth = _codes.labelled(codes, labels, test_codes, test_labels)
+    _checks.is_count("restarts", restarts, low=1)
+    _checks.is_count("iterations", iterations, low=1)
+    _checks.is_count("seed", seed)
+    _checks.is_one_of("whitening", whitening, WHITENINGS)
+    scores = need("sklearn.metrics", "metrics", "clustering")
+    classes = np.unique(truth)
+    mean, whiten, dropped = _whitening(train, whitening)
+    train = (train - mean) @ whiten
+    if len(different := np.unique(train.astype(np.float32), axis=0)) < len(classes):
+        raise ValueError(
+            f"codes: expected codes that differ from each other, at least as many as the {len(classes)} classes, "
+            f"got {len(different)}"
+        )
+    best, objectives = _best(train, len(classes), restarts, iterations, seed, progress)
+    found = best.predict((test - mean) @ whiten)
+    return Clustering(
+        accuracy=_matched(found, test_truth, classes),
+        nmi=float(scores.normalized_mutual_info_score(test_truth, found)),
+        ari=float(scores.adjusted_rand_score(test_truth, found)),
+        objective=float(best.inertia_),
+        converged=bool(best.n_iter_ < iterations),
+        restarts=restarts,
+        clusters=len(classes),
+        dropped_directions=dropped,
+        objectives=objectives,
+    )
+
+
+def clustering_accuracy(
+    codes: Tensor,
+    labels: Tensor,
+    test_codes: Tensor,
+    test_labels: Tensor,
+    *,
+    restarts: int = 100,
+    seed: int = 0,
+) -> float:
+    """Share of test codes in the cluster that stands for their class, in [0, 1]: one number of :func:`clustering`.
+
+    Restarts 100 times by default, where the papers restart 1,000 times. Args and errors: as :func:`clustering`.
+    """
+    return clustering(codes, labels, test_codes, test_labels, restarts=restarts, seed=seed).accuracy
+
+
+def _whitening(train: Array, kind: str | None) -> tuple[Array, Array, int]:
+    """The mean, the matrix ``[d, kept]`` that whitens centred codes, and how many directions it drops."""
+    n, d = train.shape
+    mean = train.mean(0)
+    if kind is None:
+        return mean, np.eye(d), 0
+    triangle = np.linalg.qr(train - mean, mode="r")  # with the singular values of the codes, and small
+    _, scales, directions = np.linalg.svd(triangle, full_matrices=False)
+    if scales.max() <= 1e-12 * np.sqrt(n) * np.abs(train).max():  # the mean of equal codes may be rounded
+        raise ValueError("codes: expected codes that differ from each other, got one code for every sample")
+    kept = scales > NO_VARIANCE * scales.max() if kind == "varying" else np.full(len(scales), True)
+    floor = 1e-5 if kind == "published" else 0.0
+    return mean, directions[kept].T / (scales[kept] + floor) * np.sqrt(n), d - int(kept.sum())
+
+
+def _best(
+    train: Array, k: int, restarts: int, iterations: int, seed: int, shown: bool
+) -> tuple[Any, tuple[float, ...]]:
+    """The best fit of k-means on whitened codes, and the objective of every restart."""
+    lloyd = partial(need("sklearn.cluster", "metrics", "clustering").KMeans, k, n_init=1, max_iter=iterations)
+    singles, n = train.astype(np.float32), len(train)
+    random, chances = np.random.RandomState(seed), np.full(n, 1 / n)  # drawn as scikit-learn draws
+    starts = [random.choice(n, size=k, replace=False, p=chances) for _ in range(restarts)]
+
+    def run(start: Array) -> tuple[float, Array]:
+        fit = lloyd(init=singles[start]).fit(singles)
+        return float(fit.inertia_), fit.cluster_centers_
+
+    def finish(centres: Array) -> Any:
+        return lloyd(init=centres.astype(np.float64), tol=0.0).fit(train)
+
+    with _threads(min(restarts, torch.get_num_threads())) as pool:
+        runs = list(bars.progress(pool.map(run, starts), "k-means", shown=shown, total=restarts))
+        finalists = sorted(runs, key=lambda r: r[0])[:FINALISTS]
+        fits = list(pool.map(finish, [centres for _, centres in finalists]))
+    return min(fits, key=lambda fit: float(fit.inertia_)), tuple(objective for objective, _ in runs)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Workers whose numerical libraries use one thread each: sums in a fixed order, and no waiting for each other."""
+    limits = need("threadpoolctl", "metrics", "clustering").threadpool_limits
+    poor = need("sklearn.exceptions", "metrics", "clustering").ConvergenceWarning
+    # scikit-learn itself sets BLAS, which belongs to the process, to one thread and back in every fit: those of
+    # concurrent fits would cross, unless it is one to begin with
+    with limits(limits=1, user_api="blas"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", poor)  # duplicates may leave a restart with an empty cluster
+        pool = ThreadPoolExecutor(count, initializer=partial(limits, limits=1, user_api="openmp"))
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _matched(found: Array, truth: Array, classes: Array) -> float:
+    """Share of samples whose cluster stands for their class, matched one to one so that it is largest."""
+    assign = need("scipy.optimize", "metrics", "clustering").linear_sum_assignment
+    clusters = np.arange(len(classes))
+    agreement = (found[:, None] == clusters).T.astype(np.int64) @ (truth[:, None] == classes)
+    rows, columns = assign(agreement, maximize=True)
+    return float(agreement[rows, columns].sum() / len(truth))

@@ -1,0 +1,149 @@
+"""What the pictures share: somewhere to draw, colours that all eyes tell apart, images laid out in sheets."""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import pad
+
+from interpreg import _checks
+from interpreg._extras import need
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PALETTE = (  # Okabe and Ito 2008, the yellow last; a grey and a brown make it ten
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#666666", "#882200", "#F0E442",
+)  # fmt: skip
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)), (0, (3, 4)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+OUTLINE: dict[str, Any] = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.5}
+NARROW = 180  # points, of axes whose legend is written smaller
+MARK = "#E69F00"  # a frame that shows on dark images and on light ones
+TILE = 0.6  # inches, of an image in a new figure
+EDGE = 0.04  # inches, around a sheet
+RIM = 0.06  # of an image's height, between two images
+
+
+def canvas(ax: "Axes | None", what_for: str, width: float, height: float, full: bool = False) -> "Axes":
+    """``ax``, or the axes of a new figure of so many inches.
+
+    They fill a ``full`` figure but for a rim; another figure's layout makes room for what stands outside the axes.
+    """
+    pyplot = need("matplotlib.pyplot", "plot", what_for)
+    if ax is None:
+        edges = {
+            "left": EDGE / width,
+            "right": 1 - EDGE / width,
+            "bottom": EDGE / height,
+            "top": 1 - EDGE / height,
+        }
+        settings = {"gridspec_kw": edges} if full else {"layout": "compressed"}
+        _, ax = pyplot.subplots(figsize=(width, height), dpi=150, **settings)
+    elif not isinstance(ax, need("matplotlib.axes", "plot", what_for).Axes):
+        raise TypeError(f"ax: expected matplotlib axes, got {_checks.describe(ax)}")
+    return ax
+
+
+def legend(ax: "Axes", inside: str = "best", beside: bool = True, **settings: Any) -> None:
+    """A legend right of the axes where the figure's layout makes room for it; ``inside`` them where it does not."""
+    figure = ax.get_figure(root=True)
+    if beside and figure is not None and figure.get_layout_engine() is not None:
+        place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "fontsize": "small"}
+    else:
+        place = {"loc": inside, "fontsize": "small" if points_wide(ax)[0] > NARROW else "xx-small"}
+    ax.legend(framealpha=0.8, edgecolor="none", labelspacing=0.4, **place, **settings)
+
+
+def tidy(ax: "Axes") -> None:
+    """Only the two spines that carry ticks, and a faint grid behind the curves."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(True, color="0.9", linewidth=0.6)
+    ax.set_axisbelow(True)
+
+
+def line_styles() -> Iterator[dict[str, Any]]:
+    """Colour, dashes and marker of one line after the other; all three differ, so that grey paper does, too."""
+    for i in count():
+        yield {
+            "color": PALETTE[i % len(PALETTE)],
+            "linestyle": DASHES[i % len(DASHES)],
+            "marker": MARKERS[i % len(MARKERS)],
+        }
+
+
+def is_finite(name: str, value: Tensor) -> None:
+    """Raise ``ValueError`` unless all elements of ``value`` are finite numbers."""
+    broken = int((~value.isfinite()).sum())
+    if broken:
+        raise ValueError(f"{name}: expected finite numbers, got {broken} of {value.numel()} that are not finite")
+
+
+def are_images(name: str, value: Any, lead: str) -> None:
+    """Raise unless ``value`` is ``[*lead, 1 or 3, H, W]``, uint8 or floating point and finite; none may be 0 long."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: expected a tensor, got {_checks.describe(value)}")
+    if value.dtype != torch.uint8 and not value.is_floating_point():
+        raise TypeError(f"{name}: expected a floating point or uint8 tensor, got {_checks.describe(value)}")
+    if value.ndim != lead.count(",") + 4 or value.shape[-3] not in (1, 3) or 0 in value.shape:
+        raise ValueError(f"{name}: expected shape [{lead}, 1 or 3, H, W], got {tuple(value.shape)}")
+    is_finite(name, value)
+
+
+def are_decoded(images: Any, n: int) -> None:
+    """Raise unless a decoder has made ``n`` images, ``[n, 1 or 3, H, W]``."""
+    are_images("decoder", images, str(n))
+    _checks.has_batch("decoder", images, n)
+
+
+def brightness(images: Tensor) -> Tensor:
+    """Images ``[..., C, H, W]`` as RGB in [0, 1], ``[..., 3, H, W]`` on the CPU; of floats, -1 is black and 1 white."""
+    images = images.detach().cpu()
+    scaled = images / 255 if images.dtype == torch.uint8 else ((images.float() + 1) / 2).clamp(0, 1)
+    return scaled.expand(*scaled.shape[:-3], 3, *scaled.shape[-2:])
+
+
+def sheet(images: Tensor, rim: int, below: int = 0) -> Tensor:
+    """Images ``[rows, columns, 3, H, W]`` in one, ``[3, H', W']``: rims of NaN between them, ``below`` more a row."""
+    rows, columns, _, height, width = images.shape
+    padded = pad(images, (0, rim, 0, rim + below), value=torch.nan)
+    whole = padded.permute(2, 0, 3, 1, 4).reshape(3, rows * (height + rim + below), columns * (width + rim))
+    return whole[:, : whole.shape[1] - rim, : whole.shape[2] - rim]
+
+
+def rim_of(height: int) -> int:
+    """How many pixels lie between images of this height."""
+    return max(1, round(RIM * height))
+
+
+def opaque(picture: Tensor) -> NDArray[np.float32]:
+    """RGBA ``[H, W, 4]`` of ``[3, H, W]``, transparent where the picture is NaN."""
+    colours = picture.permute(1, 2, 0).float().numpy()
+    alpha = (~np.isnan(colours).any(axis=2, keepdims=True)).astype(colours.dtype)
+    return np.concatenate([np.nan_to_num(colours), alpha], axis=2)
+
+
+def bare(ax: "Axes") -> None:
+    """No ticks and no frame: the images are the picture."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def points_wide(ax: "Axes") -> tuple[float, float]:
+    """Width and height of the axes in typographic points."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    box = ax.get_window_extent()
+    return box.width * 72 / figure.dpi, box.height * 72 / figure.dpi
+
+
+def points_a_pixel(ax: "Axes", height: int, width: int) -> float:
+    """How large a pixel of a ``height`` x ``width`` picture comes out in ``ax``, in typographic points."""
+    wide, tall = points_wide(ax)
+    return min(wide / width, tall / height)

@@ -1,0 +1,245 @@
+"""Curves of interpolation measures against the coefficient or the interval, one line a method."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from interpreg import _checks
+from interpreg._extras import need
+from interpreg.plots import _canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Numbers = NDArray[np.float64]
+R = TypeVar("R")
+SIZE = (4.6, 3.2)  # inches
+PERFECT: dict[str, Any] = {"color": "0.35", "linestyle": (0, (4, 3)), "linewidth": 1.2}
+X_ALPHA = r"coefficient $\alpha$"
+
+
+class AlphaErrors(Protocol):
+    """What :func:`error_by_alpha` draws: ``[s]`` each."""
+
+    @property
+    def alpha(self) -> Tensor: ...  # noqa: D102
+    @property
+    def mean(self) -> Tensor: ...  # noqa: D102
+    @property
+    def std(self) -> Tensor: ...  # noqa: D102
+
+
+class IntervalErrors(Protocol):
+    """What :func:`error_by_interval` draws: ``[k]`` each, and the unit of the lengths."""
+
+    @property
+    def length(self) -> Tensor: ...  # noqa: D102
+    @property
+    def mean(self) -> Tensor: ...  # noqa: D102
+    @property
+    def std(self) -> Tensor: ...  # noqa: D102
+    @property
+    def unit(self) -> str: ...  # noqa: D102
+
+
+class RetrievedAlphas(Protocol):
+    """What :func:`retrieved_alpha` draws: ``[s]`` each; ``low`` and ``high`` are the quartiles."""
+
+    @property
+    def alpha(self) -> Tensor: ...  # noqa: D102
+    @property
+    def median(self) -> Tensor: ...  # noqa: D102
+    @property
+    def low(self) -> Tensor: ...  # noqa: D102
+    @property
+    def high(self) -> Tensor: ...  # noqa: D102
+
+
+class ParameterDistances(Protocol):
+    """What :func:`parameter_distance` draws: ``[s]`` each, and the distance between the two ends."""
+
+    @property
+    def alpha(self) -> Tensor: ...  # noqa: D102
+    @property
+    def from_start(self) -> Tensor: ...  # noqa: D102
+    @property
+    def to_end(self) -> Tensor: ...  # noqa: D102
+    @property
+    def interval(self) -> float: ...  # noqa: D102
+
+
+def error_by_alpha(results: Mapping[str, AlphaErrors] | AlphaErrors, ax: "Axes | None" = None) -> "Axes":
+    """Draw the error of interpolated images against the coefficient; AEAI's figures 6 (left, middle) and 14.
+
+    Args:
+        results: an object with tensors ``alpha``, ``mean`` and ``std``, ``[s]`` each: the mean squared error and
+            its standard deviation over pairs; or one a method. The band is mean ± std, cut off at 0.
+        ax: where to draw; a new figure when not given.
+
+    Returns:
+        The axes. A value that is not finite leaves a gap.
+
+    Raises:
+        TypeError: a result without one of the attributes, or whose attribute holds no numbers.
+        ValueError: no results, or attributes that are not one-dimensional and of one length.
+        ImportError: matplotlib is not installed.
+    """
+    checked = _checked(results, ("alpha", "mean", "std"))
+    ax = _canvas.canvas(ax, "error_by_alpha", *SIZE)
+    _lines_with_bands(ax, {name: (x, y, (y - s).clip(0), y + s) for name, (x, y, s) in checked.items()})
+    _labelled(ax, X_ALPHA, "mean squared error", len(checked) > 1)
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+def error_by_interval(results: Mapping[str, IntervalErrors] | IntervalErrors, ax: "Axes | None" = None) -> "Axes":
+    """Draw the error of interpolated images against the interval's length; AEAI's figures 6 (right) and 14 (bottom).
+
+    Args:
+        results: an object with tensors ``length``, ``mean`` and ``std``, ``[k]`` each, and a text ``unit``; or one
+            a method, all of one unit. The band is mean ± std, cut off at 0.
+        ax: where to draw; a new figure when not given.
+
+    Returns, raises: as :func:`error_by_alpha`.
+    """
+    checked = _checked(results, ("length", "mean", "std"), ("unit",))
+    units = {str(result.unit) for result in _by_name(results).values()}
+    if len(units) > 1:
+        raise ValueError(f"results: expected lengths of one unit, got {', '.join(map(repr, sorted(units)))}")
+    ax = _canvas.canvas(ax, "error_by_interval", *SIZE)
+    _lines_with_bands(ax, {name: (x, y, (y - s).clip(0), y + s) for name, (x, y, s) in checked.items()})
+    unit = units.pop()
+    _labelled(
+        ax, f"interval length ({unit})" if unit else "interval length", "mean squared error", len(checked) > 1
+    )
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+def retrieved_alpha(results: Mapping[str, RetrievedAlphas] | RetrievedAlphas, ax: "Axes | None" = None) -> "Axes":
+    """Draw the coefficient of the nearest true image against the one interpolated with; AEAI's figures 7 and 15.
+
+    Args:
+        results: an object with tensors ``alpha``, ``median``, ``low`` and ``high``, ``[s]`` each, in [0, 1]: dots
+            for the medians, a band between the quartiles; or one a method. The dashed diagonal is perfect.
+        ax: where to draw; a new figure when not given.
+
+    Returns, raises: as :func:`error_by_alpha`.
+    """
+    checked = _checked(results, ("alpha", "median", "low", "high"))
+    ax = _canvas.canvas(ax, "retrieved_alpha", 3.6, 3.5)
+    ax.plot([0, 1], [0, 1], **PERFECT, label="perfect")
+    _lines_with_bands(ax, checked)
+    _labelled(ax, X_ALPHA, r"retrieved $\alpha$", False)
+    _canvas.legend(ax, "upper left", beside=False)
+    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+    return ax
+
+
+def parameter_distance(
+    results: Mapping[str, ParameterDistances] | ParameterDistances, ax: "Axes | None" = None
+) -> "Axes":
+    """Draw how far, in the data's true parameters, interpolated images are from both ends; AEAI's figure 8.
+
+    Args:
+        results: an object with tensors ``alpha``, ``from_start`` and ``to_end``, ``[s]`` each, and ``interval``,
+            the ends' distance in the same units; or one a method. The dashed straight lines,
+            ``alpha * interval`` and ``(1 - alpha) * interval``, are a perfectly even walk.
+        ax: where to draw; a new figure when not given.
+
+    Returns, raises: as :func:`error_by_alpha`; ``interval`` is a positive number.
+    """
+    fields = ("alpha", "from_start", "to_end")
+    checked = _checked(results, fields, ("interval",))
+    prefix = _prefixes(results)
+    intervals = {n: _checks.is_number(f"{prefix[n]}.interval", r.interval) for n, r in _by_name(results).items()}
+    ax = _canvas.canvas(ax, "parameter_distance", *SIZE)
+    for interval in sorted(set(intervals.values())):
+        ax.plot([0, 1], [0, interval], **PERFECT)
+        ax.plot([0, 1], [interval, 0], **PERFECT)
+    line = need("matplotlib.lines", "plot", "parameter_distance").Line2D
+    handles = [line([], [], **PERFECT, label="perfectly even")]
+    several = len(checked) > 1
+    styles = _canvas.line_styles()
+    for name, (x, start, end) in checked.items():
+        first = _canvas.OUTLINE | _thinned(len(x)) | next(styles)
+        hollow = {"markerfacecolor": "white", "markeredgecolor": first["color"], "markeredgewidth": 1.0}
+        last = first | (hollow if several else next(styles))
+        ax.plot(x, start, **first)
+        ax.plot(x, end, **last)
+        shown = {name: first} if several else {"from the start": first, "to the end": last}
+        handles += [line([], [], **style, label=label) for label, style in shown.items()]
+    if several:
+        dot: dict[str, Any] = {"color": "0.35", "linestyle": "none", "marker": "o", "markersize": 4.5}
+        handles.append(line([], [], **dot, label="from the start"))
+        handles.append(line([], [], **dot, markerfacecolor="white", label="to the end"))
+    _labelled(ax, X_ALPHA, "distance in parameters", False)
+    ax.set_ylim(bottom=0)
+    _canvas.legend(ax, handles=handles)
+    return ax
+
+
+def _by_name(results: Mapping[str, R] | R) -> Mapping[str, R]:
+    return results if isinstance(results, Mapping) else {"": results}
+
+
+def _prefixes(results: object) -> dict[str, str]:
+    """What error messages call each result."""
+    return {n: f"results[{n!r}]" for n in results} if isinstance(results, Mapping) else {"": "results"}
+
+
+def _checked(results: object, fields: Sequence[str], others: Sequence[str] = ()) -> dict[str, list[Numbers]]:
+    """For each method its fields as vectors of one length, NaN where they are not finite."""
+    prefixes = _prefixes(results)
+    if not prefixes:
+        raise ValueError("results: expected at least one method, got none")
+    checked: dict[str, list[Numbers]] = {}
+    for name, result in _by_name(results).items():
+        for field in (*fields, *others):
+            if not hasattr(result, field):
+                needed = ", ".join((*fields, *others))
+                raise TypeError(
+                    f"{prefixes[name]}: expected an object with {needed}, got {_checks.describe(result)} "
+                    f"without {field!r}"
+                )
+        checked[name] = [_vector(f"{prefixes[name]}.{field}", getattr(result, field)) for field in fields]
+        lengths = {len(vector) for vector in checked[name]}
+        if len(lengths) > 1 or 0 in lengths:
+            found = ", ".join(f"{field} [{len(v)}]" for field, v in zip(fields, checked[name], strict=True))
+            raise ValueError(f"{prefixes[name]}: expected vectors of one length, at least 1, got {found}")
+    return checked
+
+
+def _vector(name: str, value: Any) -> Numbers:
+    try:
+        vector = torch.as_tensor(value).detach().cpu().double()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{name}: expected a tensor, got {_checks.describe(value)}") from error
+    if vector.ndim != 1:
+        raise ValueError(f"{name}: expected a vector, got shape {tuple(vector.shape)}")
+    return np.asarray(vector.where(vector.isfinite(), torch.nan).numpy())
+
+
+def _thinned(n: int) -> dict[str, Any]:
+    """Markers on every point of a short line, on some of a long one."""
+    return {"markevery": max(1, n // 20), "linewidth": 1.5}
+
+
+def _lines_with_bands(ax: "Axes", curves: Mapping[str, Sequence[Numbers]]) -> None:
+    """A line a method and its band, from ``(x, y, low, high)``."""
+    alpha = 0.15 if len(curves) <= 3 else 0.08
+    for (name, (x, y, low, high)), style in zip(curves.items(), _canvas.line_styles(), strict=False):
+        ax.fill_between(x, low, high, color=style["color"], alpha=alpha, linewidth=0)
+        ax.plot(x, y, **_canvas.OUTLINE, **_thinned(len(x)), **style, label=name or "_")
+
+
+def _labelled(ax: "Axes", x: str, y: str, with_legend: bool) -> None:
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    _canvas.tidy(ax)
+    if with_legend:
+        _canvas.legend(ax)
