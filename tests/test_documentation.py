@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from matplotlib import pyplot
 from zoo import vector_pair
 
 import interpreg
@@ -16,7 +17,10 @@ BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_readme(block: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_readme(
+    block: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     encoder, decoder, x = vector_pair(8)
     before = [p.detach().clone() for p in encoder.parameters()]
     names: dict[str, object] = {"encoder": encoder, "decoder": decoder, "loader": [x, x], "x": x, "torch": torch}
@@ -26,13 +30,16 @@ def test_readme(block: str, capsys: pytest.CaptureFixture[str]) -> None:
         names["reg"].check_optimizers(names["optimizer"])
     for printed in re.findall(r"print\(.*\)  # (\[.*\])", block):
         assert printed in capsys.readouterr().out
+    if "report" in names:
+        assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+        assert names["report"]["reconstruction_error"] > 0
     if "scores" in names:
         assert names["scores"].smoothness < 1e-3
         assert names["paths"].shape == (4, 16, 1, 8, 8)
 
 
 def test_readme_claims_are_executable() -> None:
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7
 
 
 @pytest.mark.parametrize("page", ["quickstart", "extending", "recipes"])
@@ -47,6 +54,29 @@ def test_pages(page: str) -> None:
         exec(block, names)
     assert all(loss.isfinite() for loss in names["reg"](x).values())
     assert page != "extending" or "sparse" in names["reg"](x)
+
+
+@pytest.mark.parametrize("page", ["measures", "report", "datasets"])
+def test_pages_on_what_was_measured(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block after the other; what they write goes elsewhere."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    pyplot.switch_backend("agg")
+    names: dict[str, object] = {}
+    for block in blocks:
+        if '"data/' not in block:  # the readers' files, which nobody has here
+            exec(block, names)
+    pyplot.close("all")
+    written = {path.name for path in tmp_path.iterdir()}
+    assert (
+        written == {"measures": {"views.png"}, "report": {"report.html", "report.json"}, "datasets": set()}[page]
+    )
+    if page == "measures":
+        assert names["error"].overall > 0
+        assert names["found"].median[0] == 0
+        assert names["found"].median[-1] == 1
+    if page == "report":
+        assert names["report"]["interpolation_error"] > 0
 
 
 def example(name: str) -> ModuleType:

@@ -44,6 +44,7 @@ from interpreg.regularizers import (
     fresh_copy,
     latent_network,
 )
+from interpreg.report import interpolation_report
 
 __version__ = "0.1.0"
 
@@ -91,6 +92,7 @@ __all__ = [
     "datasets",
     "fresh_copy",
     "functional",
+    "interpolation_report",
     "kernels",
     "latent_network",
     "metrics",

@@ -1,24 +1,33 @@
-"""The command line: ``python -m interpreg demo``."""
+"""The command line: ``python -m interpreg demo``, ``report`` and ``data``."""
 
 import argparse
 import sys
 
-from interpreg.demo import command
+from interpreg.datasets import command as data
+from interpreg.demo import command as demo
+from interpreg.report import command as report
+
+COMMANDS = {
+    "demo": (demo, "train a plain and an ACAI autoencoder, side by side"),
+    "report": (report, "measure how the autoencoder in a checkpoint interpolates"),
+    "data": (data, "look at a data set"),
+}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; 0 if it went well, 1 with one line if it could not, 130 if interrupted."""
     parser = argparse.ArgumentParser(prog="python -m interpreg", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="train a plain and an ACAI autoencoder, side by side")
-    command.add_arguments(demo)
+    for name, (module, about) in COMMANDS.items():
+        module.add_arguments(commands.add_parser(name, help=about, description=about.capitalize() + "."))
     arguments = parser.parse_args(argv)
     try:
-        command.run(arguments)
+        COMMANDS[arguments.command][0].run(arguments)
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        again = "; the same command goes on from the last checkpoint" if arguments.command == "demo" else ""
+        print(f"\ninterrupted{again}", file=sys.stderr)
         return 130
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, TypeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -122,3 +122,13 @@ def test_samples_are_drawn_from_the_callers_generator() -> None:
 def test_bad_input_is_named(angles: object, size: int, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         lines.render(angles, size)
+
+
+def test_labelled_lines_know_their_angles_and_tenths() -> None:
+    drawn = lines.labelled(500, 16, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(drawn.images, lines.sample(500, 16, generator=torch.Generator().manual_seed(2)))
+    angles = drawn.parameters[:, 0]
+    torch.testing.assert_close(drawn.images, lines.render(angles, 16))
+    assert drawn.labels.tolist() == [math.floor(10 * angle / (2 * math.pi) + 1e-7) for angle in angles.tolist()]
+    assert set(drawn.labels.tolist()) == set(range(10))
+    assert (drawn.period, drawn.units, drawn.name) == ((2 * math.pi,), ("angle (radians)",), "lines")

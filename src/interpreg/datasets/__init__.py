@@ -1,5 +1,36 @@
-"""Data to look at interpolation with: generated on any device, or carried by a package."""
+"""Data to look at interpolation with: generated on any device, carried by a package, or read from official files."""
 
-from interpreg.datasets import digits, lines
+from interpreg.datasets import digits, lines, pole, stripes
+from interpreg.datasets.images import Images
+from interpreg.datasets.named import GENERATED, NAMES, named
+from interpreg.datasets.readers import (
+    READERS,
+    celeba,
+    cifar10,
+    coil20,
+    coil100,
+    fashion_mnist,
+    mnist,
+    read,
+    svhn,
+)
 
-__all__ = ["digits", "lines"]
+__all__ = [
+    "GENERATED",
+    "NAMES",
+    "READERS",
+    "Images",
+    "celeba",
+    "cifar10",
+    "coil20",
+    "coil100",
+    "digits",
+    "fashion_mnist",
+    "lines",
+    "mnist",
+    "named",
+    "pole",
+    "read",
+    "stripes",
+    "svhn",
+]

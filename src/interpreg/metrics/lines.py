@@ -50,6 +50,4 @@ def grid(size: int = 32, device: torch.device | str | None = None) -> Images:
     """The 10,000 evenly spaced lines that the published code matches against, in float64, with their angles."""
     # numpy's, because torch's differs in last digits, which decide on which side of a jump a diagonal falls
     angles = torch.from_numpy(np.linspace(0, 2 * np.pi - 2 * np.pi / REFERENCES, REFERENCES)).to(device)
-    return Images(
-        lines.render(angles, size), None, angles[:, None], (2 * math.pi,), ("angle (radians)",), "lines"
-    )
+    return Images(lines.render(angles, size), None, angles[:, None], (2 * math.pi,), ("angle (radians)",), "lines")

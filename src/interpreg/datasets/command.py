@@ -1,0 +1,101 @@
+"""``python -m interpreg data``: what is in a data set, in numbers and in a picture."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from interpreg import _files
+from interpreg._extras import need
+from interpreg.datasets.images import Images
+from interpreg.datasets.named import GENERATED, NAMES, named
+from interpreg.datasets.readers import ABOUT
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("name", choices=NAMES, help="of the data set: %(choices)s", metavar="NAME")
+    parser.add_argument(
+        "--path", type=Path, help="where its official files are: a folder, an archive or an .npz file"
+    )
+    parser.add_argument("--split", help="train, test, ... (the data set's first)")
+    parser.add_argument("--n", type=_count, default=64, help="images to draw (%(default)s)")
+    parser.add_argument("--out", type=Path, help="picture to write (data-NAME.png)")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn (%(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Read or generate the images, print what they are, and draw some of them.
+
+    Raises:
+        ImportError: an optional dependency is missing.
+        OSError: a file is missing or cannot be written.
+        ValueError: a file or an option is not what it should be.
+    """
+    need("matplotlib", "plot", "drawing images")
+    generator = torch.Generator().manual_seed(arguments.seed)
+    images = named(arguments.name, arguments.path, arguments.split, n=arguments.n, generator=generator)
+    print(described(images))
+    if len(images) == 0:
+        return
+    if arguments.name not in GENERATED:
+        images = images[torch.randperm(len(images), generator=generator)[: arguments.n]]
+    out = arguments.out or Path(f"data-{arguments.name}.png")
+    _draw(images, out)
+    print(f"Picture: {out}, {len(images)} images")
+
+
+def described(images: Images) -> str:
+    """Count, shape, range, labels and parameters, a line each.
+
+    >>> print(described(Images(torch.zeros(3, 1, 2, 2), labels=torch.tensor([0, 7, 7]), name="dots")))
+    dots: 3 images of 1 x 2 x 2 pixels (channels, height, width), torch.float32
+    values: 0 to 0
+    labels: 2, with so many images: 0: 1, 7: 2
+    """
+    channels, height, width = images.images.shape[1:]
+    text = [
+        f"{images.name}: {len(images)} images of {channels} x {height} x {width} pixels (channels, height, width), "
+        f"{images.images.dtype}"
+    ]
+    if images.images.numel():
+        text.append(f"values: {images.images.min().item():.4g} to {images.images.max().item():.4g}")
+    if images.labels is not None:
+        text.append(_counted(images.labels, ABOUT[images.name].classes if images.name in ABOUT else ()))
+    if images.parameters is not None and len(images):
+        for unit, period, column in zip(images.units, images.period, images.parameters.unbind(1), strict=True):
+            round_trip = "" if period is None else f", comes back after {period:.4g}"
+            text.append(f"{unit}: {column.min().item():.4g} to {column.max().item():.4g}{round_trip}")
+    return "\n".join(text)
+
+
+def _counted(labels: Tensor, classes: tuple[str, ...]) -> str:
+    """The labels, their names if they have any, and how many images have each."""
+    values, counts = labels.unique(return_counts=True)
+    names = [f"{v} {classes[v]}" if classes and classes[v] != str(v) else str(v) for v in values.tolist()]
+    if len(counts.unique()) == 1:
+        named = ", ".join(names) if len(names) <= 10 else f"{names[0]} to {names[-1]}"
+        return f"labels: {len(values)}, {counts[0]} images each: {named}"
+    each = ", ".join(f"{name}: {c}" for name, c in zip(names, counts.tolist(), strict=True))
+    return f"labels: {len(values)}, with so many images: {each}"
+
+
+def _draw(images: Images, out: Path) -> None:
+    """A sheet of the images in a PNG file."""
+    from interpreg.plots import image_sheet
+
+    pyplot = need("matplotlib.pyplot", "plot", "drawing images")
+    figure: Any = image_sheet(images.images).figure
+    try:
+        with _files.whole(out) as partial:
+            figure.savefig(partial, format="png", dpi=150, bbox_inches="tight")
+    finally:
+        pyplot.close(figure)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)

@@ -1,0 +1,153 @@
+"""CelebA: faces of celebrities, cut out and reduced as in ACAI's published code."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interpreg import _checks
+from interpreg._progress import progress
+from interpreg.datasets.images import Images
+from interpreg.datasets.readers import npz, pictures
+from interpreg.datasets.readers.about import About, is_checksum
+from interpreg.datasets.readers.files import Files, opened
+
+SPLITS = {"train": 0, "valid": 1, "test": 2}  # as in list_eval_partition.txt
+WIDTH, HEIGHT = 178, 218
+BOX = (16, 36, WIDTH - 16, HEIGHT - 36)  # what is left by 16 columns and 36 rows less on each side: 146 x 146
+ZIP = "img_align_celeba.zip"
+PARTITION, ATTRIBUTES = "list_eval_partition.txt", "list_attr_celeba.txt"
+MOST_TEXT, MOST_IMAGE = 2**26, 2**20  # bytes of a file; the largest have 26 MB and some 20 kB
+CELEBA = About(
+    name="celeba",
+    title="CelebA (aligned and cropped)",
+    home="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+    files=f"{ZIP}, {PARTITION} and {ATTRIBUTES}",
+    classes=("no", "yes"),
+    checksums=(
+        (ATTRIBUTES, "75e246fa4810816ffd6ee81facbd244c"),
+        (PARTITION, "d32c9cbf5e040fd4025c592c306e6668"),
+    ),
+    archives=((ZIP, "md5", "00d2c5bc6d35e252742224ab0c1e8fcb"),),
+)
+
+
+def celeba(
+    path: str | os.PathLike[str],
+    split: str = "train",
+    *,
+    size: int = 32,
+    attribute: str | None = None,
+    checksum: bool | str = True,
+) -> Images:
+    """CelebFaces attributes (Liu et al. 2015; for non-commercial research only).
+
+    An image is cut to its middle 146 x 146 pixels, 16 columns and 36 rows less on each side, and reduced by Pillow's
+    bicubic filter, which takes the mean over what a pixel covers; ACAI's code cuts the same and reduces by
+    TensorFlow's, which does not. ACAI's "test" set is its training set; here it is the official one.
+
+    Args:
+        path: a folder with ``img_align_celeba.zip``, or with its images, and the official lists; the zip itself, with
+            the lists in the same folder; an archive of images and lists; or an .npz file.
+        split: "train" (162,770 images), "valid" (19,867) or "test" (19,962).
+        size: height and width of the images.
+        attribute: such as "Smiling": labels are 1 where an image has it, 0 where not. None: no labels.
+        checksum: whether the lists must be the official ones. "full": the zip too, which takes a while.
+
+    Returns:
+        :class:`Images`, uint8 ``[n, 3, size, size]``.
+
+    Raises:
+        ImportError: Pillow is not installed, and ``path`` is no .npz file.
+        FileNotFoundError: a file is missing; the message says which, and where it comes from.
+        ValueError: a file is not what it should be; the message names it, what was expected and what came.
+    """
+    _checks.is_one_of("split", split, SPLITS)
+    _checks.is_count("size", size, low=1)
+    is_checksum(checksum)
+    if npz.is_npz(path):
+        images, labels = _arrays(path, split, size, attribute)
+        return Images(images, labels=labels, name="celeba")
+    with ExitStack() as stack:
+        files = stack.enter_context(opened(path, CELEBA))
+        inner = files.find(ZIP) if files.path.is_dir() else None
+        beside = files if files.path.is_dir() or files.find(PARTITION) else _folder(files.path.parent)
+        parts = _partition(beside, checksum)
+        chosen = [name for name, part in parts.items() if part == SPLITS[split]]
+        labels = None if attribute is None else _attribute(beside, attribute, chosen, checksum)
+        archive = files.path / inner if inner else files.path
+        if checksum == "full":
+            CELEBA.check_archive(archive)
+        holder = stack.enter_context(opened(archive, CELEBA)) if inner else files
+        images = _faces(holder, chosen, size)
+    return Images(images, labels=labels, name="celeba")
+
+
+def _folder(path: Path) -> Files:
+    """The files in a folder itself, not in those within it."""
+    sizes = {p.name: p.stat().st_size for p in sorted(path.iterdir()) if p.is_file()}
+    return Files(path, CELEBA, sizes, lambda name: (path / name).open("rb"))
+
+
+def _lines(files: Files, name: str, checksum: bool | str) -> Iterator[list[str]]:
+    """The words of each line of a list."""
+    found = files.need(name)
+    content = files.read(found, MOST_TEXT)
+    if checksum:
+        CELEBA.check(content, name, files.where(found))
+    return (line.split() for line in content.decode("ascii", errors="replace").splitlines())
+
+
+def _partition(files: Files, checksum: bool | str) -> dict[str, int]:
+    """The part that each image belongs to, by its name."""
+    parts = {}
+    for number, words in enumerate(_lines(files, PARTITION, checksum), 1):
+        if len(words) != 2 or words[1] not in ("0", "1", "2"):
+            raise ValueError(
+                f"{files.path}: {PARTITION}, line {number}: expected a name and 0, 1 or 2, got {words}"
+            )
+        parts[words[0]] = int(words[1])
+    return parts
+
+
+def _attribute(files: Files, attribute: str, chosen: list[str], checksum: bool | str) -> Tensor:
+    """1 for the images that have the attribute: the list has a count, the attributes' names, then 1 and -1."""
+    rows = _lines(files, ATTRIBUTES, checksum)
+    next(rows, None)
+    names = next(rows, [])
+    _checks.is_one_of("attribute", attribute, names)
+    column = names.index(attribute) + 1
+    has = {row[0]: row[column] for row in rows if len(row) == len(names) + 1}
+    odd = [name for name in chosen if has.get(name) not in ("1", "-1")]
+    if odd:
+        raise ValueError(f"{files.path}: {ATTRIBUTES}: expected 1 or -1 for {odd[0]}, got {has.get(odd[0])}")
+    return torch.tensor([int(has[name] == "1") for name in chosen], dtype=torch.long)
+
+
+def _faces(files: Files, chosen: list[str], size: int) -> Tensor:
+    """The chosen images, read one by one."""
+    place = {full: i for i, full in enumerate(files.need_all(chosen))}
+    images = np.empty((len(chosen), 3, size, size), dtype=np.uint8)
+    for full, content in progress(files.each(place, MOST_IMAGE), CELEBA.title, total=len(place)):
+        face = pictures.opened(content, "JPEG", "RGB", (WIDTH, HEIGHT), files.where(full))
+        bicubic = 3  # Pillow's number for it
+        images[place[full]] = pictures.array(face.crop(BOX).resize((size, size), bicubic))
+    return torch.from_numpy(images)
+
+
+def _arrays(
+    path: str | os.PathLike[str], split: str, size: int, attribute: str | None
+) -> tuple[Tensor, Tensor | None]:
+    """Images of ``size`` in an .npz file, and its labels if it has any."""
+    if attribute is not None:
+        raise ValueError(f"attribute: expected None for an .npz file, which has its own labels, got {attribute!r}")
+    arrays = npz.Arrays(path, CELEBA)
+    images = npz.uint8(arrays.need(f"x_{split}", *npz.IMAGES), f"{path}: images", 3)
+    if images.shape[2:] != (size, size):
+        raise ValueError(f"{path}: expected images of {size} x {size}, got {_checks.describe(images)}")
+    y = arrays.get(f"y_{split}", *npz.LABELS)
+    return images, None if y is None else npz.whole(y, f"{path}: labels", len(images))

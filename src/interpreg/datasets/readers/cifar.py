@@ -1,0 +1,77 @@
+"""CIFAR-10: 32 x 32 colour images in the records of its binary version."""
+
+import os
+
+import torch
+from torch import Tensor
+
+from interpreg import _checks
+from interpreg.datasets.images import Images
+from interpreg.datasets.readers import npz
+from interpreg.datasets.readers.about import About
+from interpreg.datasets.readers.files import Files, opened
+
+SPLITS = {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)}
+RECORD = 1 + 3 * 32 * 32  # bytes: the label, then the planes of red, green and blue
+MOST = 10_000 * RECORD  # bytes of a file
+CIFAR10 = About(
+    name="cifar10",
+    title="CIFAR-10",
+    home="https://www.cs.toronto.edu/~kriz/cifar.html",
+    files="the binary version, cifar-10-binary.tar.gz, with data_batch_1.bin to data_batch_5.bin and test_batch.bin",
+    classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    checksums=(
+        ("data_batch_1.bin", "5dd7e06a14cb22eb9f671a540d1b7c25"),
+        ("data_batch_2.bin", "5ea93a67294ea407fff1d09f752e9692"),
+        ("data_batch_3.bin", "942cd6a4bcdd0dd3c604fbe906cb4421"),
+        ("data_batch_4.bin", "ae636b3ba5c66a11e91e8cb52e771fcb"),
+        ("data_batch_5.bin", "53f37980c15c3d472c316c40844f3f0d"),
+        ("test_batch.bin", "803d5f7f4d78ea53de84dbe85f74fb6d"),
+    ),
+)
+
+
+def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Images:
+    """Small photographs of ten kinds of things (Krizhevsky 2009; no licence is stated), labels 0 to 9.
+
+    Args:
+        path: a folder with the files of the binary version, its archive, or an .npz file. The Python version is
+            pickled, and pickles are never loaded.
+        split: "train" (50,000 images, five files) or "test" (10,000).
+        checksum: whether the files must be the official ones, byte for byte.
+
+    Returns:
+        :class:`Images`, uint8 ``[n, 3, 32, 32]``.
+
+    Raises:
+        FileNotFoundError: a file is missing; the message says which, and where it comes from.
+        ValueError: a file is not what it should be, or pickled; the message names it.
+    """
+    _checks.is_one_of("split", split, SPLITS)
+    if npz.is_npz(path):
+        images, labels = npz.images_and_labels(path, CIFAR10, split, channels=3)
+    else:
+        with opened(path, CIFAR10) as files:
+            records = torch.cat([_records(files, name, checksum) for name in SPLITS[split]])
+        images, labels = records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].long()
+    return Images(images, labels=labels, name="cifar10")
+
+
+def _records(files: Files, batch: str, checksum: bool) -> Tensor:
+    """The records ``[n, 3073]`` of one file."""
+    name = f"{batch}.bin"
+    found = files.find(name)
+    if found is None and (pickled := files.find(batch)) is not None:
+        raise ValueError(
+            f"{files.where(pickled)}: expected {name}, got the Python version of CIFAR-10, which is pickled; a pickle "
+            f"can run any code and is never loaded: get {CIFAR10.files}, from {CIFAR10.home}"
+        )
+    found = files.need(name)
+    where, content = files.where(found), files.read(found, MOST)
+    if not content or len(content) % RECORD:
+        raise ValueError(f"{where}: expected records of {RECORD} bytes, got {len(content)} bytes")
+    if checksum:
+        CIFAR10.check(content, name, where)
+    records = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, RECORD)
+    CIFAR10.label_range(records[:, 0].long(), where)
+    return records

@@ -1,0 +1,157 @@
+"""COIL-20 and COIL-100: things on a turntable, one view every 5 degrees."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interpreg import _checks
+from interpreg._progress import progress
+from interpreg.datasets.images import Images
+from interpreg.datasets.readers import npz, pictures
+from interpreg.datasets.readers.about import About, is_checksum, listed, reduce
+from interpreg.datasets.readers.files import Files, opened
+
+VIEWS, STEP, SIDE = 72, 5, 128  # views of a thing, degrees between them, pixels
+MOST = 2**20  # bytes of a file; the official ones have some 18 kB
+COIL20 = About(
+    name="coil20",
+    title="COIL-20 (processed)",
+    home="https://cave.cs.columbia.edu/repository/COIL-20",
+    files="1,440 files obj1__0.png to obj20__71.png in coil-20-proc.zip",
+    archives=(("coil-20-proc.tar.gz", "sha1", "e5d518fa9ef1d81aef7dfa24b398e4a509b2ffd5"),),
+)
+COIL100 = About(
+    name="coil100",
+    title="COIL-100",
+    home="https://cave.cs.columbia.edu/repository/COIL-100",
+    files="7,200 files obj1__0.png to obj100__355.png in coil-100.zip",
+    archives=(
+        ("coil-100.zip", "sha256", "fcb4b8b01c0778f416d8d7a09f45082c4f7075cc74743dcddd5c44307bd4afe7"),
+        ("coil-100.tar.gz", "sha1", "b58920394780e1c224a39004e74bd3574fbed85a"),
+    ),
+)
+
+
+def coil20(
+    path: str | os.PathLike[str],
+    *,
+    objects: Sequence[int] | None = None,
+    size: int | None = None,
+    checksum: bool | str = True,
+) -> Images:
+    """The processed images of COIL-20 (Nene, Nayar and Murase 1996; for research): grey, object ids 1 to 20.
+
+    See :func:`coil100` for the arguments. The files' numbers are the views' indices, 0 to 71.
+    """
+    return _read(path, COIL20, 20, 1, objects, size, checksum)
+
+
+def coil100(
+    path: str | os.PathLike[str],
+    *,
+    objects: Sequence[int] | None = None,
+    size: int | None = None,
+    checksum: bool | str = True,
+) -> Images:
+    """COIL-100 (Nene, Nayar and Murase 1996; for research), in colour, object ids 1 to 100.
+
+    There are no official checksums of the files: all 72 views of each object must be there, each a whole PNG file
+    of 128 x 128 pixels. The views are scaled one by one to fill the frame, so that scale changes with the angle.
+
+    Args:
+        path: a folder with the official PNG files, an archive of them, or an .npz file with ``X`` [objects, views, H,
+            W, 3], ``object_id`` [objects] and ``angle`` [views] in degrees.
+        objects: ids of those to read, in this order; the others may be missing. None: all, which must all be there
+            (in an .npz file: all that are there).
+        size: of the images in pixels, a divisor of 128: each pixel is the mean of a block. None leaves them.
+        checksum: "full": ``path`` must be the archive as others have recorded it (coil-100.zip as TensorFlow Datasets
+            has). True and False are the same here.
+
+    Returns:
+        :class:`Images`, uint8 ``[n, C, H, W]``, object by object in order of their angles; the labels are object ids,
+        the parameter is the angle in degrees.
+
+    Raises:
+        ImportError: Pillow is not installed, and ``path`` is no .npz file.
+        FileNotFoundError: a view is missing; the message names it and says where it comes from.
+        ValueError: a file is not what it should be; the message names it, what was expected and what came.
+    """
+    return _read(path, COIL100, 100, 3, objects, size, checksum)
+
+
+def _read(
+    path: str | os.PathLike[str],
+    about: About,
+    count: int,
+    channels: int,
+    objects: Sequence[int] | None,
+    size: int | None,
+    checksum: bool | str,
+) -> Images:
+    if objects is not None:
+        objects = [_checks.is_count("objects", i, low=1) for i in objects]
+        if not objects or max(objects) > count or len(set(objects)) < len(objects):
+            raise ValueError(f"objects: expected different ids of 1 to {count}, at least one, got {objects}")
+    if size is not None:
+        _checks.is_count("size", size, low=1)
+    is_checksum(checksum)
+    if checksum == "full":
+        about.check_archive(Path(path))
+    if npz.is_npz(path):
+        images, ids, angles = _arrays(path, about, channels, objects)
+        images = images if size is None else torch.from_numpy(reduce(images.numpy(), size))
+    else:
+        chosen = objects or range(1, count + 1)
+        with opened(path, about) as files:
+            images = _files(files, about, channels, chosen, size or SIDE)
+        ids, angles = torch.tensor(list(chosen)), torch.arange(VIEWS) * STEP
+    return Images(
+        images.flatten(0, 1),
+        labels=ids.repeat_interleave(len(angles)),
+        parameters=angles.float().repeat(len(ids))[:, None],
+        period=(360.0,),
+        units=("angle (degrees)",),
+        name=about.name,
+    )
+
+
+def _files(files: Files, about: About, channels: int, objects: Iterable[int], size: int) -> Tensor:
+    """The images ``[objects, views, C, size, size]``."""
+    reduce(np.zeros((SIDE, SIDE), dtype=np.uint8), size)  # raises now if the size does not fit
+    step = 1 if about is COIL20 else STEP
+    names = [f"obj{i}__{k * step}.png" for i in objects for k in range(VIEWS)]
+    place = {full: i for i, full in enumerate(files.need_all(names))}
+    images = np.empty((len(place), channels, size, size), dtype=np.uint8)
+    mode = "L" if channels == 1 else "RGB"
+    for full, content in progress(files.each(place, MOST), about.title, total=len(place)):
+        image = pictures.opened(content, "PNG", mode, (SIDE, SIDE), files.where(full))
+        images[place[full]] = reduce(pictures.array(image), size)
+    return torch.from_numpy(images.reshape(-1, VIEWS, *images.shape[1:]))
+
+
+def _arrays(
+    path: str | os.PathLike[str], about: About, channels: int, objects: Sequence[int] | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Images ``[objects, views, C, H, W]``, object ids and angles of an .npz file."""
+    arrays = npz.Arrays(path, about)
+    x, ids, angles = arrays.need(*npz.IMAGES), arrays.need("object_id"), arrays.need("angle")
+    lengths = x.ndim >= 4 and (ids.shape, angles.shape) == (x.shape[:1], x.shape[1:2])
+    numbers = ids.dtype.kind in "iu" and angles.dtype.kind in "iuf"
+    if not lengths or not numbers or (angles.dtype.kind == "f" and not np.isfinite(angles).all()):
+        raise ValueError(
+            f"{path}: expected X [objects, views, H, W, {channels}], object_id [objects] and angle [views], "
+            f"got {list(x.shape)}, {ids.dtype} {list(ids.shape)} and {angles.dtype} {list(angles.shape)}"
+        )
+    images = npz.uint8(x.reshape(-1, *x.shape[2:]), f"{path}: images", channels).unflatten(0, x.shape[:2])
+    there = torch.from_numpy(ids.astype(np.int64))
+    if objects is not None:
+        absent = sorted(set(objects) - set(there.tolist()))
+        if absent:
+            raise about.missing(f"object {listed([str(i) for i in absent])}", path)
+        rows = [there.tolist().index(i) for i in objects]
+        images, there = images[rows], there[rows]
+    return images, there, torch.from_numpy(angles.astype(np.float64))

@@ -1,0 +1,132 @@
+"""NumPy archives of images. Pickled objects in them are refused, never loaded."""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.lib import format as npy
+from torch import Tensor
+
+from interpreg.datasets.readers.about import About, listed
+from interpreg.datasets.readers.archives import BROKEN
+
+MOST = 8 * 2**30  # bytes of one array
+IMAGES = ("X", "images", "x")
+LABELS = ("y", "labels")
+
+
+def is_npz(path: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` is an .npz file, by its name."""
+    return str(path).lower().endswith(".npz") and not Path(path).is_dir()
+
+
+class Arrays:
+    """The arrays of an .npz file, one at a time.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is corrupt.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], about: About) -> None:
+        self.path, self.about = Path(path), about
+        if not self.path.exists():
+            raise about.missing("such file", path)
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                self.sizes = {info.filename: info.file_size for info in archive.infolist()}
+        except PermissionError:  # nothing is wrong with the file
+            raise
+        except BROKEN as error:
+            raise ValueError(f"{path}: cannot be read, the archive is corrupt ({error})") from error
+
+    def get(self, *keys: str) -> np.ndarray[Any, Any] | None:
+        """The array of the first of ``keys`` that there is.
+
+        Raises:
+            ValueError: it is pickled, corrupt, or larger or smaller than its header says.
+        """
+        for key in keys:
+            if f"{key}.npy" in self.sizes:
+                return self._read(key)
+        return None
+
+    def need(self, *keys: str) -> np.ndarray[Any, Any]:
+        """The same; ``ValueError`` where there is none."""
+        array = self.get(*keys)
+        if array is None:
+            there = listed([name.removesuffix(".npy") for name in self.sizes])
+            raise ValueError(f"{self.path}: expected an array called {' or '.join(keys)}, got {there or 'none'}")
+        return array
+
+    def _read(self, key: str) -> np.ndarray[Any, Any]:
+        where, member = f"{self.path}: {key}", f"{key}.npy"
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                with archive.open(member) as stream:
+                    bytes_expected = _length(stream, where)
+                if bytes_expected != self.sizes[member]:
+                    raise ValueError(
+                        f"{where}: expected {bytes_expected} bytes by its header, got {self.sizes[member]}"
+                    )
+                with archive.open(member) as stream:
+                    array: np.ndarray[Any, Any] = npy.read_array(stream, allow_pickle=False)
+        except BROKEN as error:
+            raise ValueError(f"{where}: cannot be read, the file is corrupt ({error})") from error
+        return array
+
+
+def _length(stream: Any, where: str) -> int:
+    """How long a .npy file must be, by its header; ``ValueError`` if it is pickled or too large."""
+    try:
+        version = npy.read_magic(stream)
+        headers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+        shape, _, dtype = headers[version](stream)
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{where}: not an array of numbers, or corrupt ({error})") from error
+    if dtype.hasobject:
+        raise ValueError(f"{where}: holds pickled objects, which are never loaded; expected an array of numbers")
+    size = dtype.itemsize
+    for length in shape:
+        size *= length
+    if size > MOST:
+        raise ValueError(f"{where}: expected at most {MOST} bytes, got {size} by its header")
+    return size + int(stream.tell())
+
+
+def images_and_labels(
+    path: str | os.PathLike[str], about: About, split: str, channels: int
+) -> tuple[Tensor, Tensor]:
+    """uint8 images ``[n, C, H, W]`` and labels ``[n]`` of an .npz file.
+
+    The images are under ``x_SPLIT``, ``X``, ``images`` or ``x``, uint8 of shape [n, H, W] or [n, H, W, C]; the labels
+    under ``y_SPLIT``, ``y`` or ``labels``, whole numbers of shape [n] or [n, 1].
+
+    Raises:
+        FileNotFoundError, ValueError: the file or a key is missing, or an array is not as above.
+    """
+    arrays = Arrays(path, about)
+    images = uint8(arrays.need(f"x_{split}", *IMAGES), f"{path}: images", channels)
+    labels = whole(arrays.need(f"y_{split}", *LABELS), f"{path}: labels", len(images))
+    about.label_range(labels, f"{path}: labels")
+    return images, labels
+
+
+def uint8(array: np.ndarray[Any, Any], where: str, channels: int) -> Tensor:
+    """Images ``[n, H, W]`` or ``[n, H, W, C]`` as ``[n, C, H, W]``."""
+    shape = array.shape
+    grey = channels == 1 and array.ndim == 3
+    if array.dtype != np.uint8 or not (grey or (array.ndim == 4 and shape[3] == channels)):
+        raise ValueError(f"{where}: expected uint8 [n, H, W, {channels}], got {array.dtype} {list(shape)}")
+    images = torch.from_numpy(np.ascontiguousarray(array))
+    return images[:, None] if grey else images.permute(0, 3, 1, 2).contiguous()
+
+
+def whole(array: np.ndarray[Any, Any], where: str, n: int) -> Tensor:
+    """Whole numbers ``[n]``."""
+    if array.dtype.kind not in "iu" or array.shape not in ((n,), (n, 1)):
+        raise ValueError(f"{where}: expected {n} whole numbers, got {array.dtype} {list(array.shape)}")
+    return torch.from_numpy(array.reshape(n).astype(np.int64))

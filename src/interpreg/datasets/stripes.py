@@ -1,0 +1,108 @@
+r"""The stripes of MIDR-AE (section 5.2, eq. 11): a sine wave over the image, with two parameters.
+
+The pixel of column x and row y is
+
+    sin(alpha ((y - c) cos theta - (x - c) sin theta)),    c = size / 2,
+
+alpha the stripes' frequency in radians a pixel and theta their direction. Turning by pi flips the sign of an image,
+so theta comes back after 2 pi. The paper and its published code differ: the paper has 10,000 images with alpha from
+0.3 to 0.7 in steps of 0.004 and theta in steps of 0.02 pi; the code draws fresh images, alpha uniformly from
+[0.2, 0.7] and theta uniformly from [0, 2 pi). The code's centre is a pixel, (16, 16) of 32, not the image's middle.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from interpreg import _checks
+from interpreg.datasets.images import Images
+
+VARIANTS = ("published", "paper")
+UNITS = ("alpha (radians a pixel)", "theta (radians)")
+
+
+def render(alpha: Tensor, theta: Tensor, size: int = 32) -> Tensor:
+    """Images of stripes.
+
+    Args:
+        alpha: ``[n]``, frequencies in radians a pixel; floating point.
+        theta: ``[n]``, directions in radians.
+        size: height and width in pixels, at least 1.
+
+    Returns:
+        ``[n, 1, size, size]`` in [-1, 1], of alpha's dtype, on its device. Differentiable in both parameters.
+
+    Raises:
+        TypeError: a parameter is not a floating point tensor, or ``size`` is not an int.
+        ValueError: a parameter is not one-dimensional, or they differ in length.
+
+    >>> render(torch.tensor([0.3, 0.7]), torch.tensor([0.0, math.pi])).shape
+    torch.Size([2, 1, 32, 32])
+    """
+    for name, given in (("alpha", alpha), ("theta", theta)):
+        _checks.is_tensor(name, given)
+        if given.ndim != 1:
+            raise ValueError(f"{name}: expected shape [n], got {_checks.describe(given)}")
+    _checks.has_shape("theta", theta, alpha.shape, "alpha")
+    _checks.is_count("size", size, low=1)
+    pixel = torch.arange(size, dtype=alpha.dtype, device=alpha.device) - size / 2
+    rows = (alpha * theta.cos())[:, None] * pixel  # [n, H]
+    columns = (alpha * theta.sin())[:, None] * pixel
+    return (rows[:, :, None] - columns[:, None, :]).sin()[:, None]
+
+
+def sample(
+    n: int,
+    size: int = 32,
+    *,
+    variant: str = "published",
+    generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """``n`` images of stripes, ``[n, 1, size, size]``: see :func:`labelled`."""
+    return labelled(n, size, variant=variant, generator=generator, device=device).images
+
+
+def labelled(
+    n: int,
+    size: int = 32,
+    *,
+    variant: str = "published",
+    generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+) -> Images:
+    """``n`` images of stripes with the parameters (alpha, theta) that they were drawn from.
+
+    There are no labels: neither the paper nor its code uses any.
+
+    Args:
+        n: how many.
+        size: height and width in pixels.
+        variant: "published" draws as the code does, "paper" from the paper's grid, with replacement.
+        generator: of the random numbers; on ``device``.
+        device: to draw and render on.
+
+    Raises:
+        TypeError, ValueError: ``n`` or ``size`` is not a count, or there is no such ``variant``.
+    """
+    _checks.is_count("n", n)
+    _checks.is_one_of("variant", variant, VARIANTS)
+    if variant == "published":
+        alpha = 0.2 + 0.5 * torch.rand(n, generator=generator, device=device)
+        theta = 2 * math.pi * torch.rand(n, generator=generator, device=device)
+    else:
+        alpha = 0.3 + 0.004 * torch.randint(101, (n,), generator=generator, device=device)
+        theta = 0.02 * math.pi * torch.randint(100, (n,), generator=generator, device=device)
+    parameters = torch.stack([alpha, theta], 1)
+    return Images(
+        render(alpha, theta, size), parameters=parameters, period=(None, 2 * math.pi), units=UNITS, name="stripes"
+    )
+
+
+def paper_set(n: int = 10_000, size: int = 32, *, seed: int = 0) -> Images:
+    """A fixed set as the paper's: ``n`` images from its grid, the same ones for the same ``seed``.
+
+    Which 10,000 of the 10,100 points, repetitions included, the authors drew is not known.
+    """
+    return labelled(n, size, variant="paper", generator=torch.Generator().manual_seed(seed))

@@ -1,0 +1,6 @@
+"""A report on how an autoencoder interpolates: a table, a JSON file, a page with pictures."""
+
+from interpreg.report.measure import Measure
+from interpreg.report.report import Report, interpolation_report
+
+__all__ = ["Measure", "Report", "interpolation_report"]

@@ -1,0 +1,198 @@
+"""What a report is about: a pair of networks and data, and what follows of both, each computed once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from interpreg import _checks
+from interpreg._progress import progress as bar
+from interpreg._types import Network
+from interpreg.metrics import _paths
+from interpreg.report.data import Rings, Samples, device_of, rings
+
+COLLAPSED = 1e-6  # of the codes' size: a spread below it is rounding
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the measures are taken.
+
+    Attributes:
+        pairs: how many pairs of held-out samples are interpolated.
+        steps: images in an interpolation, both ends included.
+        kind: of the paths between codes.
+        restarts: of k-means.
+        batch_size: samples that a network is given at a time.
+        seed: of the pairs, of k-means and of the path length's draws.
+        progress: whether bars are shown.
+    """
+
+    pairs: int = 256
+    steps: int = 16
+    kind: Literal["linear", "spherical"] = "linear"
+    restarts: int = 100
+    batch_size: int = 256
+    seed: int = 0
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        _checks.is_count("pairs", self.pairs, low=1)
+        _checks.is_count("steps", self.steps, low=3)
+        _checks.is_one_of("kind", self.kind, ("linear", "spherical"))
+        _checks.is_count("restarts", self.restarts, low=1)
+        _checks.is_count("batch_size", self.batch_size, low=1)
+
+
+class Subject:
+    """A pair of networks on held-out ``data``, with ``train`` to fit probes on and to look for neighbours in."""
+
+    def __init__(
+        self, encoder: Network, decoder: Network, data: Samples, train: Samples, settings: Settings
+    ) -> None:
+        self.encoder, self.decoder = encoder, decoder
+        self.data, self.train, self.settings = data, train, settings
+        self.device = device_of((encoder, decoder), data.x.device)
+        if len(data) < 2:
+            raise ValueError(
+                f"data: expected at least two held-out samples to interpolate between, got {len(data)}"
+            )
+
+    @cached_property
+    def codes(self) -> Tensor:
+        """Codes of the held-out samples."""
+        return self._called("encoder", self.encoder, self.data.x)
+
+    @cached_property
+    def train_codes(self) -> Tensor:
+        """Codes of the training samples."""
+        return self._called("encoder", self.encoder, self.train.x)
+
+    @cached_property
+    def x_hat(self) -> Tensor:
+        """Reconstructions of the held-out samples."""
+        found = self._called("decoder", self.decoder, self.codes)
+        _checks.has_shape("decoder", found, self.data.x.shape, "the data")
+        return found
+
+    @cached_property
+    def collapsed(self) -> bool:
+        """Whether all codes are equal, but for rounding."""
+        flat = self.codes.flatten(1).double()
+        return bool((flat - flat[0]).norm(dim=1).max() <= COLLAPSED * flat.norm(dim=1).max())
+
+    @cached_property
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """Indices of the samples that paths lead from and to: shuffled, no sample with itself."""
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        count = min(self.settings.pairs, len(self.data) // 2)
+        order = torch.randperm(len(self.data), generator=generator)
+        return order[:count], order[count : 2 * count]
+
+    @property
+    def start(self) -> Tensor:
+        """The samples that paths lead from."""
+        return self.data.x[self.pairs[0]]
+
+    @property
+    def end(self) -> Tensor:
+        """The samples that paths lead to."""
+        return self.data.x[self.pairs[1]]
+
+    @cached_property
+    def paths(self) -> Tensor:
+        """What the networks interpolate between the pairs, ``[pairs, steps, ...]``."""
+        return self.walk(self.start, self.end, self.settings.steps)
+
+    @cached_property
+    def fades(self) -> Tensor:
+        """Cross-fades of the same pairs in the data itself: what an interpolation should be better than."""
+        weights = torch.linspace(0, 1, self.settings.steps).to(self.start)
+        weights = weights.view(1, -1, *[1] * (self.start.ndim - 1))
+        return torch.lerp(self.start[:, None], self.end[:, None], weights)
+
+    @cached_property
+    def rings(self) -> Rings | None:
+        """Evenly spaced views among training and held-out samples together, for the errors against the truth."""
+        return rings(self.everything)
+
+    @cached_property
+    def everything(self) -> Samples:
+        """Training and held-out samples."""
+        if self.train is self.data:
+            return self.data
+        both = [self.train, self.data]
+        labels, parameters = (
+            torch.cat(parts) if all(p is not None for p in parts) else None  # type: ignore[arg-type]
+            for parts in ([s.labels for s in both], [s.parameters for s in both])
+        )
+        return Samples(
+            torch.cat([s.x for s in both]), labels, parameters, self.data.period, self.data.units, self.data.name
+        )
+
+    @property
+    def networks(self) -> tuple[Network, Network]:
+        """The encoder and the decoder, fed on their device, read on the data's."""
+        return self._elsewhere(self.encoder), self._elsewhere(self.decoder)
+
+    def walk(
+        self, start: Tensor, end: Tensor, steps: int, networks: tuple[Network, Network] | None = None
+    ) -> Tensor:
+        """Paths between samples by the networks (the subject's own if None), decoded in batches."""
+        found = _paths.decoded(
+            *(networks or self.networks),
+            start,
+            end,
+            steps,
+            kind=self.settings.kind,
+            batch_size=self.settings.batch_size,
+            progress=self.settings.progress,
+        )
+        self._check_values("decoder", found.flatten(0, 1))
+        return found
+
+    def _elsewhere(self, network: Network) -> Network:
+        """The network, fed on its device, read on the data's."""
+        return lambda value: network(value.to(self.device)).to(self.data.x.device)
+
+    @torch.no_grad()
+    def _called(self, name: str, network: Network, values: Tensor) -> Tensor:
+        call = self._elsewhere(network)
+        blocks = values.split(self.settings.batch_size)
+        found = []
+        for block in bar(blocks, name, shown=self.settings.progress):
+            result = call(block)
+            _checks.is_tensor(name, result)
+            _checks.has_batch(name, result, len(block))
+            found.append(result)
+        whole = torch.cat(found)
+        self._check_values(name, whole)
+        return whole
+
+    @staticmethod
+    def _check_values(name: str, values: Tensor) -> None:
+        finite = values.isfinite().flatten(1).all(1)
+        if not finite.all():
+            raise ValueError(
+                f"{name}: expected finite outputs, got NaN or infinity for {int((~finite).sum())} of {len(values)} "
+                "samples; has the training diverged?"
+            )
+
+
+@contextmanager
+def evaluating(*networks: object) -> Iterator[None]:
+    """The networks in eval mode, each module back in its own mode afterwards."""
+    modules = [m for n in networks if isinstance(n, nn.Module) for m in n.modules()]
+    modes = [m.training for m in modules]
+    try:
+        for network in networks:
+            if isinstance(network, nn.Module):
+                network.eval()
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode

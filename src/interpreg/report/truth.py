@@ -1,0 +1,121 @@
+"""Measures and curves where the images in between are known: rings of views (AEAI, Figs 6 to 8)."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from interpreg._types import Network
+from interpreg.metrics import (
+    ErrorByInterval,
+    InterpolationError,
+    ParameterDistance,
+    RetrievedAlpha,
+    error_by_interval,
+    interpolation_error,
+    intervals,
+    parameter_distance,
+    retrieved_alpha,
+)
+from interpreg.report.data import Rings
+from interpreg.report.measure import Measure
+from interpreg.report.subject import Subject
+
+INTERVAL = 2 / 9  # of a whole turn: the paper's 80 degrees
+RETRIEVAL = 7 / 36  # the paper's 70 degrees
+FADE = "cross-fade"
+Pair = tuple[Network, Network]
+
+
+class Curves(NamedTuple):
+    """What is drawn, of the networks and of cross-fades."""
+
+    by_alpha: dict[str, InterpolationError]
+    by_interval: dict[str, ErrorByInterval]
+    retrieved: dict[str, RetrievedAlpha]
+    distance: dict[str, ParameterDistance]
+
+    def numbers(self) -> dict[str, Any]:
+        """All of them as lists and plain numbers."""
+        return {
+            curve: {method: _plain(vars(result)) for method, result in results.items()}
+            for curve, results in self._asdict().items()
+        }
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    lists = {name: value.tolist() if isinstance(value, Tensor) else value for name, value in values.items()}
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value for name, value in lists.items()
+    }
+
+
+def curves(subject: Subject, name: str) -> Curves | None:
+    """The errors against the views in between, or None where nothing is known about them."""
+    rings = subject.rings
+    if rings is None:
+        return None
+    found = Curves({}, {}, {}, {})
+    views = rings.rows.shape[1]
+    whole = views if rings.closed else views - 1
+    long, retrieval = (max(3, min(views, round(share * whole) + 1)) for share in (INTERVAL, RETRIEVAL))
+    everything, progress = subject.everything, subject.settings.progress
+    assert everything.parameters is not None
+    methods: dict[str, Pair] = {name: subject.networks, FADE: (nn.Identity(), nn.Identity())}
+    for method, networks in methods.items():
+        found.by_alpha[method] = interpolation_error(*_walked(networks, subject, rings, long)[:2])
+        found.by_interval[method] = _by_interval(networks, subject, rings, long)
+        walked, _, table = _walked(networks, subject, rings, retrieval)
+        start, end = everything.parameters[table[:, 0]], everything.parameters[table[:, -1]]
+        known = everything.x, everything.parameters, start, end
+        period = everything.period or None
+        found.retrieved[method] = retrieved_alpha(walked, *known, period=period, progress=progress)
+        found.distance[method] = parameter_distance(walked, *known, period=period, progress=progress)
+    return found
+
+
+def measures(found: Curves, name: str) -> Iterator[Measure]:
+    """The curves' means."""
+    group = "Against the real images in between"
+    fade, model = (
+        (c.by_alpha[m].overall, c.retrieved[m].error, c.retrieved[m].spread, c.retrieved[m].outside,
+         c.distance[m].error) for c, m in ((found, FADE), (found, name))
+    )  # fmt: skip
+    longest = found.by_interval[name]
+    rows = (
+        ("interpolation_error", "interpolation error",
+         f"mean squared, over intervals of {longest.length[-1]:g} {longest.unit} (AEAI, Fig. 6)"),
+        ("retrieved_alpha_error", "error of the retrieved coefficient",
+         f"of the nearest real image, over {found.distance[name].interval:g} {longest.unit} (AEAI, Fig. 7)"),
+        ("retrieved_alpha_spread", "its interquartile range", "mean over the coefficients"),
+        ("retrieved_outside", "retrieved outside of the interval", "share of images"),
+        ("parameter_distance_error", "error in parameter space",
+         "distance to both ends against the perfect one, as a share of the interval (AEAI, Fig. 8)"),
+    )  # fmt: skip
+    for (key, title, note), value, other in zip(rows, model, fade, strict=True):
+        yield Measure(group, key, title, value, "0", note, other)
+
+
+def _walked(networks: Pair, subject: Subject, rings: Rings, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Paths over all intervals of ``count`` views, the real views, and their indices."""
+    table = rings.rows[:, intervals(rings.rows.shape[1], count, closed=rings.closed)].flatten(0, 1)
+    truth = subject.everything.x[table]
+    return subject.walk(truth[:, 0], truth[:, -1], count, networks), truth, table
+
+
+def _by_interval(networks: Pair, subject: Subject, rings: Rings, longest: int) -> ErrorByInterval:
+    """Up to eight lengths, of the same rings."""
+    settings = subject.settings
+    return error_by_interval(
+        *networks,
+        subject.everything.x[rings.rows],
+        images=sorted({round(n) for n in torch.linspace(min(4, longest), longest, 8).tolist()}),
+        closed=rings.closed,
+        step=rings.step,
+        unit=rings.unit,
+        kind=settings.kind,
+        batch_size=settings.batch_size,
+        progress=settings.progress,
+    )

@@ -1,0 +1,52 @@
+"""Every data set by its name."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from original_files import mnist_files, write
+
+from interpreg import datasets
+from interpreg.datasets import digits, lines, pole, stripes
+
+
+@pytest.mark.parametrize(("name", "module"), [("lines", lines), ("stripes", stripes), ("pole", pole)])
+def test_generated_sets_are_drawn_from_the_generator(name: str, module) -> None:
+    drawn = datasets.named(name, n=5, generator=torch.Generator().manual_seed(3), size=16)
+    expected = module.labelled(5, 16, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(drawn.images, expected.images)
+    assert torch.equal(drawn.parameters, expected.parameters)
+
+
+def test_without_a_number_the_papers_sets() -> None:
+    assert torch.equal(datasets.named("pole", size=8).images, pole.paper_set(8).images)
+    assert torch.equal(datasets.named("stripes", size=4).images, stripes.paper_set(size=4).images)
+    assert len(datasets.named("lines", size=4)) == 10_000
+
+
+def test_digits_and_their_parts() -> None:
+    both = digits.load()
+    assert torch.equal(datasets.named("digits").images, both.train)
+    assert torch.equal(datasets.named("digits", split="test").labels, both.test_labels)
+
+
+def test_official_files(tmp_path: Path) -> None:
+    write(tmp_path, mnist_files(3, "t10k"))
+    read = datasets.named("mnist", tmp_path, "test", size=32, checksum=False)
+    assert read.images.shape == (3, 1, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("imagenet",), r"name: expected one of 'lines', .*, got 'imagenet'"),
+        (("mnist",), "path: expected the place of mnist's official files, got None"),
+        (("lines", "x"), "path: expected None, lines needs no files"),
+        (("digits", "x"), "path: expected None, digits needs no files"),
+        (("pole", None, "test"), "split: expected None, pole has no splits, got 'test'"),
+        (("digits", None, "valid"), "split: expected one of 'train', 'test', None, got 'valid'"),
+    ],
+)
+def test_bad_input_is_named(arguments: tuple, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        datasets.named(*arguments)

@@ -1,0 +1,352 @@
+"""What a report says: the measures' own values where they apply, and "undefined" where nothing is measured."""
+
+import json
+import math
+import warnings
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from interpreg import Interpolator
+from interpreg.datasets import Images, lines
+from interpreg.metrics import (
+    admissibility,
+    clustering_accuracy,
+    interpolation_error,
+    intervals,
+    latent_correlation,
+    linear_probe,
+    path_scores,
+    retrieved_alpha,
+)
+from interpreg.metrics.lines import grid
+from interpreg.report import Measure, interpolation_report
+from interpreg.report.data import rings, samples, split
+
+PERFECT = {"0": 0.0, "1": 1.0, "lower": 0.0}
+
+
+def pair(size: int = 16) -> tuple[nn.Module, nn.Module]:
+    torch.manual_seed(1)
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(size * size, 6), nn.Dropout(0.5))
+    return encoder, nn.Sequential(nn.Linear(6, size * size), nn.Unflatten(1, (1, size, size)))
+
+
+def turned(views: int = 24, objects: int = 1, first: float = 0) -> Images:
+    """Lines at evenly spaced angles, in degrees: a turntable, one row of labels an object."""
+    degrees = torch.arange(views).repeat(objects) * 360.0 / views + first
+    labels = torch.arange(objects).repeat_interleave(views)
+    images = lines.render(degrees.deg2rad(), 16) * (1 - 0.3 * labels.view(-1, 1, 1, 1))
+    return Images(images, labels, degrees[:, None], (360.0,), ("angle (degrees)",), "turntable")
+
+
+class Angle(nn.Module):
+    """An encoder that knows the angle of a line, as a point on a circle's tangent: a known rotation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        table = lines.render(torch.arange(360.0).deg2rad(), 16).flatten(1)
+        best = (x.flatten(1) @ table.T - table.square().sum(1) / 2).argmax(1)
+        return best.float().deg2rad()[:, None]
+
+
+class Line(nn.Module):
+    """The decoder of :class:`Angle`."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return lines.render(z[:, 0], 16)
+
+
+def test_the_values_are_the_measures_own() -> None:
+    encoder, decoder = pair()
+    data, train = lines.labelled(40, 16), lines.labelled(80, 16)
+    report = interpolation_report(encoder, decoder, data, train=train, references=grid(16), steps=5, restarts=3)
+    encoder.eval()
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
+    start, end = data.images[order[:20]], data.images[order[20:]]
+    with torch.no_grad():
+        paths = Interpolator(encoder, decoder).path(start, end, 5)
+        codes, train_codes = encoder(data.images), encoder(train.images)
+        x_hat = decoder(codes)
+    scores = path_scores(paths, grid(16).images, grid(16).parameters, period=2 * math.pi)
+    four = admissibility(paths, start, end, references=grid(16).images)
+    labelled = train_codes, train.labels, codes, data.labels
+    expected = {
+        "reconstruction_error": (x_hat - data.images).square().mean().item(),
+        "mean_distance": scores.mean_distance,
+        "smoothness": scores.smoothness,
+        "smoothness_paper": scores.smoothness_paper,
+        "detour": scores.detour,
+        "smoothness_undefined": scores.undefined,
+        "boundary": four.boundary,
+        "monotonicity": four.monotonicity,
+        "backtrack": four.backtrack,
+        "unevenness": four.unevenness,
+        "lipschitz": four.lipschitz,
+        "credibility": four.credibility,
+        "code_size": 6,
+        "dead_elements": 0,
+        "latent_correlation": latent_correlation(codes),
+        "linear_probe": linear_probe(*labelled),
+        "clustering_accuracy": clustering_accuracy(*labelled, restarts=3),
+    }
+    for key, value in expected.items():
+        assert report[key] == pytest.approx(value, rel=1e-4), key
+
+
+def test_a_linear_decoder_has_the_path_length_of_its_matrix() -> None:
+    """mean ||A (z2 - z1)||^2, whatever the point of the path."""
+    decoder = nn.Linear(3, 10, bias=False)
+    x = torch.randn(60, 10)
+    encoder = nn.Linear(10, 3)
+    report = interpolation_report(encoder, decoder, x, train=x, draw=False)
+    order = torch.randperm(60, generator=torch.Generator().manual_seed(0))
+    z = encoder(x)
+    apart = decoder(z[order[30:]] - z[order[:30]])
+    assert report["path_length"] == pytest.approx(apart.square().sum(1).mean().item(), rel=1e-3)
+    assert report["unevenness"] == pytest.approx(1, abs=1e-5)
+
+
+def test_a_known_rotation_is_perfect_between_its_views() -> None:
+    """Eighteen of twenty-four views, so that no interval crosses the encoder's cut."""
+    data = turned(first=7)[:18]  # away from the renderer's jumps, too
+    report = interpolation_report(Angle(), Line(), data, train=data, draw=False)
+    assert report["interpolation_error"] == pytest.approx(0, abs=1e-9)
+    assert report["retrieved_alpha_error"] == pytest.approx(0, abs=1e-6)
+    assert report["parameter_distance_error"] == pytest.approx(0, abs=1e-6)
+    assert report["detour"] == pytest.approx(0, abs=1e-6)
+    fade = next(m.fade for m in report.measures if m.key == "interpolation_error")
+    assert fade > 0.01
+    assert report["linear_probe"] is None  # a single object
+
+
+def test_truth_is_measured_over_every_interval() -> None:
+    encoder, decoder = pair()
+    data = turned(36, objects=2)
+    report = interpolation_report(encoder, decoder, data, train=data, draw=False)
+    encoder.eval()
+    rows = torch.cat([intervals(36, 9, closed=True), intervals(36, 9, closed=True) + 36])  # 80 of 360 degrees
+    truth = data.images[rows]
+    with torch.no_grad():
+        paths = Interpolator(encoder, decoder).path(truth[:, 0], truth[:, -1], 9)
+    assert report["interpolation_error"] == pytest.approx(interpolation_error(paths, truth).overall, rel=1e-4)
+    rows = torch.cat([intervals(36, 8, closed=True), intervals(36, 8, closed=True) + 36])  # 70
+    with torch.no_grad():
+        paths = Interpolator(encoder, decoder).path(data.images[rows[:, 0]], data.images[rows[:, -1]], 8)
+    known = data.parameters[rows[:, 0]], data.parameters[rows[:, -1]]
+    found = retrieved_alpha(paths, data.images, data.parameters, *known, period=360)
+    assert report["retrieved_alpha_error"] == pytest.approx(found.error, rel=1e-4)
+    curve = report.curves["retrieved"]["autoencoder"]
+    assert curve["median"] == pytest.approx(found.median.tolist())
+
+
+@pytest.mark.parametrize("objects", [1, 3])
+def test_a_collapsed_model_has_no_perfect_score(objects: int) -> None:
+    """Everything is decoded to one real line; whatever that would have for nothing is undefined, and it is said."""
+    data = turned(24, objects)
+    one = data.images[3]
+
+    def encoder(x: Tensor) -> Tensor:
+        return torch.full((len(x), 4), 0.1)
+
+    def decoder(z: Tensor) -> Tensor:
+        return one.expand(len(z), 1, 16, 16)
+
+    report = interpolation_report(encoder, decoder, data, train=data, draw=False)
+    assert "collapsed" in report.warnings[0]
+    assert "collapsed" in str(report)
+    for measure in report.measures:
+        if measure.value is not None and measure.best:
+            assert measure.value != pytest.approx(PERFECT[measure.best], abs=1e-3), measure.key
+    undefined = {m.key for m in report.measures if m.value is None}
+    assert undefined >= {
+        "mean_distance", "smoothness", "smoothness_paper", "detour", "monotonicity", "unevenness", "lipschitz",
+        "credibility", "path_length", "frechet_distance", "latent_correlation", "linear_probe",
+        "clustering_accuracy", "nmi", "ari",
+    }  # fmt: skip
+    assert report["dead_elements"] == 4
+    assert report["still"] == 12 * objects
+
+
+def test_a_decoder_that_ignores_its_codes_is_still() -> None:
+    """The codes differ, the images do not."""
+    data = turned()
+    decoder = nn.Sequential(nn.Linear(6, 256), nn.Unflatten(1, (1, 16, 16)))
+    nn.init.zeros_(decoder[0].weight)
+    report = interpolation_report(pair()[0], decoder, data, train=data, draw=False)
+    assert report.warnings == ()
+    assert report["still"] == 12
+    for key in ("monotonicity", "unevenness", "smoothness", "detour", "credibility"):
+        assert report[key] is None
+
+
+def test_networks_come_back_as_they_were() -> None:
+    encoder, decoder = pair()
+    encoder[2].train()
+    encoder[0].eval()
+    modes = [m.training for m in encoder.modules()]
+    first = interpolation_report(encoder, decoder, torch.rand(20, 1, 16, 16), draw=False)
+    assert [m.training for m in encoder.modules()] == modes
+    again = interpolation_report(encoder, decoder, torch.rand(20, 1, 16, 16), draw=False)
+    assert all(p.grad is None for p in [*encoder.parameters(), *decoder.parameters()])
+    assert first["reconstruction_error"] != again["reconstruction_error"]  # other data
+
+    broken = nn.Sequential(nn.Linear(6, 256))  # of another shape
+    with pytest.raises(ValueError, match="decoder: expected the shape of the data"):
+        interpolation_report(encoder, broken, torch.rand(20, 1, 16, 16), draw=False)
+    assert [m.training for m in encoder.modules()] == modes
+
+
+def test_samples_that_are_no_images_are_measured_too() -> None:
+    x = torch.randn(50, 7)
+    report = interpolation_report(nn.Identity(), nn.Identity(), x)
+    assert report["reconstruction_error"] == 0
+    assert [p.key for p in report.pictures] == ["codes"]
+
+
+def test_features_are_the_callers() -> None:
+    encoder, decoder = pair()
+    seen = []
+
+    def features(x: Tensor) -> Tensor:
+        seen.append(x.shape[1:])
+        return x.mean((2, 3))
+
+    x = torch.rand(200, 1, 16, 16)
+    report = interpolation_report(encoder, decoder, x, features=features, draw=False)
+    assert report["frechet_distance"] > 0
+    assert set(seen) == {torch.Size([1, 16, 16])}
+
+
+def test_a_wide_frechet_distance_is_refused_not_guessed() -> None:
+    x = torch.rand(30, 1, 16, 16)
+    report = interpolation_report(*pair(), x, draw=False)
+    found = next(m for m in report.measures if m.key == "frechet_distance")
+    assert found.value is None
+    assert "256 features an image" in found.undefined
+
+
+def test_the_numbers_file_is_strict_json(tmp_path) -> None:
+    data = turned()
+    report = interpolation_report(*pair(), data, train=data, draw=False, name="a name")
+    content = json.loads(report.save_json(tmp_path / "r.json").read_text(), parse_constant=pytest.fail)
+    assert content["name"] == "a name"
+    values = {m["key"]: m["value"] for m in content["measures"]}
+    assert values["reconstruction_error"] == report["reconstruction_error"]
+    assert values["linear_probe"] is None
+    assert next(m for m in content["measures"] if m["key"] == "linear_probe")["undefined"] == "a single class"
+    assert len(content["curves"]["by_alpha"]["cross-fade"]["mean"]) == 4  # 5 steps of 15 degrees
+    with pytest.raises(KeyError, match="this report has reconstruction_error"):
+        report["nonsense"]
+
+
+def test_the_table_shows_every_measure() -> None:
+    data = turned()
+    report = interpolation_report(*pair(), data, train=data, draw=False)
+    table = str(report).splitlines()
+    for measure in report.measures:
+        row = next(line for line in table if line.startswith(f"  {measure.name} "))
+        assert measure.shown() in row
+        assert measure.undefined in row
+
+
+def test_nobody_is_paired_with_themselves_and_seeds_decide() -> None:
+    x = torch.rand(21, 1, 16, 16)
+    encoder, decoder = pair()
+    reports = [interpolation_report(encoder, decoder, x, train=x, seed=s, draw=False) for s in (0, 0, 1)]
+    values = [r["lipschitz"] for r in reports]
+    assert values[0] == values[1] != values[2]
+    assert reports[0]["still"] == 0
+
+
+def test_the_last_fifth_of_each_class_is_held_out() -> None:
+    data = samples("data", torch.arange(30.0)[:, None], torch.arange(30) // 10)
+    train, test = split(data)
+    assert test.x.flatten().tolist() == [8, 9, 18, 19, 28, 29]
+    assert len(train) == 24
+
+
+@pytest.mark.parametrize(
+    ("parameters", "period", "expected"),
+    [
+        (torch.arange(0.0, 360, 30)[torch.randperm(12)], 360.0, (12, True, 30.0)),
+        (torch.arange(0.0, 180, 30), 360.0, (6, False, 30.0)),
+        (torch.arange(0.0, 180, 30), None, (6, False, 30.0)),
+        (torch.tensor([0.0, 1, 2, 4]), None, None),
+        (torch.rand(12), None, None),
+        (torch.zeros(12), None, None),
+        (torch.arange(3.0), None, None),
+    ],
+)
+def test_rings_are_found_where_views_are_evenly_spaced(parameters, period, expected) -> None:
+    images = Images(torch.zeros(len(parameters), 1, 4, 4), None, parameters[:, None], (period,), ("a (degrees)",))
+    found = rings(samples("data", images))
+    if expected is None:
+        assert found is None
+        return
+    views, closed, step = expected
+    assert (found.rows.shape, found.closed, found.unit) == ((1, views), closed, "degrees")
+    assert found.step == pytest.approx(step)
+    assert (parameters[found.rows[0]].diff() > 0).all()
+
+
+def test_rings_keep_other_parameters_and_labels_apart() -> None:
+    both = torch.cartesian_prod(torch.tensor([45.0, 50]), torch.arange(0.0, 360, 60))
+    labels = torch.tensor([0, 1]).repeat_interleave(12)
+    images = Images(torch.zeros(24, 1, 4, 4), labels, both.repeat(2, 1), (None, 360.0), ("elevation", "azimuth"))
+    found = rings(samples("data", images))
+    assert found.rows.shape == (4, 6)
+    for row in found.rows:
+        assert len(images.parameters[row, 0].unique()) == len(labels[row].unique()) == 1
+
+
+MORE = {"data": torch.rand(12, 1, 16, 16)}  # of which two are held out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"encoder": 3}, r"encoder: expected a module"),
+        ({"data": torch.full((9, 1, 16, 16), torch.nan)}, r"data: .*NaN or infinity in 9 of 9"),
+        ({"data": torch.zeros(9, 1, 16, 16, dtype=torch.uint8)}, r"data: expected floats in \[-1, 1\]"),
+        ({"data": torch.zeros(9)}, r"data: expected shape \[n, \.\.\.\]"),
+        ({"data": torch.zeros(1, 1, 16, 16)}, r"data: expected at least two held-out samples"),
+        ({"labels": torch.zeros(8, dtype=torch.long)}, r"labels: expected whole numbers of shape \[9\]"),
+        ({"labels": torch.zeros(9)}, r"labels: expected whole numbers"),
+        ({"train": torch.zeros(9, 1, 8, 8)}, r"train: expected the shape of one sample of data"),
+        (
+            MORE | {"references": torch.zeros(9, 1, 8, 8)},
+            r"references: expected the shape of one sample of data",
+        ),
+        ({"train_labels": torch.zeros(9).long()}, r"train_labels: expected None without train"),
+        (
+            MORE | {"encoder": lambda x: x.flatten(1) * torch.nan},
+            r"encoder: expected finite outputs, .* 2 of 2 samples",
+        ),
+        (MORE | {"encoder": lambda x: x.sum()}, r"encoder: expected a batch"),
+        (
+            MORE | {"decoder": lambda z: torch.zeros(len(z), 1, 8, 8)},
+            r"decoder: expected the shape of the data",
+        ),
+        ({"pairs": 0}, r"pairs: expected an int of at least 1"),
+        ({"steps": 2}, r"steps: expected an int of at least 3"),
+        ({"kind": "curved"}, r"kind: expected one of"),
+    ],
+)
+def test_bad_input_is_named(change, message) -> None:
+    encoder, decoder = pair()
+    good = {"encoder": encoder, "decoder": decoder, "data": torch.rand(9, 1, 16, 16), "draw": False}
+    with pytest.raises((TypeError, ValueError), match=message):
+        interpolation_report(**good | change)
+
+
+def test_an_undefined_measure_says_why() -> None:
+    assert Measure("g", "k", "n", math.nan).undefined == "no sample defines it"
+    with pytest.raises(ValueError, match="expected a reason"):
+        Measure("g", "k", "n", None)
+
+
+def test_nothing_is_warned_of(recwarn) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        interpolation_report(*pair(), torch.rand(30, 1, 16, 16))
