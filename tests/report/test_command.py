@@ -93,7 +93,7 @@ def test_checkpoints_of_the_demo_need_no_configuration(tmp_path, capsys, data) -
     run = training.start("ACAI", task.settings)
     training.save(run.state(), tmp_path / "acai.pt")
     assert main(["report", str(tmp_path / "acai.pt")]) == 0
-    assert f"acai, {data}, 0 steps, seed 0" in capsys.readouterr().out
+    assert f"acai on {data}\n" in capsys.readouterr().out
     values = {
         m["key"]: m["value"]
         for m in json.loads((tmp_path / "acai-report" / "report.json").read_text())["measures"]

@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     seconds = time.monotonic() - began
     print(f"\n{seconds:.0f} seconds this time, {task.settings.steps} steps each, seed {arguments.seed}.")
     print(f"Picture: {folder / 'interpolations.png'}\nNumbers: {folder / 'results.json'}")
+    print(f"For a page with every measure: python -m interpreg report {folder / 'acai.pt'}")
 
 
 def _count(text: str) -> int:

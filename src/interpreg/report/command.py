@@ -84,7 +84,7 @@ def _demonstrated(path: Path, state: dict[str, Any], device: torch.device) -> Re
     for network, key in zip(pair, ("encoder", "decoder"), strict=True):
         network.load_state_dict(state[key])
         network.to(device)
-    title = f"{path.stem}, {settings['data']}, {state['step']} steps, seed {settings['seed']}"
+    title = f"{path.stem} on {settings['data']}"
     if settings["data"] == "lines":
         data = lines.labelled(2048, 16, generator=torch.Generator().manual_seed(2**31 + settings["seed"]))
         train = lines.labelled(4096, 16, generator=torch.Generator().manual_seed(settings["seed"]))
