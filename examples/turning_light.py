@@ -10,12 +10,12 @@ import argparse
 from pathlib import Path
 
 import torch
+from matplotlib import pyplot
 from torch import nn
 from tqdm import tqdm
 
 from interpreg import ACAIRegularizer, Reconstruction, Regularizer, interpolation_report, plots
 from interpreg.datasets import pole
-from interpreg.metrics import InterpolationError, interpolation_error, intervals
 from interpreg.report import Report
 
 SIZE = 32
@@ -61,24 +61,33 @@ def main(steps: int = 1500, out: Path = Path("turning-light")) -> dict[str, Repo
     """Train, measure, draw."""
     out.mkdir(parents=True, exist_ok=True)
     data = pole.paper_set(SIZE)  # 8 elevations of 72 azimuths
-    rows = torch.cat([intervals(72, 17, closed=True) + 72 * ring for ring in range(8)])  # 80 degrees, on each ring
-    truth = data.images[rows]
     reports: dict[str, Report] = {}
-    curves: dict[str, InterpolationError] = {}
     for method in ("plain", "ACAI"):
         encoder, decoder, history = train(method, steps)
         reports[method] = interpolation_report(encoder, decoder, data, train=data, history=history, name=method)
         reports[method].save_html(out / f"{method}.html")
         reports[method].save_json(out / f"{method}.json")
-        with torch.no_grad():
-            z, z_end = encoder(truth[:, 0]), encoder(truth[:, -1])
-            steps_between = torch.linspace(0, 1, 17).view(1, -1, 1)
-            codes = torch.lerp(z[:, None], z_end[:, None], steps_between)
-            curves[method] = interpolation_error(decoder(codes.flatten(0, 1)).view_as(truth), truth)
         print(reports[method], "\n")
-    figure = plots.error_by_alpha(curves).figure
-    figure.savefig(out / "error-by-coefficient.png", dpi=150)
+    draw(reports, out / "curves.png")
     return reports
+
+
+def draw(reports: dict[str, Report], path: Path) -> None:
+    """Both models and cross-fades of the images, in the same four pictures."""
+    pictures = {
+        "by_alpha": plots.error_by_alpha,
+        "by_interval": plots.error_by_interval,
+        "retrieved": plots.retrieved_alpha,
+        "distance": plots.parameter_distance,
+    }
+    figure, axes = pyplot.subplots(2, 2, figsize=(11, 8), layout="constrained")
+    for (name, picture), ax in zip(pictures.items(), axes.flat, strict=True):
+        curves = [getattr(report.curves, name) for report in reports.values()]
+        picture(
+            {"cross-fade": curves[0]["cross-fade"]} | {m: c[m] for m, c in zip(reports, curves, strict=True)}, ax
+        )
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
 
 
 if __name__ == "__main__":

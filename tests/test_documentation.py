@@ -131,6 +131,16 @@ def test_tabular() -> None:
     assert midrae["linear probe accuracy"] > 0.9
 
 
+def test_turning_light(tmp_path: Path) -> None:
+    reports = example("turning_light").main(steps=12, out=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "plain.html", "plain.json", "ACAI.html", "ACAI.json", "curves.png"
+    }  # fmt: skip
+    for name, report in reports.items():
+        assert report["reconstruction_error"] < 0.5
+        assert set(report.curves.by_alpha) == {name, "cross-fade"}
+
+
 def test_every_example_is_short_and_tested() -> None:
     tested = Path(__file__).read_text()
     for path in (ROOT / "examples").glob("*.py"):

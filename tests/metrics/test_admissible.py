@@ -73,15 +73,24 @@ def test_an_abrupt_switch_is_uneven() -> None:
 
 
 def test_credibility_is_the_share_within_the_threshold() -> None:
-    """References on the whole numbers 0..100; the data 0.1 off, so real is what is not farther off than 0.1."""
-    references = torch.arange(101.0)[:, None]
-    start, end = torch.tensor([[0.1], [50.1]]), torch.tensor([[4.1], [54.1]])
-    paths = torch.stack([start, start + 1, start + 2.3, start + 3, end], dim=1)
+    """References on the whole numbers, the data 0.1 off: what is real is not farther off than that."""
+    references = torch.arange(101.0)[:, None].double()
+    start, end = torch.tensor([[0.1], [50.1]]).double(), torch.tensor([[4.1], [54.1]]).double()
+    paths = torch.stack([start, start + 0.95, start + 2.02, start + 2.9, end], dim=1)  # off by .05, .12, .0
     found = admissibility(paths, start, end, references=references)
-    assert found.threshold == pytest.approx(0.01, rel=1e-3)
-    assert admissibility(
-        paths + 0.0, start + 0.01, end + 0.01, references=references
-    ).credibility == pytest.approx(4 / 6)
+    assert found.threshold == pytest.approx(0.01)
+    assert found.credibility == pytest.approx(2 / 3)
+
+
+def test_the_threshold_is_a_quantile_of_real_images() -> None:
+    references = torch.arange(0.0, 100, 10)[:, None]
+    off = torch.arange(20)[:, None] / 10  # 0 to 1.9 away
+    start, end = references[torch.arange(20) % 9] + off, references[torch.arange(20) % 9] + off
+    paths = torch.stack([start, end + 1], dim=1)
+    found = admissibility(paths, start, end, references=references, quantile=0.5)
+    distances = off.flatten().double().square()
+    distances[0] = 100.0  # its own copy does not count
+    assert found.threshold == pytest.approx(distances.quantile(0.5).item(), rel=1e-4)
 
 
 def test_data_that_are_references_do_not_vouch_for_themselves() -> None:

@@ -75,6 +75,21 @@ def test_an_encoder_that_knows_the_angle_is_perfect() -> None:
     assert found.mean.tolist() == pytest.approx([0, 0], abs=1e-12)
 
 
+def test_spherical_paths_stay_on_the_circle() -> None:
+    found = error_by_interval(nn.Identity(), nn.Identity(), ring()[None], images=[8, 17], kind="spherical")
+    assert found.mean.tolist() == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_the_spread_by_interval_is_over_all_images() -> None:
+    """One ring the other's double: errors e and 4 e at each coefficient."""
+    views = torch.stack([ring(12), 2 * ring(12)])
+    found = error_by_interval(nn.Identity(), nn.Identity(), views, images=[5], step=30)
+    errors = [chord_against_arc(a, math.radians(120)) for a in (0.25, 0.5, 0.75)]
+    every = torch.tensor(errors + [4 * e for e in errors], dtype=torch.float64)
+    assert found.mean.item() == pytest.approx(every.mean().item())
+    assert found.std.item() == pytest.approx(every.std(correction=0).item())
+
+
 def test_several_objects_are_averaged() -> None:
     images = ring(12).view(12, 2, 1, 1)
     both = torch.stack([images, 3 * images])

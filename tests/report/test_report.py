@@ -136,8 +136,7 @@ def test_truth_is_measured_over_every_interval() -> None:
     known = data.parameters[rows[:, 0]], data.parameters[rows[:, -1]]
     found = retrieved_alpha(paths, data.images, data.parameters, *known, period=360)
     assert report["retrieved_alpha_error"] == pytest.approx(found.error, rel=1e-4)
-    curve = report.curves["retrieved"]["autoencoder"]
-    assert curve["median"] == pytest.approx(found.median.tolist())
+    assert report.curves.retrieved["autoencoder"].median.tolist() == pytest.approx(found.median.tolist())
 
 
 @pytest.mark.parametrize("objects", [1, 3])
@@ -166,6 +165,15 @@ def test_a_collapsed_model_has_no_perfect_score(objects: int) -> None:
     }  # fmt: skip
     assert report["dead_elements"] == 4
     assert report["still"] == 12 * objects
+
+
+def test_codes_that_differ_by_rounding_have_collapsed() -> None:
+    """Otherwise their path length would be next to nothing, and that is a perfect one."""
+    x = torch.randn(60, 3)
+    report = interpolation_report(lambda x: 0.5 + 1e-9 * x.double(), lambda z: z.float(), x, train=x, draw=False)
+    assert report.warnings
+    for key in ("path_length", "frechet_distance", "latent_correlation", "mean_distance"):
+        assert report[key] is None, key
 
 
 def test_a_decoder_that_ignores_its_codes_is_still() -> None:

@@ -2,5 +2,6 @@
 
 from interpreg.report.measure import Measure
 from interpreg.report.report import Report, interpolation_report
+from interpreg.report.truth import Curves
 
-__all__ = ["Measure", "Report", "interpolation_report"]
+__all__ = ["Curves", "Measure", "Report", "interpolation_report"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -35,14 +35,16 @@ class Report:
         measures: one entry a measure, in order; those that do not apply are not there, those that are undefined are,
             with the reason.
         about: how it was measured, as texts.
-        curves: what the pictures of errors show, as lists of numbers.
+        curves: the errors against the real images in between, by coefficient and interval, the retrieved coefficients,
+            the distances in the space of the parameters: of the model and of cross-fades, by name. None where the
+            data know nothing of the images in between.
         warnings: what a reader must know first, such as a collapse.
     """
 
     name: str
     measures: tuple[Measure, ...]
     about: dict[str, str]
-    curves: dict[str, Any]
+    curves: truth.Curves | None
     warnings: tuple[str, ...]
     pictures: tuple[Picture, ...] = field(repr=False, default=())
 
@@ -83,7 +85,7 @@ class Report:
         content = {
             "name": self.name,
             "measures": [asdict(measure) for measure in self.measures],
-            "curves": self.curves,
+            "curves": None if self.curves is None else self.curves.numbers(),
             "warnings": self.warnings,
             "about": self.about,
         }
@@ -193,7 +195,7 @@ def interpolation_report(
         name,
         tuple(rows),
         _about(subject, known),
-        {} if found is None else found.numbers(),
+        found,
         warnings if subject.collapsed else (),
         tuple(drawn),
     )

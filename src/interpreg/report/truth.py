@@ -30,12 +30,16 @@ Pair = tuple[Network, Network]
 
 
 class Curves(NamedTuple):
-    """What is drawn, of the networks and of cross-fades."""
+    """What is drawn, of the networks, by their name, and of cross-fades, by "cross-fade"."""
 
     by_alpha: dict[str, InterpolationError]
+    """Over intervals of two ninths of a turn, the paper's 80 degrees."""
     by_interval: dict[str, ErrorByInterval]
+    """Up to that length."""
     retrieved: dict[str, RetrievedAlpha]
+    """Over seven thirty-sixths of a turn, the paper's 70 degrees."""
     distance: dict[str, ParameterDistance]
+    """Over the same."""
 
     def numbers(self) -> dict[str, Any]:
         """All of them as lists and plain numbers."""
