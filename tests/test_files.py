@@ -19,8 +19,13 @@ def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
 def test_what_fails_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), whole(path) as partial:
-        partial.write_text("new")
-        raise KeyboardInterrupt
+
+    def write() -> None:
+        with whole(path) as partial:
+            partial.write_text("new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
