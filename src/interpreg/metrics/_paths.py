@@ -46,7 +46,7 @@ def check_ends(paths: Tensor, **ends: Tensor) -> None:
 def parameters_of(references: Tensor, parameters: Tensor, period: Period) -> tuple[Tensor, Tensor]:
     """The references' parameters ``[m, k]`` in float64, and the k periods, infinite where there is none."""
     check_finite("parameters", parameters)
-    known = parameters.detach().double()
+    known = parameters.detach().to(references.device, torch.float64)
     known = known[:, None] if known.ndim == 1 else known
     if known.ndim != 2 or len(known) != len(references):
         raise ValueError(

@@ -107,13 +107,14 @@ def decoded(subject: Subject, references: Samples, features: Network | None) -> 
         yield Measure(group, "path_length", "perceptual path length", None, "lower", undefined=COLLAPSE)
         yield Measure(group, "frechet_distance", "Frechet distance", None, "0", undefined=COLLAPSE)
         return
-    start, end = (subject.codes[indices].to(subject.device) for indices in subject.pairs)
+    features = None if features is None else subject.fed(features)
+    start, end = (subject.codes[indices] for indices in subject.pairs)
     length = perceptual_path_length(
-        subject.decoder, start, end, features=features, kind=settings.kind, draws=4, generator=generator,
+        subject.networks[1], start, end, features=features, kind=settings.kind, draws=4, generator=generator,
         batch_size=settings.batch_size, progress=settings.progress,
     )  # fmt: skip
     faded_length = perceptual_path_length(
-        torch.nn.Identity(), subject.start.to(subject.device), subject.end.to(subject.device), features=features,
+        torch.nn.Identity(), subject.start, subject.end, features=features,
         draws=4, generator=generator, batch_size=settings.batch_size, progress=settings.progress,
     )  # fmt: skip
     yield Measure(
@@ -121,7 +122,7 @@ def decoded(subject: Subject, references: Samples, features: Network | None) -> 
         "mean squared speed of the features along the path", faded_length.mean, "every path stands still",
     )  # fmt: skip
     between, faded = (walk[:, 1:-1].flatten(0, 1) for walk in (subject.paths, subject.fades))
-    wide = between[0].numel() if features is None else features(between[:2].to(subject.device))[0].numel()
+    wide = between[0].numel() if features is None else features(between[:2])[0].numel()
     few = min(len(between), len(references))
     if wide > WIDE or few <= wide:
         reason = f"{wide} features an image and {few} images; give features= of fewer numbers, or more images"

@@ -137,7 +137,7 @@ class Subject:
     @property
     def networks(self) -> tuple[Network, Network]:
         """The encoder and the decoder, fed on their device, read on the data's."""
-        return self._elsewhere(self.encoder), self._elsewhere(self.decoder)
+        return self.fed(self.encoder), self.fed(self.decoder)
 
     def walk(
         self, start: Tensor, end: Tensor, steps: int, networks: tuple[Network, Network] | None = None
@@ -155,13 +155,13 @@ class Subject:
         self._check_values("decoder", found.flatten(0, 1))
         return found
 
-    def _elsewhere(self, network: Network) -> Network:
-        """The network, fed on its device, read on the data's."""
+    def fed(self, network: Network) -> Network:
+        """A network that is fed on its device and read on the data's."""
         return lambda value: network(value.to(self.device)).to(self.data.x.device)
 
     @torch.no_grad()
     def _called(self, name: str, network: Network, values: Tensor) -> Tensor:
-        call = self._elsewhere(network)
+        call = self.fed(network)
         blocks = values.split(self.settings.batch_size)
         found = []
         for block in bar(blocks, name, shown=self.settings.progress):
