@@ -212,6 +212,21 @@ def test_samples_that_are_no_images_are_measured_too() -> None:
     assert [p.key for p in report.pictures] == ["codes"]
 
 
+@pytest.mark.parametrize("labelled", [False, True])
+def test_loaders_and_datasets_are_gathered(labelled: bool) -> None:
+    encoder, decoder = pair()
+    x, y = torch.rand(50, 1, 16, 16), torch.arange(50) % 3
+    dataset = torch.utils.data.TensorDataset(*([x, y] if labelled else [x]))
+    loader = torch.utils.data.DataLoader(dataset, batch_size=16)
+    given = {"labels": y} if labelled else {}
+    whole = interpolation_report(encoder, decoder, x, **given, draw=False)
+    for data in (dataset, loader, [x[:20], x[20:]]):
+        extra = given if isinstance(data, list) else {}
+        found = interpolation_report(encoder, decoder, data, **extra, draw=False)
+        assert [m.value for m in found.measures] == [m.value for m in whole.measures]
+    assert any(m.key == "linear_probe" for m in whole.measures) == labelled
+
+
 def test_features_are_the_callers() -> None:
     encoder, decoder = pair()
     seen = []
@@ -317,6 +332,9 @@ MORE = {"data": torch.rand(12, 1, 16, 16)}  # of which two are held out
         ({"encoder": 3}, r"encoder: expected a module"),
         ({"data": torch.full((9, 1, 16, 16), torch.nan)}, r"data: .*NaN or infinity in 9 of 9"),
         ({"data": torch.zeros(9, 1, 16, 16, dtype=torch.uint8)}, r"data: expected floats in \[-1, 1\]"),
+        ({"data": 3}, r"data: expected Images, a tensor, or batches of tensors, got 3"),
+        ({"data": []}, r"data: expected at least one batch"),
+        ({"data": [{"x": torch.zeros(3)}]}, r"data: expected batches x or \(x, labels\) of tensors, got a dict"),
         ({"data": torch.zeros(9)}, r"data: expected shape \[n, \.\.\.\]"),
         ({"data": torch.zeros(1, 1, 16, 16)}, r"data: expected at least two held-out samples"),
         ({"labels": torch.zeros(8, dtype=torch.long)}, r"labels: expected whole numbers of shape \[9\]"),

@@ -2,16 +2,21 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from interpreg import _checks
+from interpreg._progress import progress
 from interpreg.datasets.images import Images
 from interpreg.metrics import _paths
 
+Data = Images | Tensor | Iterable[Any]
+GATHERED = 256  # items of a Dataset at a time
 TEST_SHARE = 5  # one sample in five is held out where nobody said which
 
 
@@ -56,8 +61,8 @@ class Rings:
     unit: str
 
 
-def samples(name: str, data: "Images | Tensor", labels: Tensor | None = None) -> Samples:
-    """``data`` as samples, checked.
+def samples(name: str, data: Data, labels: Tensor | None = None) -> Samples:
+    """``data`` as samples, checked; batches of a loader, or the items of a ``Dataset``, are gathered first.
 
     Raises:
         TypeError, ValueError: not a batch, values that are not finite, labels of another length.
@@ -67,7 +72,12 @@ def samples(name: str, data: "Images | Tensor", labels: Tensor | None = None) ->
             raise TypeError(f"labels: expected None, because {name} has its own place for them, got a tensor")
         _paths.check_finite(name, data.images.float() if data.images.dtype == torch.uint8 else data.images)
         return Samples(data.scaled(), data.labels, data.parameters, data.period, data.units, data.name)
-    if isinstance(data, Tensor) and data.dtype == torch.uint8:
+    if not isinstance(data, Tensor):
+        data, found = _gathered(name, data)
+        if labels is not None and found is not None:
+            raise TypeError(f"labels: expected None, because {name} has its own, got {_checks.describe(labels)}")
+        labels = labels if found is None else found
+    if data.dtype == torch.uint8:
         raise TypeError(
             f"{name}: expected floats in [-1, 1] or an interpreg.datasets.Images, got {_checks.describe(data)}"
         )
@@ -79,6 +89,26 @@ def samples(name: str, data: "Images | Tensor", labels: Tensor | None = None) ->
             f"labels: expected whole numbers of shape [{len(data)}], one a sample, got {_checks.describe(labels)}"
         )
     return Samples(data, labels)
+
+
+def _gathered(name: str, data: Iterable[Any]) -> tuple[Tensor, Tensor | None]:
+    """All samples of batches ``x`` or ``(x, ...)``, and their labels if what comes second is whole numbers."""
+    if isinstance(data, Dataset):
+        data = DataLoader(data, batch_size=GATHERED)
+    if not isinstance(data, Iterable):
+        raise TypeError(f"{name}: expected Images, a tensor, or batches of tensors, got {_checks.describe(data)}")
+    batches, labels = [], []
+    for batch in progress(data, f"reading {name}"):
+        x, *others = batch if isinstance(batch, (tuple, list)) else (batch,)
+        if not isinstance(x, Tensor) or x.ndim == 0:
+            raise TypeError(f"{name}: expected batches x or (x, labels) of tensors, got {_checks.describe(x)}")
+        batches.append(x)
+        y = others[0] if others else None
+        if isinstance(y, Tensor) and not y.is_floating_point() and y.shape == x.shape[:1]:
+            labels.append(y)
+    if not batches:
+        raise ValueError(f"{name}: expected at least one batch, got none")
+    return torch.cat(batches), torch.cat(labels) if len(labels) == len(batches) else None
 
 
 def split(data: Samples) -> tuple[Samples, Samples]:

@@ -15,9 +15,8 @@ from interpreg import _checks
 from interpreg._extras import need
 from interpreg._files import whole
 from interpreg._types import Network
-from interpreg.datasets.images import Images
 from interpreg.report import measures, truth
-from interpreg.report.data import Samples, samples, split
+from interpreg.report.data import Data, Samples, samples, split
 from interpreg.report.measure import Measure, number
 from interpreg.report.page import page
 from interpreg.report.pictures import Picture, pictures
@@ -97,10 +96,10 @@ class Report:
 def interpolation_report(
     encoder: Network,
     decoder: Network,
-    data: Images | Tensor,
+    data: Data,
     *,
-    train: Images | Tensor | None = None,
-    references: Images | Tensor | None = None,
+    train: Data | None = None,
+    references: Data | None = None,
     labels: Tensor | None = None,
     train_labels: Tensor | None = None,
     features: Network | None = None,
@@ -127,7 +126,8 @@ def interpolation_report(
 
     Args:
         encoder, decoder: the pair.
-        data: held-out samples ``[n, ...]``, floats (images in [-1, 1]), or an ``Images``.
+        data: held-out samples ``[n, ...]``, floats (images in [-1, 1]), or an ``Images``; or a ``DataLoader`` or
+            ``Dataset`` of ``x`` or ``(x, labels)``, whose samples are held in memory.
         train: samples that probes and clusters are fitted on and neighbours looked for among. If not given, the last
             fifth of each class of ``data`` is held out and the rest is this; the very object ``data`` holds nothing
             out, as AEAI measures the views of an object.
@@ -201,7 +201,7 @@ def interpolation_report(
     )
 
 
-def _references(subject: Subject, references: Images | Tensor | None) -> Samples:
+def _references(subject: Subject, references: Data | None) -> Samples:
     """The samples to look for neighbours among."""
     if references is None:
         return subject.everything if subject.everything.parameters is not None else subject.train
