@@ -14,28 +14,30 @@ from sklearn.cluster import KMeans
 
 from interpreg.metrics import clustering
 
-CODES, TEST, CLUSTERS = 60_000, 10_000, 10
+CLUSTERS = 10
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--restarts", type=int, default=1000)
     parser.add_argument("--peer", type=int, default=20, help="restarts of scikit-learn's own (%(default)s)")
+    parser.add_argument("--codes", type=int, default=60_000, help="training codes (%(default)s)")
     parser.add_argument("--size", type=int, default=32, help="elements of a code (%(default)s)")
     parser.add_argument("--clustered", action="store_true", help="ten overlapping clusters instead of one cloud")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     torch.manual_seed(0)
-    labels = torch.randint(CLUSTERS, (CODES + TEST,))
-    codes = torch.randn(CODES + TEST, arguments.size)
+    count = arguments.codes
+    labels = torch.randint(CLUSTERS, (count * 7 // 6,))  # a sixth more to test on, as MNIST has
+    codes = torch.randn(len(labels), arguments.size)
     if arguments.clustered:
         codes += 2 * torch.randn(CLUSTERS, arguments.size)[labels]
-    split = codes[:CODES], labels[:CODES], codes[CODES:], labels[CODES:]
+    split = codes[:count], labels[:count], codes[count:], labels[count:]
     began = time.perf_counter()
     found = clustering(*split, restarts=arguments.restarts)
     seconds = time.perf_counter() - began
     each = seconds / arguments.restarts
     print(
-        f"{arguments.restarts} restarts, {CODES:,} codes of {arguments.size}: {seconds:.0f} s, {each:.3f} s each"
+        f"{arguments.restarts} restarts, {count:,} codes of {arguments.size}: {seconds:.0f} s, {each:.3f} s each"
     )
     print(
         f"objectives {min(found.objectives):,.0f} to {max(found.objectives):,.0f}, finished at {found.objective:,.0f}"

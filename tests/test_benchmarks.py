@@ -105,3 +105,13 @@ def test_an_unknown_recipe_is_named(script, capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         script("recipes_on_lines")(["ACIA"])
     assert "methods: expected some of plain, ACAI" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [[], ["--clustered"]])
+def test_restarts_of_k_means_are_timed_beside_scikit_learns(script, capsys, kind: list[str]) -> None:
+    script("clustering_restarts")(["--restarts", "4", "--peer", "2", "--codes", "600", "--size", "3", *kind])
+    ours, objectives, peer = capsys.readouterr().out.splitlines()
+    assert ours.startswith("4 restarts, 600 codes of 3: ")
+    least, most, finished = (float(w.replace(",", "")) for w in objectives.split() if w[0].isdigit())
+    assert finished <= least + 1 <= most + 1
+    assert peer.startswith("scikit-learn's n_init=2: ")

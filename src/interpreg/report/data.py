@@ -17,6 +17,7 @@ from interpreg.metrics import _paths
 
 Data = Images | Tensor | Iterable[Any]
 GATHERED = 256  # items of a Dataset at a time
+LEAST = 4  # views of a ring
 TEST_SHARE = 5  # one sample in five is held out where nobody said which
 
 
@@ -128,13 +129,15 @@ def rings(data: Samples) -> Rings | None:
         return None
     turning, fixed = data.parameters[:, -1].double(), data.parameters[:, :-1].double()
     labels = torch.zeros(len(data), 1) if data.labels is None else data.labels[:, None]
-    _, group = torch.cat([fixed, labels.to(fixed)], dim=1).unique(dim=0, return_inverse=True)
+    kinds, group = torch.cat([fixed, labels.to(fixed)], dim=1).unique(dim=0, return_inverse=True)
+    if LEAST * len(kinds) > len(data):  # random parameters, mostly
+        return None
     rows = []
-    for number in range(int(group.max()) + 1):
+    for number in range(len(kinds)):
         members = (group == number).nonzero().flatten()
         rows.append(members[turning[members].argsort()])
     lengths = {len(row) for row in rows}
-    if len(lengths) != 1 or lengths.pop() < 4:
+    if len(lengths) != 1 or lengths.pop() < LEAST:
         return None
     table = torch.stack(rows)
     gaps = turning[table].diff(dim=1)

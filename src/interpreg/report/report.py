@@ -204,7 +204,7 @@ def interpolation_report(
 def _references(subject: Subject, references: Data | None) -> Samples:
     """The samples to look for neighbours among."""
     if references is None:
-        return subject.everything if subject.everything.parameters is not None else subject.train
+        return subject.everything if subject.parametrised else subject.train
     known = samples("references", references)
     _checks.has_shape("references", known.x[:1], subject.data.x[:1].shape, "one sample of data")
     return known

@@ -118,7 +118,12 @@ class Subject:
     @cached_property
     def rings(self) -> Rings | None:
         """Evenly spaced views among training and held-out samples together, for the errors against the truth."""
-        return rings(self.everything)
+        return rings(self.everything) if self.parametrised else None
+
+    @property
+    def parametrised(self) -> bool:
+        """Whether it is known what the samples were made from."""
+        return self.train.parameters is not None and self.data.parameters is not None
 
     @cached_property
     def everything(self) -> Samples:
