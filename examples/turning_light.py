@@ -3,7 +3,8 @@
     python examples/turning_light.py
 
 The light's elevation and azimuth make every image, so what lies between two images is known: this is the evaluation of
-AEAI (section 4.3) on its kind of data. Leaves a report on each model, and the curves of both in one picture.
+AEAI (section 4.3) on its kind of data. Leaves a report on each model, and the curves of both in one picture, after
+four minutes on two cores.
 """
 
 import argparse
