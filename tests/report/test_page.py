@@ -51,6 +51,7 @@ def report() -> Report:
         data,
         train=data,
         history=history,
+        prior="normal",
         name="<script>alert(1)</script> & co",
         pairs=8,
     )
@@ -73,6 +74,7 @@ def test_every_picture_is_inside(report: Report) -> None:
         "Interpolations",
         "Reconstructions",
         "Between four samples",
+        "Samples",
         "Codes",
         "Error by coefficient",
         "Error by length of the interval",
@@ -91,7 +93,7 @@ def test_a_browser_shows_it(report: Report, tmp_path: Path) -> None:
     path = report.save_html(tmp_path / "report.html")
     boxes, (width, height), console = seen(path, tmp_path)
     assert console == ""
-    assert len(boxes) == 9
+    assert len(boxes) == 10
     assert width <= 1100
     shot = tmp_path / "shot.png"
     _, console = visit(path, tmp_path, f"--window-size=1100,{height}", f"--screenshot={shot}")

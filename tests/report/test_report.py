@@ -354,6 +354,7 @@ MORE = {"data": torch.rand(12, 1, 16, 16)}  # of which two are held out
             MORE | {"decoder": lambda z: torch.zeros(len(z), 1, 8, 8)},
             r"decoder: expected the shape of the data",
         ),
+        ({"prior": "nobody's"}, r"prior: expected"),
         ({"pairs": 0}, r"pairs: expected an int of at least 1"),
         ({"steps": 2}, r"steps: expected an int of at least 3"),
         ({"kind": "curved"}, r"kind: expected one of"),

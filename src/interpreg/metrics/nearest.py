@@ -67,43 +67,42 @@ def nearest(
         _checks.has_shape("leave_out", leave_out, images.shape[:1], "one index an image")
         if len(references) < 2:
             raise ValueError(f"references: expected two where one is left out, got {_checks.describe(references)}")
-    blocks = bar(_blocks(images, leave_out), "matching", shown=progress)
-    found = [_compare(block, references, measure, left) for block, left in blocks]
-    if not found:
-        return Nearest(
-            images.new_empty(0, dtype=torch.float64), torch.empty(0, dtype=torch.long, device=images.device)
-        )
-    return Nearest(torch.cat([f.distances for f in found]), torch.cat([f.indices for f in found]))
-
-
-def _blocks(images: Tensor, leave_out: Tensor | None) -> list[tuple[Tensor, Tensor | None]]:
-    """Flattened images, ``BLOCK`` at a time, with what is left out for them."""
-    if len(images) == 0:
-        return []
-    blocks = images.detach().reshape(len(images), -1).split(BLOCK)
-    left = [None] * len(blocks) if leave_out is None else list(leave_out.split(BLOCK))
-    return list(zip(blocks, left, strict=True))
-
-
-def _compare(block: Tensor, references: Tensor, measure: str, leave_out: Tensor | None) -> Nearest:
-    """The nearest references to one block of images; references are widened in pieces, too."""
-    x = block.double()
-    best = x.new_full((len(x),), -torch.inf)  # the largest likeness so far
+    x = images.detach().reshape(len(images), references[0].numel())
+    best = x.new_full((len(x),), -torch.inf, dtype=torch.float64)  # the largest likeness so far
     indices = torch.zeros(len(x), dtype=torch.long, device=x.device)
-    for offset in range(0, len(references), REFERENCES):
-        known = references[offset : offset + REFERENCES].detach().reshape(-1, x.shape[1]).double()
-        known = normalize(known, dim=1) if measure == "cosine" else known
-        likenesses = x @ known.T
-        if measure == "mse":  # the squares of x are the same for all
-            likenesses = 2 * likenesses - known.square().sum(1)
+    pieces = [
+        (offset, first) for offset in range(0, len(references), REFERENCES) for first in range(0, len(x), BLOCK)
+    ]
+    for offset, first in bar(pieces, "matching", shown=progress):
+        if first == 0:
+            known = _widened(references[offset : offset + REFERENCES], measure)
+        block = slice(first, first + BLOCK)
+        likenesses = _likenesses(x[block].double(), known, measure)
         if leave_out is not None:
-            here = torch.arange(offset, offset + len(known), device=x.device) == leave_out.to(x.device)[:, None]
-            likenesses = likenesses.masked_fill(here, -torch.inf)
+            numbers = torch.arange(offset, offset + len(known), device=x.device)
+            likenesses.masked_fill_(numbers == leave_out[block, None].to(x.device), -torch.inf)
         likeness, index = likenesses.max(1)
-        better = likeness > best
-        best = torch.where(better, likeness, best)
-        indices = torch.where(better, index + offset, indices)
+        better = likeness > best[block]
+        best[block] = torch.where(better, likeness, best[block])
+        indices[block] = torch.where(better, index + offset, indices[block])
     if measure == "cosine":
-        return Nearest(1 - best / x.norm(dim=1), indices)
-    chosen = references.reshape(len(references), -1)[indices].double()
-    return Nearest((x - chosen).square().mean(1), indices)  # without the cancellation of the expansion
+        return Nearest(1 - best / x.double().norm(dim=1), indices)
+    return Nearest(_mean_squares(x, references.detach().reshape(-1, x.shape[1]), indices), indices)
+
+
+def _widened(references: Tensor, measure: str) -> Tensor:
+    """Some references as rows in float64, of length 1 for the cosine."""
+    known = references.detach().reshape(len(references), -1).double()
+    return normalize(known, dim=1) if measure == "cosine" else known
+
+
+def _likenesses(x: Tensor, known: Tensor, measure: str) -> Tensor:
+    """What is largest for the nearest reference, ``[images, references]``: the squares of x are the same for all."""
+    return x @ known.T if measure == "cosine" else 2 * (x @ known.T) - known.square().sum(1)
+
+
+def _mean_squares(x: Tensor, known: Tensor, indices: Tensor) -> Tensor:
+    """The distances to those that were found, without the cancellation of the expansion."""
+    blocks = zip(x.split(BLOCK), indices.split(BLOCK), strict=True)
+    means = [(block.double() - known[index].double()).square().mean(1) for block, index in blocks]
+    return torch.cat(means) if means else x.new_empty(0, dtype=torch.float64)

@@ -21,7 +21,7 @@
 
     [train]                           # optional, as [data]
 
-    [report]                          # optional: pairs, steps, kind, restarts, batch_size, seed
+    [report]                          # optional: prior, pairs, steps, kind, restarts, batch_size, seed
     pairs = 256
 """
 
@@ -48,7 +48,7 @@ TABLES = {
     "decoder": {"factory", "arguments", "key", "prefix"},
     "data": {"name", "file", "path", "split", "limit", "options"},
     "train": {"name", "file", "path", "split", "limit", "options"},
-    "report": {"pairs", "steps", "kind", "restarts", "batch_size", "seed"},
+    "report": {"prior", "pairs", "steps", "kind", "restarts", "batch_size", "seed"},
 }
 
 

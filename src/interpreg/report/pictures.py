@@ -33,17 +33,21 @@ class Picture:
     png: bytes
 
 
-def pictures(subject: Subject, found: Curves | None, name: str, history: Any = None) -> list[Picture]:
+def pictures(
+    subject: Subject, found: Curves | None, name: str, history: Any = None, prior: Any = None
+) -> list[Picture]:
     """All pictures that the data allow."""
-    return [_drawn(*entry) for entry in _entries(subject, found, name, history)]
+    return [_drawn(*entry) for entry in _entries(subject, found, name, history, prior)]
 
 
 Entry = tuple[str, str, str, Callable[[], "Axes"]]
 
 
-def _entries(subject: Subject, found: Curves | None, name: str, history: Any) -> Iterator[Entry]:
+def _entries(subject: Subject, found: Curves | None, name: str, history: Any, prior: Any) -> Iterator[Entry]:
     if subject.data.are_images:
         yield from _images(subject, name)
+        if prior is not None:
+            yield "prior", "Samples", "Decoded from draws of the prior.", lambda: _samples(subject, prior)
     yield "codes", "Codes", _codes_caption(subject), lambda: _codes(subject)
     if found is not None:
         yield from _curves(found)
@@ -73,6 +77,13 @@ def _images(subject: Subject, name: str) -> Iterator[Entry]:
             "Decoded from bilinear mixes of the four codes at the corners (AEAI, Figs 9 to 13).",
             lambda: plots.corner_grid({name: grid}),
         )  # fmt: skip
+
+
+def _samples(subject: Subject, prior: Any) -> "Axes":
+    generator = torch.Generator(subject.codes.device).manual_seed(subject.settings.seed)
+    return plots.prior_samples(
+        subject.networks[1], subject.codes.shape[1:], prior=prior, generator=generator, device=subject.codes.device
+    )
 
 
 @torch.no_grad()

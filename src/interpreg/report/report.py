@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from interpreg import _checks
 from interpreg._extras import need
 from interpreg._files import whole
 from interpreg._types import Network
+from interpreg.priors import as_prior
 from interpreg.report import measures, truth
 from interpreg.report.data import Data, Samples, samples, split
 from interpreg.report.measure import Measure, number
@@ -103,6 +104,7 @@ def interpolation_report(
     labels: Tensor | None = None,
     train_labels: Tensor | None = None,
     features: Network | None = None,
+    prior: Any = None,
     history: Sequence[dict[str, float]] | None = None,
     name: str = "autoencoder",
     pairs: int = 256,
@@ -135,6 +137,8 @@ def interpolation_report(
             where parameters are known).
         labels, train_labels: whole numbers ``[n]``, for tensors.
         features: a callable of images to features ``[n, ...]``, for the path length and the Frechet distance.
+        prior: that codes were drawn towards, such as "normal" or one of :mod:`interpreg.priors`; what it decodes to is
+            drawn.
         history: losses along the training, a dictionary a logged step with a "step" among them.
         name: of the model, for titles.
         pairs: how many pairs of held-out samples are interpolated, at most.
@@ -164,6 +168,8 @@ def interpolation_report(
     _checks.is_network("decoder", decoder)
     if draw:
         need("matplotlib.pyplot", "plot", "interpolation_report (with draw=True)")
+    if prior is not None:
+        as_prior(prior)
     settings = Settings(pairs, steps, kind, restarts, batch_size, seed, progress)
     held_out = samples("data", data, labels)
     if train is None:
@@ -189,7 +195,7 @@ def interpolation_report(
         found = truth.curves(subject, label)
         if found is not None:
             rows += truth.measures(found, label)
-        drawn = pictures(subject, found, label, history) if draw else []
+        drawn = pictures(subject, found, label, history, prior) if draw else []
     warnings = (measures.COLLAPSE.capitalize() + ": what it decodes does not depend on the sample.",)
     return Report(
         name,
