@@ -18,9 +18,8 @@ from interpreg.metrics import (
 )
 from interpreg.report.data import Samples
 from interpreg.report.measure import Measure
-from interpreg.report.subject import Subject
+from interpreg.report.subject import EQUAL_CODES, Subject
 
-COLLAPSE = "all codes are equal: the model has collapsed"
 WIDE = 1024  # features above which a Frechet distance of pixels says nothing and costs much
 
 
@@ -103,9 +102,9 @@ def decoded(subject: Subject, references: Samples, features: Network | None) -> 
     group = "Interpolants and features" if features is not None else "Interpolants, by their pixels"
     generator = torch.Generator().manual_seed(subject.settings.seed)
     settings = subject.settings
-    if subject.collapsed:
-        yield Measure(group, "path_length", "perceptual path length", None, "lower", undefined=COLLAPSE)
-        yield Measure(group, "frechet_distance", "Frechet distance", None, "0", undefined=COLLAPSE)
+    if subject.collapse:
+        yield Measure(group, "path_length", "perceptual path length", None, "lower", undefined=subject.collapse)
+        yield Measure(group, "frechet_distance", "Frechet distance", None, "0", undefined=subject.collapse)
         return
     features = None if features is None else subject.fed(features)
     start, end = (subject.codes[indices] for indices in subject.pairs)
@@ -141,13 +140,13 @@ def codes(subject: Subject) -> Iterator[Measure]:
     group = "Codes"
     size = subject.codes[0].numel()
     yield Measure(group, "code_size", "elements of a code", size)
-    dead = size if subject.collapsed else dead_elements(subject.codes)
+    dead = size if subject.equal_codes else dead_elements(subject.codes)
     yield Measure(group, "dead_elements", "elements that never change", dead, "0", "and so say nothing")
-    value = None if subject.collapsed else latent_correlation(subject.codes)
+    value = None if subject.equal_codes else latent_correlation(subject.codes)
     yield Measure(
         group, "latent_correlation", "correlation of elements", value, "0",
         "mean absolute correlation of two different elements (MIDR-AE, Table 1)",
-        undefined=COLLAPSE if subject.collapsed else "fewer than two elements change",
+        undefined=EQUAL_CODES if subject.equal_codes else "fewer than two elements change",
     )  # fmt: skip
     yield from labelled(subject, group)
 
@@ -185,13 +184,13 @@ def _unfit(subject: Subject) -> str:
     if unseen:
         return f"held-out samples of {len(unseen)} classes without training samples"
     flat = subject.train_codes.flatten(1)
-    return COLLAPSE if subject.collapsed or bool((flat == flat[0]).all()) else ""
+    return EQUAL_CODES if subject.equal_codes or bool((flat == flat[0]).all()) else ""
 
 
 def _unless_collapsed(subject: Subject, measure: Measure) -> Measure:
-    """The measure, undefined if all codes are equal: one real image would have a perfect one."""
-    if not subject.collapsed:
+    """The measure, undefined if the model has collapsed: one real image would have a perfect one."""
+    if not subject.collapse:
         return measure
     return Measure(
-        measure.group, measure.key, measure.name, None, measure.best, measure.note, measure.fade, COLLAPSE
+        measure.group, measure.key, measure.name, None, measure.best, measure.note, measure.fade, subject.collapse
     )

@@ -196,13 +196,12 @@ def interpolation_report(
         if found is not None:
             rows += truth.measures(found, label)
         drawn = pictures(subject, found, label, history, prior) if draw else []
-    warnings = (measures.COLLAPSE.capitalize() + ": what it decodes does not depend on the sample.",)
     return Report(
         name,
         tuple(rows),
         _about(subject, known),
         found,
-        warnings if subject.collapsed else (),
+        (f"{subject.collapse[0].upper()}{subject.collapse[1:]}.",) if subject.collapse else (),
         tuple(drawn),
     )
 

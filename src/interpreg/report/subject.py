@@ -15,7 +15,9 @@ from interpreg._types import Network
 from interpreg.metrics import _paths
 from interpreg.report.data import Rings, Samples, device_of, rings
 
-COLLAPSED = 1e-6  # of the codes' size: a spread below it is rounding
+ROUNDING = 1e-6  # of the values' size: a spread below it is none
+EQUAL_CODES = "all codes are equal: the model has collapsed"
+EQUAL_IMAGES = "all samples are decoded alike: the model has collapsed"
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,16 @@ class Subject:
         return found
 
     @cached_property
-    def collapsed(self) -> bool:
+    def equal_codes(self) -> bool:
         """Whether all codes are equal, but for rounding."""
-        flat = self.codes.flatten(1).double()
-        return bool((flat - flat[0]).norm(dim=1).max() <= COLLAPSED * flat.norm(dim=1).max())
+        return _equal(self.codes)
+
+    @cached_property
+    def collapse(self) -> str:
+        """Why a path cannot lead anywhere, or ""."""
+        if self.equal_codes:
+            return EQUAL_CODES
+        return EQUAL_IMAGES if _equal(self.x_hat) else ""
 
     @cached_property
     def pairs(self) -> tuple[Tensor, Tensor]:
@@ -186,6 +194,12 @@ class Subject:
                 f"{name}: expected finite outputs, got NaN or infinity for {int((~finite).sum())} of {len(values)} "
                 "samples; has the training diverged?"
             )
+
+
+def _equal(values: Tensor) -> bool:
+    """Whether all samples are equal, but for rounding."""
+    flat = values.flatten(1).double()
+    return bool((flat - flat[0]).norm(dim=1).max() <= ROUNDING * flat.norm(dim=1).max())
 
 
 @contextmanager
