@@ -100,6 +100,13 @@ def test_a_file_that_is_not_official_leaves_no_picture(tmp_path: Path) -> None:
     assert not (tmp_path / "m.png").exists()
 
 
+def test_unless_one_says_that_it_need_not_be(tmp_path: Path, capsys) -> None:
+    folder = write(tmp_path, mnist_files())
+    run("mnist", "--path", str(folder), "--out", str(tmp_path / "m.png"), "--no-checksum")
+    assert "mnist: 12 images of 1 x 28 x 28" in capsys.readouterr().out
+    run("lines", "--n", "2", "--out", str(tmp_path / "l.png"), "--no-checksum")  # which has none
+
+
 def test_counts_are_counts(capsys) -> None:
     with pytest.raises(SystemExit):
         run("lines", "--n", "0")

@@ -13,6 +13,7 @@ from interpreg.datasets import Images, lines
 from interpreg.metrics import (
     admissibility,
     clustering_accuracy,
+    error_by_interval,
     interpolation_error,
     intervals,
     latent_correlation,
@@ -137,6 +138,29 @@ def test_truth_is_measured_over_every_interval() -> None:
     found = retrieved_alpha(paths, data.images, data.parameters, *known, period=360)
     assert report["retrieved_alpha_error"] == pytest.approx(found.error, rel=1e-4)
     assert report.curves.retrieved["autoencoder"].median.tolist() == pytest.approx(found.median.tolist())
+
+
+def test_errors_by_interval_are_the_measures_own_over_all_rings() -> None:
+    encoder, decoder = pair()
+    data = turned(36, objects=2)
+    found = interpolation_report(encoder, decoder, data, train=data, draw=False).curves.by_interval["autoencoder"]
+    encoder.eval()
+    views = data.images.view(2, 36, 1, 16, 16)
+    expected = error_by_interval(encoder, decoder, views, images=[4, 5, 6, 7, 8, 9], step=10)
+    assert found.length.tolist() == expected.length.tolist() == [30, 40, 50, 60, 70, 80]
+    assert found.mean.tolist() == pytest.approx(expected.mean.tolist(), rel=1e-4)
+    assert found.std.tolist() == pytest.approx(expected.std.tolist(), rel=1e-4)
+
+
+def test_many_intervals_are_thinned_evenly() -> None:
+    """Cross-fades over all 72 intervals, and over 24 of them from all around."""
+    data = turned(36, objects=2, first=7)
+    everything = interpolation_report(*pair(), data, train=data, draw=False)
+    some = interpolation_report(*pair(), data, train=data, pairs=24, draw=False)
+    assert everything.curves.by_alpha["cross-fade"].paths == 72
+    assert some.curves.by_alpha["cross-fade"].paths == 24
+    fade, fewer = (r.curves.by_alpha["cross-fade"].overall for r in (everything, some))
+    assert fewer == pytest.approx(fade, rel=0.1)
 
 
 @pytest.mark.parametrize("objects", [1, 3])

@@ -11,7 +11,7 @@ from interpreg import _files
 from interpreg._extras import need
 from interpreg.datasets.images import Images
 from interpreg.datasets.named import GENERATED, NAMES, named
-from interpreg.datasets.readers import ABOUT
+from interpreg.datasets.readers import ABOUT, READERS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--path", type=Path, help="where its official files are: a folder, an archive or an .npz file"
     )
     parser.add_argument("--split", help="train, test, ... (the data set's first)")
+    parser.add_argument(
+        "--no-checksum", action="store_true", help="read files that differ from the official ones, too"
+    )
     parser.add_argument("--n", type=_count, default=64, help="images to draw (%(default)s)")
     parser.add_argument("--out", type=Path, help="picture to write (data-NAME.png)")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (%(default)s)")
@@ -36,7 +39,8 @@ def run(arguments: argparse.Namespace) -> None:
     """
     need("matplotlib", "plot", "drawing images")
     generator = torch.Generator().manual_seed(arguments.seed)
-    images = named(arguments.name, arguments.path, arguments.split, n=arguments.n, generator=generator)
+    options = {"checksum": False} if arguments.no_checksum and arguments.name in READERS else {}
+    images = named(arguments.name, arguments.path, arguments.split, n=arguments.n, generator=generator, **options)
     print(described(images))
     if len(images) == 0:
         return

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from einops import rearrange
@@ -11,6 +11,15 @@ from torch import Tensor
 from interpreg import _checks
 from interpreg.metrics import _paths
 from interpreg.metrics.nearest import nearest
+
+
+class Retrieved(NamedTuple):
+    """Parameters of the nearest references, ``[n, steps, k]``, of both ends, ``[n, k]``, and the k periods."""
+
+    found: Tensor
+    start: Tensor
+    end: Tensor
+    period: Tensor
 
 
 @dataclass(frozen=True)
@@ -102,30 +111,7 @@ def retrieved_alpha(
     >>> retrieved_alpha(paths, views, ring, ring[[70]], ring[[2]], period=360).median
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000], dtype=torch.float64)
     """
-    found, first, last, cycle = _retrieved(paths, references, parameters, start, end, period, measure, progress)
-    way = _paths.wrapped(last - first, cycle)  # [n, k]
-    middle = first + way / 2
-    offsets = _paths.wrapped(found - middle[:, None], cycle)  # [n, steps, k]
-    lengths = way.square().sum(1)
-    defined = lengths > 0
-    if not defined.any():
-        raise ValueError("start, end: expected ends of different parameters, got the same on every path")
-    way, offsets, lengths = way[defined], offsets[defined], lengths[defined]
-    alphas = 0.5 + (offsets * way[:, None]).sum(2) / lengths[:, None]  # [n, steps]
-    aside = (offsets - (alphas - 0.5)[..., None] * way[:, None]).norm(dim=2) > 1e-6 * lengths.sqrt()[:, None]
-    outside = (alphas < -1e-6) | (alphas > 1 + 1e-6) | aside
-    alpha = _alpha(paths)
-    low, median, high = alphas.quantile(alphas.new_tensor([0.25, 0.5, 0.75]), dim=0).cpu()
-    return RetrievedAlpha(
-        alpha=alpha,
-        median=median,
-        low=low,
-        high=high,
-        error=(alphas.cpu() - alpha).abs().mean().item(),
-        outside=outside.double().mean().item(),
-        undefined=int((~defined).sum()),
-        paths=len(paths),
-    )
+    return _alphas(_retrieved(paths, references, parameters, start, end, period, measure, progress))
 
 
 def parameter_distance(
@@ -152,19 +138,68 @@ def parameter_distance(
     >>> round(result.interval, 6), round(result.error, 6)
     (1.0, 0.0)
     """
-    found, first, last, cycle = _retrieved(paths, references, parameters, start, end, period, measure, progress)
+    return _distances(_retrieved(paths, references, parameters, start, end, period, measure, progress))
+
+
+def retrieve(
+    paths: Tensor,
+    references: Tensor,
+    parameters: Tensor,
+    start: Tensor,
+    end: Tensor,
+    *,
+    period: _paths.Period = None,
+    progress: bool = True,
+) -> tuple[RetrievedAlpha, ParameterDistance]:
+    """:func:`retrieved_alpha` and :func:`parameter_distance` of the same paths, by one search."""
+    retrieved = _retrieved(paths, references, parameters, start, end, period, "mse", progress)
+    return _alphas(retrieved), _distances(retrieved)
+
+
+def _alphas(retrieved: Retrieved) -> RetrievedAlpha:
+    """Where between the ends the retrieved parameters lie."""
+    found, first, last, cycle = retrieved
+    way = _paths.wrapped(last - first, cycle)  # [n, k]
+    middle = first + way / 2
+    offsets = _paths.wrapped(found - middle[:, None], cycle)  # [n, steps, k]
+    lengths = way.square().sum(1)
+    defined = lengths > 0
+    if not defined.any():
+        raise ValueError("start, end: expected ends of different parameters, got the same on every path")
+    way, offsets, lengths = way[defined], offsets[defined], lengths[defined]
+    alphas = 0.5 + (offsets * way[:, None]).sum(2) / lengths[:, None]  # [n, steps]
+    aside = (offsets - (alphas - 0.5)[..., None] * way[:, None]).norm(dim=2) > 1e-6 * lengths.sqrt()[:, None]
+    outside = (alphas < -1e-6) | (alphas > 1 + 1e-6) | aside
+    alpha = _grid(found)
+    low, median, high = alphas.quantile(alphas.new_tensor([0.25, 0.5, 0.75]), dim=0).cpu()
+    return RetrievedAlpha(
+        alpha=alpha,
+        median=median,
+        low=low,
+        high=high,
+        error=(alphas.cpu() - alpha).abs().mean().item(),
+        outside=outside.double().mean().item(),
+        undefined=int((~defined).sum()),
+        paths=len(found),
+    )
+
+
+def _distances(retrieved: Retrieved) -> ParameterDistance:
+    """How far the retrieved parameters are from both ends."""
+    found, first, last, cycle = retrieved
     from_start, to_end = (
         _paths.wrapped(found - where[:, None], cycle).norm(dim=2).mean(0).cpu() for where in (first, last)
     )
     interval = _paths.wrapped(last - first, cycle).norm(dim=1).mean().item()
-    alpha = _alpha(paths)
+    alpha = _grid(found)
     errors = (from_start - alpha * interval).abs() + (to_end - (1 - alpha) * interval).abs()
     error = errors.mean().item() / 2 / interval if interval > 0 else math.nan
-    return ParameterDistance(alpha, from_start, to_end, interval, error, len(paths))
+    return ParameterDistance(alpha, from_start, to_end, interval, error, len(found))
 
 
-def _alpha(paths: Tensor) -> Tensor:
-    return torch.arange(paths.shape[1], dtype=torch.float64) / (paths.shape[1] - 1)
+def _grid(found: Tensor) -> Tensor:
+    """The coefficients of a path's steps."""
+    return torch.arange(found.shape[1], dtype=torch.float64) / (found.shape[1] - 1)
 
 
 def _retrieved(
@@ -176,8 +211,8 @@ def _retrieved(
     period: _paths.Period,
     measure: Literal["cosine", "mse"],
     progress: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The parameters ``[n, steps, k]`` of the nearest references, of both ends ``[n, k]``, and the periods ``[k]``."""
+) -> Retrieved:
+    """What the nearest references to all images of the paths were made from."""
     _paths.check(paths)
     _paths.check_finite("references", references)
     known, cycle = _paths.parameters_of(references, parameters, period)
@@ -192,4 +227,4 @@ def _retrieved(
             )
         sides.append(side.to(known))
     indices = nearest(rearrange(paths, "n t ... -> (n t) ..."), references, measure, progress=progress).indices
-    return known[indices].view(*paths.shape[:2], -1), sides[0], sides[1], cycle
+    return Retrieved(known[indices].view(*paths.shape[:2], -1), sides[0], sides[1], cycle)

@@ -141,7 +141,8 @@ def interpolation_report(
             drawn.
         history: losses along the training, a dictionary a logged step with a "step" among them.
         name: of the model, for titles.
-        pairs: how many pairs of held-out samples are interpolated, at most.
+        pairs: how many pairs of held-out samples are interpolated, at most; and how many intervals of views of each
+            length, evenly chosen where there are more.
         steps: images in an interpolation, both ends included, at least 3.
         kind: of the paths between codes: "linear" or "spherical".
         restarts: of k-means; the papers' 1,000 take minutes for large sets.

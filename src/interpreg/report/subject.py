@@ -25,7 +25,7 @@ class Settings:
     """How the measures are taken.
 
     Attributes:
-        pairs: how many pairs of held-out samples are interpolated.
+        pairs: how many pairs of held-out samples, and how many intervals of views, are interpolated at most.
         steps: images in an interpolation, both ends included.
         kind: of the paths between codes.
         restarts: of k-means.

@@ -13,12 +13,10 @@ from interpreg.metrics import (
     InterpolationError,
     ParameterDistance,
     RetrievedAlpha,
-    error_by_interval,
     interpolation_error,
     intervals,
-    parameter_distance,
-    retrieved_alpha,
 )
+from interpreg.metrics.retrieval import retrieve
 from interpreg.report.data import Rings
 from interpreg.report.measure import Measure
 from interpreg.report.subject import Subject
@@ -73,10 +71,15 @@ def curves(subject: Subject, name: str) -> Curves | None:
         found.by_interval[method] = _by_interval(networks, subject, rings, long)
         walked, _, table = _walked(networks, subject, rings, retrieval)
         start, end = everything.parameters[table[:, 0]], everything.parameters[table[:, -1]]
-        known = everything.x, everything.parameters, start, end
-        period = everything.period or None
-        found.retrieved[method] = retrieved_alpha(walked, *known, period=period, progress=progress)
-        found.distance[method] = parameter_distance(walked, *known, period=period, progress=progress)
+        found.retrieved[method], found.distance[method] = retrieve(
+            walked,
+            everything.x,
+            everything.parameters,
+            start,
+            end,
+            period=everything.period or None,
+            progress=progress,
+        )
     return found
 
 
@@ -103,23 +106,25 @@ def measures(found: Curves, name: str) -> Iterator[Measure]:
 
 
 def _walked(networks: Pair, subject: Subject, rings: Rings, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Paths over all intervals of ``count`` views, the real views, and their indices."""
+    """Paths over intervals of ``count`` views, all or as many as pairs, the real views, and their indices."""
     table = rings.rows[:, intervals(rings.rows.shape[1], count, closed=rings.closed)].flatten(0, 1)
+    most = subject.settings.pairs
+    if len(table) > most:
+        table = table[torch.linspace(0, len(table) - 1, most).round().long()]
     truth = subject.everything.x[table]
     return subject.walk(truth[:, 0], truth[:, -1], count, networks), truth, table
 
 
 def _by_interval(networks: Pair, subject: Subject, rings: Rings, longest: int) -> ErrorByInterval:
     """Up to eight lengths, of the same rings."""
-    settings = subject.settings
-    return error_by_interval(
-        *networks,
-        subject.everything.x[rings.rows],
-        images=sorted({round(n) for n in torch.linspace(min(4, longest), longest, 8).tolist()}),
-        closed=rings.closed,
-        step=rings.step,
+    counts = sorted({round(n) for n in torch.linspace(min(4, longest), longest, 8).tolist()})
+    errors = [interpolation_error(*_walked(networks, subject, rings, count)[:2]) for count in counts]
+    spreads = [
+        (e.std.square() + (e.mean - e.overall).square()).mean().sqrt() for e in errors
+    ]  # over images and paths
+    return ErrorByInterval(
+        length=torch.tensor([(count - 1) * rings.step for count in counts], dtype=torch.float64),
+        mean=torch.tensor([e.overall for e in errors], dtype=torch.float64),
+        std=torch.stack(spreads),
         unit=rings.unit,
-        kind=settings.kind,
-        batch_size=settings.batch_size,
-        progress=settings.progress,
     )
