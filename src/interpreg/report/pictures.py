@@ -120,7 +120,7 @@ def _codes(subject: Subject) -> "Axes":
 def _curves(found: Curves) -> Iterator[Entry]:
     drawn: Sequence[tuple[str, str, str, Callable[[Any], Axes], Mapping[str, Any]]] = (
         ("error_by_alpha", "Error by coefficient",
-         "Against the real image in between, mean and standard deviation over all intervals (AEAI, Fig. 6).",
+         "Against the real image in between, mean and standard deviation over the intervals (AEAI, Fig. 6).",
          plots.error_by_alpha, found.by_alpha),
         ("error_by_interval", "Error by length of the interval", "The same, for shorter and longer ways.",
          plots.error_by_interval, found.by_interval),
