@@ -39,7 +39,7 @@ class Reader(nn.Module):
         self.out = nn.Sequential(nn.Linear(48, 96), nn.ReLU(), nn.Linear(96, 48))
         self.code = nn.Linear(48, size)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         h = self.out(self.words(x) * self.place) * mask[..., None]
         return self.code(h.sum(1) / mask.sum(1, keepdim=True))
 
@@ -53,7 +53,7 @@ class Writer(nn.Module):
         self.code = nn.Sequential(nn.Linear(size, 96), nn.ReLU(), nn.Linear(96, 96))
         self.out = nn.Sequential(nn.Linear(96, 96), nn.ReLU(), nn.Linear(96, len(WORDS)))
 
-    def forward(self, z: Tensor, mask: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, z: Tensor, mask: Tensor) -> Tensor:
         return self.out(self.code(z)[:, None] * self.place[: mask.shape[1]]).softmax(-1) * mask[..., None]
 
 
@@ -65,7 +65,7 @@ class Judge(nn.Module):
         first, second = nn.Conv1d(len(WORDS), 64, 3, padding=1), nn.Conv1d(64, 64, 3, padding=1)
         self.out = nn.Sequential(first, nn.LeakyReLU(0.2), second, nn.LeakyReLU(0.2), nn.Conv1d(64, 1, 1))
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         return self.out((x * mask[..., None]).mT).mT
 
 

@@ -65,7 +65,9 @@ def main(steps: int = 1500, out: Path = Path("turning-light")) -> dict[str, Repo
     reports: dict[str, Report] = {}
     for method in ("plain", "ACAI"):
         encoder, decoder, history = train(method, steps)
-        reports[method] = interpolation_report(encoder, decoder, data, train=data, history=history, name=method)
+        reports[method] = interpolation_report(
+            encoder, decoder, data, train=data, history=history, name=method, pairs=len(data)
+        )  # as many pairs as there are intervals: all of them
         reports[method].save_html(out / f"{method}.html")
         reports[method].save_json(out / f"{method}.json")
         print(reports[method], "\n")

@@ -33,6 +33,13 @@ def is_tensor(name: str, value: object, hint: str = "") -> None:
         raise ValueError(f"{name}: expected a batch of shape [B, ...], got {describe(value)}")
 
 
+def is_vector(name: str, value: object) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless ``value`` is a floating point tensor ``[n]``."""
+    is_tensor(name, value)
+    if isinstance(value, Tensor) and value.ndim != 1:
+        raise ValueError(f"{name}: expected shape [n], got {describe(value)}")
+
+
 def has_batch(name: str, value: Tensor, batch_size: int) -> None:
     """Raise ``ValueError`` unless the first axis of ``value`` is ``batch_size`` long."""
     if value.shape[0] != batch_size:

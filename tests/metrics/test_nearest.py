@@ -78,5 +78,5 @@ def test_many_references_are_compared_in_pieces(monkeypatch) -> None:
 def test_what_is_not_finite_is_counted() -> None:
     images = torch.zeros(4, 2)
     images[1, 0] = torch.nan
-    with pytest.raises(ValueError, match="images: expected finite values, got NaN or infinity in 1 of 4"):
+    with pytest.raises(ValueError, match="images: expected finite values, got 1 of 4"):
         nearest(images, torch.ones(2, 2))

@@ -168,3 +168,14 @@ def test_bad_input_is_named_before_anything_is_drawn(draw, message: str) -> None
     with pytest.raises((TypeError, ValueError), match=message):
         draw()
     assert pyplot.get_fignums() == []
+
+
+def test_what_was_retrieved_beyond_the_ends_is_seen() -> None:
+    """A measure that may leave [0, 1] must not be cut off there."""
+    alpha = torch.linspace(0, 1, 5)
+    beyond = SimpleNamespace(alpha=alpha, median=2 * alpha - 0.5, low=2 * alpha - 0.75, high=2 * alpha)
+    low, high = retrieved_alpha(beyond).get_ylim()
+    assert low < -0.75
+    assert high > 2.0
+    inside = SimpleNamespace(alpha=alpha, median=alpha, low=alpha, high=alpha)
+    assert retrieved_alpha(inside).get_ylim() == pytest.approx((-0.03, 1.03))

@@ -175,6 +175,12 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path, capsys, old, new, message) ->
     assert not (tmp_path / "model-report").exists()
 
 
+def test_a_device_that_is_none(tmp_path, capsys) -> None:
+    checkpoint, config = written(tmp_path)
+    assert main(["report", str(checkpoint), "--config", str(config), "--device", "toaster"]) == 1
+    assert "--device: expected a device such as cpu or cuda:0, got 'toaster'" in capsys.readouterr().err
+
+
 def test_files_that_are_missing_or_tell_too_little(tmp_path, capsys) -> None:
     assert main(["report", str(tmp_path / "none.pt")]) == 1
     assert "none.pt" in capsys.readouterr().err

@@ -240,6 +240,29 @@ def test_samples_that_are_no_images_are_measured_too() -> None:
     assert [p.key for p in report.pictures] == ["codes"]
 
 
+def test_a_cross_fade_is_one_whatever_the_path_between_codes() -> None:
+    """Great circles are for codes: the yardstick stays straight, and each sample is encoded once."""
+    data = turned()
+    encoder, decoder = pair()
+    seen = []
+
+    def counting(x: Tensor) -> Tensor:
+        seen.append(len(x))
+        return encoder(x)
+
+    encoder.eval()
+    reports = [
+        interpolation_report(counting, decoder, data, train=data, kind=kind, draw=False)
+        for kind in ("linear", "spherical")
+    ]
+    assert sum(seen) == 2 * len(data)
+    for curve in ("by_alpha", "by_interval"):
+        straight, also = (getattr(r.curves, curve)["cross-fade"].mean.tolist() for r in reports)
+        assert straight == also
+    assert [m.fade for m in reports[0].measures] == [m.fade for m in reports[1].measures]
+    assert reports[0]["interpolation_error"] != reports[1]["interpolation_error"]
+
+
 @pytest.mark.parametrize("labelled", [False, True])
 def test_loaders_and_datasets_are_gathered(labelled: bool) -> None:
     encoder, decoder = pair()
@@ -358,7 +381,7 @@ MORE = {"data": torch.rand(12, 1, 16, 16)}  # of which two are held out
     ("change", "message"),
     [
         ({"encoder": 3}, r"encoder: expected a module"),
-        ({"data": torch.full((9, 1, 16, 16), torch.nan)}, r"data: .*NaN or infinity in 9 of 9"),
+        ({"data": torch.full((9, 1, 16, 16), torch.nan)}, r"data: .*got 9 of 9"),
         ({"data": torch.zeros(9, 1, 16, 16, dtype=torch.uint8)}, r"data: expected floats in \[-1, 1\]"),
         ({"data": 3}, r"data: expected Images, a tensor, or batches of tensors, got 3"),
         ({"data": []}, r"data: expected at least one batch"),
@@ -366,6 +389,7 @@ MORE = {"data": torch.rand(12, 1, 16, 16)}  # of which two are held out
         ({"data": torch.zeros(9)}, r"data: expected shape \[n, \.\.\.\]"),
         ({"data": torch.zeros(1, 1, 16, 16)}, r"data: expected at least two held-out samples"),
         ({"labels": torch.zeros(8, dtype=torch.long)}, r"labels: expected whole numbers of shape \[9\]"),
+        ({"labels": [0] * 9}, r"labels: expected whole numbers of shape \[9\], .* got a list"),
         ({"labels": torch.zeros(9)}, r"labels: expected whole numbers"),
         ({"train": torch.zeros(9, 1, 8, 8)}, r"train: expected the shape of one sample of data"),
         (
@@ -375,7 +399,7 @@ MORE = {"data": torch.rand(12, 1, 16, 16)}  # of which two are held out
         ({"train_labels": torch.zeros(9).long()}, r"train_labels: expected None without train"),
         (
             MORE | {"encoder": lambda x: x.flatten(1) * torch.nan},
-            r"encoder: expected finite outputs, .* 2 of 2 samples",
+            r"encoder: expected finite values, got 2 of 2 samples",
         ),
         (MORE | {"encoder": lambda x: x.sum()}, r"encoder: expected a batch"),
         (

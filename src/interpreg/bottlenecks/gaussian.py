@@ -118,7 +118,7 @@ class GaussianBottleneck(Bottleneck):
         """The codes: a sample of the posterior, or its mean."""
         said = self.encoded(x, mask)
         if self.bare and self.mean_head is not None:
-            return self.mean_head(said)  # type: ignore[no-any-return]
+            return self.mean_head(said)  # type: ignore[no-any-return]  # modules return Any
         posterior = self._posterior(said)
         if self.bare:
             return posterior.mean

@@ -181,7 +181,7 @@ def _quantizer(dim: int, codebook_size: int, options: dict[str, Any]) -> nn.Modu
         # The library asks at every call whether k-means has begun, a value on the device; without k-means it has.
         for module in quantizer.modules():
             if hasattr(module, "init_embed_"):
-                module.init_embed_ = _begun  # type: ignore[assignment]
+                module.init_embed_ = _begun  # type: ignore[assignment]  # a method, for mypy
     return quantizer
 
 

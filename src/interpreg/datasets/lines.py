@@ -40,9 +40,7 @@ def render(angles: Tensor, size: int = 32) -> Tensor:
     >>> render(torch.tensor([0.0, math.pi / 2])).shape
     torch.Size([2, 1, 32, 32])
     """
-    _checks.is_tensor("angles", angles)
-    if angles.ndim != 1:
-        raise ValueError(f"angles: expected shape [n], got {_checks.describe(angles)}")
+    _checks.is_vector("angles", angles)
     if _checks.is_count("size", size, low=4) % 2:
         raise ValueError(f"size: expected an even number of pixels, got {size}")
     if len(angles) == 0:

@@ -66,9 +66,7 @@ def render(elevation: Tensor, azimuth: Tensor, size: int = 64) -> Tensor:
     torch.Size([2, 1, 64, 64])
     """
     for name, given in (("elevation", elevation), ("azimuth", azimuth)):
-        _checks.is_tensor(name, given)
-        if given.ndim != 1:
-            raise ValueError(f"{name}: expected shape [n], got {_checks.describe(given)}")
+        _checks.is_vector(name, given)
     _checks.has_shape("azimuth", azimuth, elevation.shape, "elevation")
     _checks.is_count("size", size, low=8)
     dtype = elevation.dtype

@@ -41,9 +41,7 @@ def render(alpha: Tensor, theta: Tensor, size: int = 32) -> Tensor:
     torch.Size([2, 1, 32, 32])
     """
     for name, given in (("alpha", alpha), ("theta", theta)):
-        _checks.is_tensor(name, given)
-        if given.ndim != 1:
-            raise ValueError(f"{name}: expected shape [n], got {_checks.describe(given)}")
+        _checks.is_vector(name, given)
     _checks.has_shape("theta", theta, alpha.shape, "alpha")
     _checks.is_count("size", size, low=1)
     pixel = torch.arange(size, dtype=alpha.dtype, device=alpha.device) - size / 2

@@ -14,6 +14,7 @@ from interpreg.demo.training import Settings
 from interpreg.interpolator import Interpolator
 from interpreg.metrics import clustering_accuracy, line_scores, linear_probe, nearest
 
+LINES_SIZE = 16  # pixels
 STEPS = 16  # images in an interpolation, as in the paper
 
 
@@ -73,9 +74,8 @@ def digits_task(seed: int, steps: int | None) -> Task:
 
 def lines_task(seed: int, steps: int | None) -> Task:
     """The lines benchmark at 16 x 16 pixels, with its exact scores."""
-    size = 16
     held_out = torch.Generator().manual_seed(2**31 + seed)
-    ends = lines.sample(256, size, generator=held_out), lines.sample(256, size, generator=held_out)
+    ends = lines.sample(256, LINES_SIZE, generator=held_out), lines.sample(256, LINES_SIZE, generator=held_out)
 
     def scores(encoder: nn.Module, decoder: nn.Module) -> list[Score]:
         found = line_scores(Interpolator(encoder, decoder).path(*ends, STEPS))
@@ -95,7 +95,7 @@ def lines_task(seed: int, steps: int | None) -> Task:
     )
 
     def draw(n: int, generator: torch.Generator) -> Tensor:
-        return lines.sample(n, size, generator=generator)
+        return lines.sample(n, LINES_SIZE, generator=generator)
 
     settings = Settings("lines", seed, steps or 2500, learning_rate=1e-3, width=8, scales=3, code_channels=16)
     return Task(settings, draw, ends, scores, yardsticks)

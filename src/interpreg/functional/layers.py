@@ -34,7 +34,7 @@ class WrittenOut(TorchFunctionMode):
         if func is Tensor.unflatten:  # a method that torch.compile cannot trace inside a mode
             return torch.unflatten(*args, **kwargs)
         if func in _SOFTMAXES and not torch.compiler.is_compiling():
-            with _OutOfPlace():  # type: ignore[no-untyped-call]
+            with _OutOfPlace():  # type: ignore[no-untyped-call]  # torch's base class is
                 return func(*args, **kwargs)
         return func(*args, **kwargs)
 

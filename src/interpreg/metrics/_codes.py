@@ -23,8 +23,8 @@ def flat(name: str, codes: Tensor, low: int = 1) -> Tensor:
 
 def is_finite(name: str, values: Tensor) -> None:
     """Raise ``ValueError`` with the count of the samples of ``values`` that have NaN or infinite elements."""
-    finite = [block.reshape(len(block), -1).isfinite().all(1) for block in values.detach().split(BLOCK)]
-    bad = sum(len(block) - int(block.sum()) for block in finite)
+    wrong = [~block.isfinite() for block in values.detach().split(BLOCK)]
+    bad = sum(int((block.flatten(1).any(1) if block.ndim > 1 else block).sum()) for block in wrong)
     if bad:
         raise ValueError(
             f"{name}: expected finite {'codes' if 'codes' in name else 'values'}, got {bad} of {len(values)} samples "

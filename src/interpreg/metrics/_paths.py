@@ -10,6 +10,7 @@ from interpreg import _checks
 from interpreg._progress import progress as bar
 from interpreg._types import Network
 from interpreg.functional import path
+from interpreg.metrics import _codes
 
 Period = float | Sequence[float | None] | None
 
@@ -27,12 +28,7 @@ def check(paths: Tensor, name: str = "paths") -> None:
 def check_finite(name: str, images: Tensor) -> None:
     """Raise unless ``images`` are a floating point batch without NaN and infinity; say how many are not."""
     _checks.is_tensor(name, images)
-    finite = images.detach().isfinite()
-    finite = finite.flatten(1).all(1) if images.ndim > 1 else finite
-    if not finite.all():
-        raise ValueError(
-            f"{name}: expected finite values, got NaN or infinity in {int((~finite).sum())} of {len(images)}"
-        )
+    _codes.is_finite(name, images)
 
 
 def check_ends(paths: Tensor, **ends: Tensor) -> None:
@@ -77,8 +73,20 @@ def reach(parameters: Tensor, period: Tensor) -> float:
 
 
 @torch.no_grad()
+def called(name: str, network: Network, values: Tensor, batch_size: int, progress: bool) -> Tensor:
+    """What a network makes of ``values``, at most ``batch_size`` at a time; an error unless it is finite."""
+    found = []
+    for block in bar(values.split(batch_size), name, shown=progress):
+        result = network(block)
+        _checks.is_tensor(name, result)
+        _checks.has_batch(name, result, len(block))
+        found.append(result)
+    whole = torch.cat(found)
+    _codes.is_finite(name, whole)
+    return whole
+
+
 def decoded(
-    encoder: Network,
     decoder: Network,
     start: Tensor,
     end: Tensor,
@@ -88,15 +96,6 @@ def decoded(
     batch_size: int = 256,
     progress: bool = True,
 ) -> Tensor:
-    """The paths ``[n, steps, ...]`` that a pair of networks interpolates, at most ``batch_size`` images a call."""
-    _checks.has_shape("end", end, start.shape, "start")
-    pairs = max(1, batch_size // steps)
-    blocks = list(zip(start.split(pairs), end.split(pairs), strict=True))
-    found = []
-    for first, last in bar(blocks, "interpolating", shown=progress):
-        codes = path(encoder(first), encoder(last), steps, kind)
-        images = decoder(codes.flatten(0, 1))
-        _checks.is_tensor("decoder", images)
-        _checks.has_batch("decoder", images, len(first) * steps)
-        found.append(images.view(len(first), steps, *images.shape[1:]))
-    return torch.cat(found)
+    """The paths ``[n, steps, ...]`` that are decoded between codes ``[n, ...]``."""
+    images = called("decoder", decoder, path(start, end, steps, kind).flatten(0, 1), batch_size, progress)
+    return images.view(len(start), steps, *images.shape[1:])

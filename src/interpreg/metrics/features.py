@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,10 +10,10 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg import _progress as bars
+from interpreg._types import Network
 from interpreg.functional.mixing import PATH_KINDS, mix, slerp
 from interpreg.metrics import _codes
 
-Network = Callable[[Tensor], Tensor]
 SAMPLINGS = ("full", "ends")
 
 

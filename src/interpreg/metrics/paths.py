@@ -83,7 +83,6 @@ def path_scores(
     (0.0, 0.0, 0.0)
     """
     _paths.check(paths)
-    _paths.check_finite("references", references)
     images = rearrange(paths, "n t ... -> (n t) ...")
     distances, indices = nearest(images, references, measure, progress=progress)
     if parameters is None:

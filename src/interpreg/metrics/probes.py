@@ -133,7 +133,7 @@ class TandemProbe(nn.Module):
 
     @override
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "TandemProbe":
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's is
         self.optimizer.load_state_dict(self.optimizer.state_dict())  # which moves the moments to the parameters
         return self
 

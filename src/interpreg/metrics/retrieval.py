@@ -111,7 +111,7 @@ def retrieved_alpha(
     >>> retrieved_alpha(paths, views, ring, ring[[70]], ring[[2]], period=360).median
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000], dtype=torch.float64)
     """
-    return _alphas(_retrieved(paths, references, parameters, start, end, period, measure, progress))
+    return alphas(retrieved(paths, references, parameters, start, end, period, measure, progress))
 
 
 def parameter_distance(
@@ -138,27 +138,12 @@ def parameter_distance(
     >>> round(result.interval, 6), round(result.error, 6)
     (1.0, 0.0)
     """
-    return _distances(_retrieved(paths, references, parameters, start, end, period, measure, progress))
+    return distances(retrieved(paths, references, parameters, start, end, period, measure, progress))
 
 
-def retrieve(
-    paths: Tensor,
-    references: Tensor,
-    parameters: Tensor,
-    start: Tensor,
-    end: Tensor,
-    *,
-    period: _paths.Period = None,
-    progress: bool = True,
-) -> tuple[RetrievedAlpha, ParameterDistance]:
-    """:func:`retrieved_alpha` and :func:`parameter_distance` of the same paths, by one search."""
-    retrieved = _retrieved(paths, references, parameters, start, end, period, "mse", progress)
-    return _alphas(retrieved), _distances(retrieved)
-
-
-def _alphas(retrieved: Retrieved) -> RetrievedAlpha:
+def alphas(near: Retrieved) -> RetrievedAlpha:
     """Where between the ends the retrieved parameters lie."""
-    found, first, last, cycle = retrieved
+    found, first, last, cycle = near
     way = _paths.wrapped(last - first, cycle)  # [n, k]
     middle = first + way / 2
     offsets = _paths.wrapped(found - middle[:, None], cycle)  # [n, steps, k]
@@ -167,26 +152,26 @@ def _alphas(retrieved: Retrieved) -> RetrievedAlpha:
     if not defined.any():
         raise ValueError("start, end: expected ends of different parameters, got the same on every path")
     way, offsets, lengths = way[defined], offsets[defined], lengths[defined]
-    alphas = 0.5 + (offsets * way[:, None]).sum(2) / lengths[:, None]  # [n, steps]
-    aside = (offsets - (alphas - 0.5)[..., None] * way[:, None]).norm(dim=2) > 1e-6 * lengths.sqrt()[:, None]
-    outside = (alphas < -1e-6) | (alphas > 1 + 1e-6) | aside
+    values = 0.5 + (offsets * way[:, None]).sum(2) / lengths[:, None]  # [n, steps]
+    aside = (offsets - (values - 0.5)[..., None] * way[:, None]).norm(dim=2) > 1e-6 * lengths.sqrt()[:, None]
+    outside = (values < -1e-6) | (values > 1 + 1e-6) | aside
     alpha = _grid(found)
-    low, median, high = alphas.quantile(alphas.new_tensor([0.25, 0.5, 0.75]), dim=0).cpu()
+    low, median, high = values.quantile(values.new_tensor([0.25, 0.5, 0.75]), dim=0).cpu()
     return RetrievedAlpha(
         alpha=alpha,
         median=median,
         low=low,
         high=high,
-        error=(alphas.cpu() - alpha).abs().mean().item(),
+        error=(values.cpu() - alpha).abs().mean().item(),
         outside=outside.double().mean().item(),
         undefined=int((~defined).sum()),
         paths=len(found),
     )
 
 
-def _distances(retrieved: Retrieved) -> ParameterDistance:
+def distances(near: Retrieved) -> ParameterDistance:
     """How far the retrieved parameters are from both ends."""
-    found, first, last, cycle = retrieved
+    found, first, last, cycle = near
     from_start, to_end = (
         _paths.wrapped(found - where[:, None], cycle).norm(dim=2).mean(0).cpu() for where in (first, last)
     )
@@ -202,19 +187,18 @@ def _grid(found: Tensor) -> Tensor:
     return torch.arange(found.shape[1], dtype=torch.float64) / (found.shape[1] - 1)
 
 
-def _retrieved(
+def retrieved(
     paths: Tensor,
     references: Tensor,
     parameters: Tensor,
     start: Tensor,
     end: Tensor,
     period: _paths.Period,
-    measure: Literal["cosine", "mse"],
-    progress: bool,
+    measure: Literal["cosine", "mse"] = "mse",
+    progress: bool = True,
 ) -> Retrieved:
     """What the nearest references to all images of the paths were made from."""
     _paths.check(paths)
-    _paths.check_finite("references", references)
     known, cycle = _paths.parameters_of(references, parameters, period)
     sides = []
     for name, side in (("start", start), ("end", end)):

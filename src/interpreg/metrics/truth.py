@@ -151,22 +151,15 @@ def error_by_interval(
         TypeError, ValueError: as :func:`intervals` and :func:`interpolation_error`.
     """
     _paths.check(views, "views")
+    codes = _paths.called("encoder", encoder, views.flatten(0, 1), batch_size, progress)
+    codes = codes.view(*views.shape[:2], *codes.shape[1:])
     lengths, means, stds = [], [], []
     for count in bar(list(images), "intervals", shown=progress):
         rows = intervals(views.shape[1], count, closed=closed)
         errors = []
-        for ring in views:
-            truth = ring[rows.to(ring.device)]
-            found = _paths.decoded(
-                encoder,
-                decoder,
-                truth[:, 0],
-                truth[:, -1],
-                count,
-                kind=kind,
-                batch_size=batch_size,
-                progress=False,
-            )
+        for ring, z in zip(views, codes, strict=True):
+            truth, ends = ring[rows], (z[rows[:, 0]], z[rows[:, -1]])
+            found = _paths.decoded(decoder, *ends, count, kind=kind, batch_size=batch_size, progress=False)
             _checks.has_shape("decoder", found, truth.shape, "the views")
             errors.append((found - truth)[:, 1:-1].double().square().flatten(2).mean(2).flatten())
         every = torch.cat(errors)

@@ -1,12 +1,11 @@
 """Curves of interpolation measures against the coefficient or the interval, one line a method."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from interpreg import _checks
 from interpreg._extras import need
@@ -15,6 +14,8 @@ from interpreg.plots import _canvas
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from interpreg.metrics import ErrorByInterval, InterpolationError, ParameterDistance, RetrievedAlpha
+
 Numbers = NDArray[np.float64]
 R = TypeVar("R")
 SIZE = (4.6, 3.2)  # inches
@@ -22,57 +23,9 @@ PERFECT: dict[str, Any] = {"color": "0.35", "linestyle": (0, (4, 3)), "linewidth
 X_ALPHA = r"coefficient $\alpha$"
 
 
-class AlphaErrors(Protocol):
-    """What :func:`error_by_alpha` draws: ``[s]`` each."""
-
-    @property
-    def alpha(self) -> Tensor: ...  # noqa: D102
-    @property
-    def mean(self) -> Tensor: ...  # noqa: D102
-    @property
-    def std(self) -> Tensor: ...  # noqa: D102
-
-
-class IntervalErrors(Protocol):
-    """What :func:`error_by_interval` draws: ``[k]`` each, and the unit of the lengths."""
-
-    @property
-    def length(self) -> Tensor: ...  # noqa: D102
-    @property
-    def mean(self) -> Tensor: ...  # noqa: D102
-    @property
-    def std(self) -> Tensor: ...  # noqa: D102
-    @property
-    def unit(self) -> str: ...  # noqa: D102
-
-
-class RetrievedAlphas(Protocol):
-    """What :func:`retrieved_alpha` draws: ``[s]`` each; ``low`` and ``high`` are the quartiles."""
-
-    @property
-    def alpha(self) -> Tensor: ...  # noqa: D102
-    @property
-    def median(self) -> Tensor: ...  # noqa: D102
-    @property
-    def low(self) -> Tensor: ...  # noqa: D102
-    @property
-    def high(self) -> Tensor: ...  # noqa: D102
-
-
-class ParameterDistances(Protocol):
-    """What :func:`parameter_distance` draws: ``[s]`` each, and the distance between the two ends."""
-
-    @property
-    def alpha(self) -> Tensor: ...  # noqa: D102
-    @property
-    def from_start(self) -> Tensor: ...  # noqa: D102
-    @property
-    def to_end(self) -> Tensor: ...  # noqa: D102
-    @property
-    def interval(self) -> float: ...  # noqa: D102
-
-
-def error_by_alpha(results: Mapping[str, AlphaErrors] | AlphaErrors, ax: "Axes | None" = None) -> "Axes":
+def error_by_alpha(
+    results: "Mapping[str, InterpolationError] | InterpolationError", ax: "Axes | None" = None
+) -> "Axes":
     """Draw the error of interpolated images against the coefficient; AEAI's figures 6 (left, middle) and 14.
 
     Args:
@@ -96,7 +49,9 @@ def error_by_alpha(results: Mapping[str, AlphaErrors] | AlphaErrors, ax: "Axes |
     return ax
 
 
-def error_by_interval(results: Mapping[str, IntervalErrors] | IntervalErrors, ax: "Axes | None" = None) -> "Axes":
+def error_by_interval(
+    results: "Mapping[str, ErrorByInterval] | ErrorByInterval", ax: "Axes | None" = None
+) -> "Axes":
     """Draw the error of interpolated images against the interval's length; AEAI's figures 6 (right) and 14 (bottom).
 
     Args:
@@ -120,12 +75,13 @@ def error_by_interval(results: Mapping[str, IntervalErrors] | IntervalErrors, ax
     return ax
 
 
-def retrieved_alpha(results: Mapping[str, RetrievedAlphas] | RetrievedAlphas, ax: "Axes | None" = None) -> "Axes":
+def retrieved_alpha(results: "Mapping[str, RetrievedAlpha] | RetrievedAlpha", ax: "Axes | None" = None) -> "Axes":
     """Draw the coefficient of the nearest true image against the one interpolated with; AEAI's figures 7 and 15.
 
     Args:
-        results: an object with tensors ``alpha``, ``median``, ``low`` and ``high``, ``[s]`` each, in [0, 1]: dots
-            for the medians, a band between the quartiles; or one a method. The dashed diagonal is perfect.
+        results: an object with tensors ``alpha``, ``median``, ``low`` and ``high``, ``[s]`` each: dots for the
+            medians, a band between the quartiles; or one a method. The dashed diagonal is perfect. What was
+            retrieved from beyond the ends is shown, too.
         ax: where to draw; a new figure when not given.
 
     Returns, raises: as :func:`error_by_alpha`.
@@ -136,12 +92,16 @@ def retrieved_alpha(results: Mapping[str, RetrievedAlphas] | RetrievedAlphas, ax
     _lines_with_bands(ax, checked)
     _labelled(ax, X_ALPHA, r"retrieved $\alpha$", False)
     _canvas.legend(ax, "upper left", beside=False)
-    ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+    seen = np.concatenate([np.concatenate(curves[1:]) for curves in checked.values()])
+    seen = seen[np.isfinite(seen)]
+    low, high = seen.min(initial=0.0), seen.max(initial=1.0)
+    square = high - low <= 1.5
+    ax.set(xlim=(-0.03, 1.03), ylim=(low - 0.03, high + 0.03), aspect="equal" if square else "auto")
     return ax
 
 
 def parameter_distance(
-    results: Mapping[str, ParameterDistances] | ParameterDistances, ax: "Axes | None" = None
+    results: "Mapping[str, ParameterDistance] | ParameterDistance", ax: "Axes | None" = None
 ) -> "Axes":
     """Draw how far, in the data's true parameters, interpolated images are from both ends; AEAI's figure 8.
 

@@ -10,6 +10,7 @@ from interpreg import _checks
 from interpreg.datasets import digits, lines
 from interpreg.datasets.images import Images
 from interpreg.demo import networks
+from interpreg.demo.tasks import LINES_SIZE
 from interpreg.metrics.lines import grid
 from interpreg.report import config
 from interpreg.report.report import Report, interpolation_report
@@ -34,8 +35,11 @@ def run(arguments: argparse.Namespace) -> Report:
         OSError: a file is missing or cannot be written.
         ValueError: a file is not what it should be.
     """
+    try:
+        device = torch.device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError as error:
+        raise ValueError(f"--device: expected a device such as cpu or cuda:0, got {arguments.device!r}") from error
     state = config.checkpoint(arguments.checkpoint)
-    device = torch.device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     folder = arguments.out or arguments.checkpoint.parent / f"{arguments.checkpoint.stem}-report"
     if arguments.config is not None:
         report = _configured(arguments.config, arguments.checkpoint, state, device)
@@ -86,10 +90,10 @@ def _demonstrated(path: Path, state: dict[str, Any], device: torch.device) -> Re
         network.to(device)
     title = f"{path.stem} on {settings['data']}"
     if settings["data"] == "lines":
-        data = lines.labelled(2048, 16, generator=torch.Generator().manual_seed(2**31 + settings["seed"]))
-        train = lines.labelled(4096, 16, generator=torch.Generator().manual_seed(settings["seed"]))
+        data = lines.labelled(2048, LINES_SIZE, generator=torch.Generator().manual_seed(2**31 + settings["seed"]))
+        train = lines.labelled(4096, LINES_SIZE, generator=torch.Generator().manual_seed(settings["seed"]))
         return interpolation_report(
-            *pair, data, train=train, references=grid(16), history=state["history"], name=title
+            *pair, data, train=train, references=grid(LINES_SIZE), history=state["history"], name=title
         )
     found = digits.load()
     data, train = Images(found.test, found.test_labels), Images(found.train, found.train_labels)

@@ -1,28 +1,6 @@
 """The small file that tells the command line which networks a checkpoint is of, and which data to hold them against.
 
-.. code-block:: toml
-
-    name = "my autoencoder"
-
-    [encoder]
-    factory = "models.py:Encoder"     # a file beside this one, or "package.module:name"; called with the arguments
-    arguments = { width = 16 }
-    key = "encoder"                   # where its state_dict lies in the checkpoint, "model.encoder" deeper down
-    prefix = ""                       # or what its names begin with there, "encoder." as Lightning writes them
-
-    [decoder]
-    factory = "models.py:Decoder"
-    key = "decoder"
-
-    [data]                            # held-out samples
-    name = "mnist"                    # or: file = "mine.npz" (X, and y if there are labels)
-    path = "~/data/mnist"
-    split = "test"
-
-    [train]                           # optional, as [data]
-
-    [report]                          # optional: prior, pairs, steps, kind, restarts, batch_size, seed
-    pairs = 256
+``docs/report.md`` shows one whole: the tables and their names are those of ``TABLES``.
 """
 
 import importlib
@@ -139,14 +117,12 @@ def _own(path: Path) -> tuple[Tensor, Tensor | None]:
     """Samples in [-1, 1] and labels from an .npz file: ``X``, uint8 and channels last or floats, and ``y``."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            if "X" not in archive:
-                raise ValueError(f"{path}: expected an array X, got {sorted(archive)}")
-            x = torch.from_numpy(archive["X"])
-            labels = torch.from_numpy(archive["y"]).long() if "y" in archive else None
-    except (zipfile.BadZipFile, ValueError) as error:
-        if str(error).startswith(str(path)):
-            raise
+            arrays = {key: torch.from_numpy(archive[key]) for key in ("X", "y") if key in archive}
+    except (zipfile.BadZipFile, TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected an .npz file of numbers, got one that is not: {error}") from error
+    if "X" not in arrays:
+        raise ValueError(f"{path}: expected an array X, got none")
+    x, labels = arrays["X"], arrays["y"].long() if "y" in arrays else None
     if x.dtype != torch.uint8:
         return x.float(), labels
     x = x[..., None] if x.ndim == 3 else x
@@ -172,7 +148,7 @@ def _factory(name: str, text: Any, folder: Path) -> Callable[..., Any]:
     found: Any = getattr(module, what, None)
     if not callable(found):
         raise ValueError(f"[{name}] factory: expected {what!r} in {where}, got none that can be called")
-    return found  # type: ignore[no-any-return]
+    return found  # type: ignore[no-any-return]  # whatever it makes is checked by the caller
 
 
 def _weights(name: str, state: Any, key: str, prefix: str) -> dict[str, Any]:

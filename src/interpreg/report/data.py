@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from interpreg import _checks
 from interpreg._progress import progress
 from interpreg.datasets.images import Images
-from interpreg.metrics import _paths
+from interpreg.metrics import _codes, _paths
 
 Data = Images | Tensor | Iterable[Any]
 GATHERED = 256  # items of a Dataset at a time
@@ -71,7 +71,8 @@ def samples(name: str, data: Data, labels: Tensor | None = None) -> Samples:
     if isinstance(data, Images):
         if labels is not None:
             raise TypeError(f"labels: expected None, because {name} has its own place for them, got a tensor")
-        _paths.check_finite(name, data.images.float() if data.images.dtype == torch.uint8 else data.images)
+        if data.images.is_floating_point():  # bytes are finite
+            _paths.check_finite(name, data.images)
         return Samples(data.scaled(), data.labels, data.parameters, data.period, data.units, data.name)
     if not isinstance(data, Tensor):
         data, found = _gathered(name, data)
@@ -85,10 +86,8 @@ def samples(name: str, data: Data, labels: Tensor | None = None) -> Samples:
     _paths.check_finite(name, data)
     if data.ndim < 2:
         raise ValueError(f"{name}: expected shape [n, ...], got {_checks.describe(data)}")
-    if labels is not None and (labels.is_floating_point() or labels.shape != data.shape[:1]):
-        raise ValueError(
-            f"labels: expected whole numbers of shape [{len(data)}], one a sample, got {_checks.describe(labels)}"
-        )
+    if labels is not None:
+        _codes.has_labels("labels", labels, name, data)
     return Samples(data, labels)
 
 

@@ -1,12 +1,14 @@
 """The measures of a report: those that apply to the data at hand, each with what it says."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from interpreg._types import Network
 from interpreg.metrics import (
+    PathScores,
     admissibility,
     clustering,
     dead_elements,
@@ -39,7 +41,7 @@ def paths(subject: Subject, references: Samples) -> Iterator[Measure]:
     group = "Interpolants and real samples"
     period = references.period or None
 
-    def scored(walked: Tensor):  # type: ignore[no-untyped-def]  # a PathScores
+    def scored(walked: Tensor) -> PathScores:
         return path_scores(
             walked, references.x, references.parameters, period=period, progress=subject.settings.progress
         )
@@ -109,7 +111,7 @@ def decoded(subject: Subject, references: Samples, features: Network | None) -> 
     features = None if features is None else subject.fed(features)
     start, end = (subject.codes[indices] for indices in subject.pairs)
     length = perceptual_path_length(
-        subject.networks[1], start, end, features=features, kind=settings.kind, draws=4, generator=generator,
+        subject.fed(subject.decoder), start, end, features=features, kind=settings.kind, draws=4, generator=generator,
         batch_size=settings.batch_size, progress=settings.progress,
     )  # fmt: skip
     faded_length = perceptual_path_length(
@@ -189,8 +191,4 @@ def _unfit(subject: Subject) -> str:
 
 def _unless_collapsed(subject: Subject, measure: Measure) -> Measure:
     """The measure, undefined if the model has collapsed: one real image would have a perfect one."""
-    if not subject.collapse:
-        return measure
-    return Measure(
-        measure.group, measure.key, measure.name, None, measure.best, measure.note, measure.fade, subject.collapse
-    )
+    return replace(measure, value=None, undefined=subject.collapse) if subject.collapse else measure

@@ -82,7 +82,11 @@ def _images(subject: Subject, name: str) -> Iterator[Entry]:
 def _samples(subject: Subject, prior: Any) -> "Axes":
     generator = torch.Generator(subject.codes.device).manual_seed(subject.settings.seed)
     return plots.prior_samples(
-        subject.networks[1], subject.codes.shape[1:], prior=prior, generator=generator, device=subject.codes.device
+        subject.fed(subject.decoder),
+        subject.codes.shape[1:],
+        prior=prior,
+        generator=generator,
+        device=subject.codes.device,
     )
 
 
@@ -90,7 +94,7 @@ def _samples(subject: Subject, prior: Any) -> "Axes":
 def _grid(subject: Subject) -> Tensor:
     corners = torch.cat([subject.pairs[0], subject.pairs[1]])[:4]
     codes = bilinear(subject.codes[corners], GRIDS, GRIDS)
-    images = subject.networks[1](codes.flatten(0, 1))
+    images = subject.fed(subject.decoder)(codes.flatten(0, 1))
     return images.view(GRIDS, GRIDS, *images.shape[1:])
 
 
@@ -113,7 +117,7 @@ def _values(subject: Subject) -> tuple[Tensor | None, float | None]:
 
 def _codes(subject: Subject) -> "Axes":
     values, period = _values(subject)
-    decoder = subject.networks[1] if subject.data.are_images else None
+    decoder = subject.fed(subject.decoder) if subject.data.are_images else None
     return plots.latent_scatter(subject.codes[:POINTS], values, decoder=decoder, period=period)
 
 
@@ -132,7 +136,7 @@ def _curves(found: Curves) -> Iterator[Entry]:
          plots.parameter_distance, found.distance),
     )  # fmt: skip
     for key, title, caption, draw, results in drawn:
-        yield key, title, caption, lambda draw=draw, results=results: draw(results)  # type: ignore[misc]
+        yield key, title, caption, lambda draw=draw, results=results: draw(results)  # type: ignore[misc]  # defaults of a lambda
 
 
 def _drawn(key: str, title: str, caption: str, draw: Callable[[], "Axes"]) -> Picture:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from interpreg import _checks
-from interpreg._progress import progress as bar
 from interpreg._types import Network
+from interpreg.functional import path
 from interpreg.metrics import _paths
 from interpreg.report.data import Rings, Samples, device_of, rings
 
@@ -72,7 +72,7 @@ class Subject:
     @cached_property
     def train_codes(self) -> Tensor:
         """Codes of the training samples."""
-        return self._called("encoder", self.encoder, self.train.x)
+        return self.codes if self.train is self.data else self._called("encoder", self.encoder, self.train.x)
 
     @cached_property
     def x_hat(self) -> Tensor:
@@ -114,14 +114,13 @@ class Subject:
     @cached_property
     def paths(self) -> Tensor:
         """What the networks interpolate between the pairs, ``[pairs, steps, ...]``."""
-        return self.walk(self.start, self.end, self.settings.steps)
+        start, end = (self.codes[indices] for indices in self.pairs)
+        return self.walk(start, end, self.settings.steps)
 
     @cached_property
     def fades(self) -> Tensor:
         """Cross-fades of the same pairs in the data itself: what an interpolation should be better than."""
-        weights = torch.linspace(0, 1, self.settings.steps).to(self.start)
-        weights = weights.view(1, -1, *[1] * (self.start.ndim - 1))
-        return torch.lerp(self.start[:, None], self.end[:, None], weights)
+        return path(self.start, self.end, self.settings.steps)
 
     @cached_property
     def rings(self) -> Rings | None:
@@ -139,61 +138,39 @@ class Subject:
         if self.train is self.data:
             return self.data
         both = [self.train, self.data]
-        labels, parameters = (
-            torch.cat(parts) if all(p is not None for p in parts) else None  # type: ignore[arg-type]
-            for parts in ([s.labels for s in both], [s.parameters for s in both])
-        )
-        return Samples(
-            torch.cat([s.x for s in both]), labels, parameters, self.data.period, self.data.units, self.data.name
-        )
+        labels, parameters = _joined([s.labels for s in both]), _joined([s.parameters for s in both])
+        return replace(self.data, x=torch.cat([s.x for s in both]), labels=labels, parameters=parameters)
 
-    @property
-    def networks(self) -> tuple[Network, Network]:
-        """The encoder and the decoder, fed on their device, read on the data's."""
-        return self.fed(self.encoder), self.fed(self.decoder)
+    @cached_property
+    def all_codes(self) -> Tensor:
+        """Codes of :attr:`everything`."""
+        return self.codes if self.train is self.data else torch.cat([self.train_codes, self.codes])
 
-    def walk(
-        self, start: Tensor, end: Tensor, steps: int, networks: tuple[Network, Network] | None = None
-    ) -> Tensor:
-        """Paths between samples by the networks (the subject's own if None), decoded in batches."""
-        found = _paths.decoded(
-            *(networks or self.networks),
+    def walk(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
+        """Paths between codes, decoded."""
+        settings = self.settings
+        return _paths.decoded(
+            self.fed(self.decoder),
             start,
             end,
             steps,
-            kind=self.settings.kind,
-            batch_size=self.settings.batch_size,
-            progress=self.settings.progress,
+            kind=settings.kind,
+            batch_size=settings.batch_size,
+            progress=settings.progress,
         )
-        self._check_values("decoder", found.flatten(0, 1))
-        return found
 
     def fed(self, network: Network) -> Network:
         """A network that is fed on its device and read on the data's."""
         return lambda value: network(value.to(self.device)).to(self.data.x.device)
 
-    @torch.no_grad()
     def _called(self, name: str, network: Network, values: Tensor) -> Tensor:
-        call = self.fed(network)
-        blocks = values.split(self.settings.batch_size)
-        found = []
-        for block in bar(blocks, name, shown=self.settings.progress):
-            result = call(block)
-            _checks.is_tensor(name, result)
-            _checks.has_batch(name, result, len(block))
-            found.append(result)
-        whole = torch.cat(found)
-        self._check_values(name, whole)
-        return whole
+        return _paths.called(name, self.fed(network), values, self.settings.batch_size, self.settings.progress)
 
-    @staticmethod
-    def _check_values(name: str, values: Tensor) -> None:
-        finite = values.isfinite().flatten(1).all(1)
-        if not finite.all():
-            raise ValueError(
-                f"{name}: expected finite outputs, got NaN or infinity for {int((~finite).sum())} of {len(values)} "
-                "samples; has the training diverged?"
-            )
+
+def _joined(parts: list[Tensor | None]) -> Tensor | None:
+    """All of them one after the other, None if one is missing."""
+    there = [part for part in parts if part is not None]
+    return torch.cat(there) if len(there) == len(parts) else None
 
 
 def _equal(values: Tensor) -> bool:

@@ -1,13 +1,13 @@
 """Measures and curves where the images in between are known: rings of views (AEAI, Figs 6 to 8)."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from interpreg._types import Network
+from interpreg.functional import path
 from interpreg.metrics import (
     ErrorByInterval,
     InterpolationError,
@@ -16,7 +16,7 @@ from interpreg.metrics import (
     interpolation_error,
     intervals,
 )
-from interpreg.metrics.retrieval import retrieve
+from interpreg.metrics.retrieval import alphas, distances, retrieved
 from interpreg.report.data import Rings
 from interpreg.report.measure import Measure
 from interpreg.report.subject import Subject
@@ -24,7 +24,7 @@ from interpreg.report.subject import Subject
 INTERVAL = 2 / 9  # of a whole turn: the paper's 80 degrees
 RETRIEVAL = 7 / 36  # the paper's 70 degrees
 FADE = "cross-fade"
-Pair = tuple[Network, Network]
+Walk = Callable[[Tensor, Tensor, int], Tensor]  # from ends to ends, in so many steps
 
 
 class Curves(NamedTuple):
@@ -65,21 +65,15 @@ def curves(subject: Subject, name: str) -> Curves | None:
     long, retrieval = (max(3, min(views, round(share * whole) + 1)) for share in (INTERVAL, RETRIEVAL))
     everything, progress = subject.everything, subject.settings.progress
     assert everything.parameters is not None
-    methods: dict[str, Pair] = {name: subject.networks, FADE: (nn.Identity(), nn.Identity())}
-    for method, networks in methods.items():
-        found.by_alpha[method] = interpolation_error(*_walked(networks, subject, rings, long)[:2])
-        found.by_interval[method] = _by_interval(networks, subject, rings, long)
-        walked, _, table = _walked(networks, subject, rings, retrieval)
+    methods: dict[str, tuple[Tensor, Walk]] = {name: (subject.all_codes, subject.walk), FADE: (everything.x, path)}
+    for method, (ends, walk) in methods.items():
+        found.by_alpha[method] = interpolation_error(*_walked(ends, walk, subject, rings, long)[:2])
+        found.by_interval[method] = _by_interval(ends, walk, subject, rings, long)
+        walked, _, table = _walked(ends, walk, subject, rings, retrieval)
         start, end = everything.parameters[table[:, 0]], everything.parameters[table[:, -1]]
-        found.retrieved[method], found.distance[method] = retrieve(
-            walked,
-            everything.x,
-            everything.parameters,
-            start,
-            end,
-            period=everything.period or None,
-            progress=progress,
-        )
+        known = everything.x, everything.parameters, start, end, everything.period or None
+        near = retrieved(walked, *known, progress=progress)
+        found.retrieved[method], found.distance[method] = alphas(near), distances(near)
     return found
 
 
@@ -105,20 +99,19 @@ def measures(found: Curves, name: str) -> Iterator[Measure]:
         yield Measure(group, key, title, value, "0", note, other)
 
 
-def _walked(networks: Pair, subject: Subject, rings: Rings, count: int) -> tuple[Tensor, Tensor, Tensor]:
+def _walked(ends: Tensor, walk: Walk, subject: Subject, rings: Rings, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Paths over intervals of ``count`` views, all or as many as pairs, the real views, and their indices."""
     table = rings.rows[:, intervals(rings.rows.shape[1], count, closed=rings.closed)].flatten(0, 1)
     most = subject.settings.pairs
     if len(table) > most:
         table = table[torch.linspace(0, len(table) - 1, most).round().long()]
-    truth = subject.everything.x[table]
-    return subject.walk(truth[:, 0], truth[:, -1], count, networks), truth, table
+    return walk(ends[table[:, 0]], ends[table[:, -1]], count), subject.everything.x[table], table
 
 
-def _by_interval(networks: Pair, subject: Subject, rings: Rings, longest: int) -> ErrorByInterval:
+def _by_interval(ends: Tensor, walk: Walk, subject: Subject, rings: Rings, longest: int) -> ErrorByInterval:
     """Up to eight lengths, of the same rings."""
     counts = sorted({round(n) for n in torch.linspace(min(4, longest), longest, 8).tolist()})
-    errors = [interpolation_error(*_walked(networks, subject, rings, count)[:2]) for count in counts]
+    errors = [interpolation_error(*_walked(ends, walk, subject, rings, count)[:2]) for count in counts]
     spreads = [
         (e.std.square() + (e.mean - e.overall).square()).mean().sqrt() for e in errors
     ]  # over images and paths

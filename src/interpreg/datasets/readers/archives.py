@@ -36,7 +36,7 @@ def opened(path: Path) -> Iterator[Listing]:
     """
     is_zip = path.name.lower().endswith(".zip")
     try:
-        archive = zipfile.ZipFile(path) if is_zip else tarfile.open(path)  # noqa: SIM115
+        archive = zipfile.ZipFile(path) if is_zip else tarfile.open(path)  # noqa: SIM115  (closed below)
     except PermissionError:  # nothing is wrong with the file
         raise
     except BROKEN as error:
