@@ -1,12 +1,14 @@
 """What a bottleneck is: a module around an encoder that does something to its codes and notes what it did."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from interpreg import _checks
 from interpreg._types import Network
+
+Kind = TypeVar("Kind", bound="Bottleneck")
 
 
 class Bottleneck(nn.Module):
@@ -79,6 +81,26 @@ class _Slot:
 def bottlenecks_in(network: object, kind: type[Bottleneck]) -> list[Any]:
     """The bottlenecks of a kind inside an encoder, whatever wraps it."""
     return [m for m in network.modules() if isinstance(m, kind)] if isinstance(network, nn.Module) else []
+
+
+def the_bottleneck(encoder: object, kind: type[Kind]) -> Kind:
+    """The one bottleneck of a kind inside an encoder.
+
+    Raises:
+        TypeError: there is none.
+        ValueError: there are several, or it is bare.
+    """
+    found: list[Kind] = bottlenecks_in(encoder, kind)
+    if len(found) == 1 and not found[0].bare:
+        return found[0]
+    name = kind.__name__
+    if found:
+        got = "a bare one, as fresh_copy makes; set its bare=False" if len(found) == 1 else f"{len(found)}"
+        raise ValueError(f"encoder: expected exactly one {name} inside, got {got}")
+    raise TypeError(
+        f"encoder: expected a module with a {name} inside, got {_checks.describe(encoder)} without; wrap it once, "
+        f"encoder = {name}(encoder, ...), and hand that to every term"
+    )
 
 
 def _same_memory(made: Tensor, given: Tensor) -> bool:

@@ -2,10 +2,9 @@
 
 from typing_extensions import override
 
-from interpreg import _checks
 from interpreg._types import Network, Term
 from interpreg.batch import Batch
-from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in
+from interpreg.bottlenecks.base import Bottleneck, the_bottleneck
 from interpreg.bottlenecks.quantized import VectorQuantizer
 from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.weights import Weight
@@ -33,7 +32,9 @@ class Commitment(Regularizer):
 
     def __init__(self, encoder: Network, decoder: Network, *, weight: float = 0.25) -> None:
         super().__init__(encoder, decoder)
-        self._bottleneck = (_the_quantizer(encoder),)  # in a tuple, so that it is not this module's
+        self._bottleneck = (
+            the_bottleneck(encoder, VectorQuantizer),
+        )  # in a tuple, so that it is not this module's
         self.weight = weight
 
     @override
@@ -43,16 +44,3 @@ class Commitment(Regularizer):
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
         return {"commitment": Term(batch.note(self._bottleneck[0]).commitment, self.weight)}
-
-
-def _the_quantizer(encoder: object) -> VectorQuantizer:
-    found = bottlenecks_in(encoder, VectorQuantizer)
-    if len(found) == 1 and not found[0].bare:
-        return found[0]  # type: ignore[no-any-return]
-    if found:
-        got = "a bare one, as fresh_copy makes" if len(found) == 1 else f"{len(found)}"
-        raise ValueError(f"encoder: expected exactly one VectorQuantizer inside, got {got}")
-    raise TypeError(
-        f"encoder: expected a module with a VectorQuantizer inside, got {_checks.describe(encoder)} without; wrap it "
-        "once, encoder = VectorQuantizer(encoder, dim=...), and hand that to every term"
-    )

@@ -4,10 +4,9 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from interpreg import _checks
 from interpreg._types import Network, Term
 from interpreg.batch import Batch
-from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in
+from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in, the_bottleneck
 from interpreg.bottlenecks.gaussian import GaussianBottleneck
 from interpreg.bottlenecks.quantized import VectorQuantizer
 from interpreg.functional.kl import kl_to_normal
@@ -73,18 +72,9 @@ def _elements(x: Tensor, mask: Tensor | None) -> int | Tensor:
 
 
 def _the_posteriors(encoder: object) -> GaussianBottleneck:
-    found = bottlenecks_in(encoder, GaussianBottleneck)
-    if len(found) == 1 and not found[0].bare:
-        return found[0]  # type: ignore[no-any-return]
-    if found:
-        got = "a bare one, as fresh_copy makes; set its bare=False" if len(found) == 1 else f"{len(found)}"
-        raise ValueError(f"encoder: expected exactly one GaussianBottleneck inside, got {got}")
-    if bottlenecks_in(encoder, VectorQuantizer):
+    if bottlenecks_in(encoder, VectorQuantizer) and not bottlenecks_in(encoder, GaussianBottleneck):
         raise TypeError(
             "encoder: expected a GaussianBottleneck inside, got a VectorQuantizer, which has no posterior; use "
             "VQVAERegularizer or Commitment, or MMDPrior to draw its codes towards a prior"
         )
-    raise TypeError(
-        f"encoder: expected a module with a GaussianBottleneck inside, got {_checks.describe(encoder)} without; wrap "
-        "it once, encoder = GaussianBottleneck(encoder), and hand that to every term"
-    )
+    return the_bottleneck(encoder, GaussianBottleneck)
