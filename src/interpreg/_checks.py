@@ -23,7 +23,7 @@ def describe(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def is_tensor(name: str, value: object, hint: str = "") -> None:
+def check_tensor(name: str, value: object, hint: str = "") -> None:
     """Raise ``TypeError`` unless ``value`` is a floating point tensor with a batch axis."""
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected a tensor, got {describe(value)}{hint}")
@@ -33,46 +33,46 @@ def is_tensor(name: str, value: object, hint: str = "") -> None:
         raise ValueError(f"{name}: expected a batch of shape [B, ...], got {describe(value)}")
 
 
-def is_vector(name: str, value: object) -> None:
+def check_vector(name: str, value: object) -> None:
     """Raise ``TypeError`` or ``ValueError`` unless ``value`` is a floating point tensor ``[n]``."""
-    is_tensor(name, value)
+    check_tensor(name, value)
     if isinstance(value, Tensor) and value.ndim != 1:
         raise ValueError(f"{name}: expected shape [n], got {describe(value)}")
 
 
-def has_batch(name: str, value: Tensor, batch_size: int) -> None:
+def check_batch_size(name: str, value: Tensor, batch_size: int) -> None:
     """Raise ``ValueError`` unless the first axis of ``value`` is ``batch_size`` long."""
     if value.shape[0] != batch_size:
         raise ValueError(f"{name}: expected a batch of {batch_size} samples, got {describe(value)}")
 
 
-def has_shape(name: str, value: Tensor, shape: torch.Size, like: str) -> None:
+def check_shape(name: str, value: Tensor, shape: torch.Size, like: str) -> None:
     """Raise ``ValueError`` unless ``value`` is shaped like the thing called ``like``."""
     if value.shape != shape:
         raise ValueError(f"{name}: expected the shape of {like}, {tuple(shape)}, got {describe(value)}")
 
 
-def is_one_of(name: str, value: object, choices: Iterable[str | None]) -> None:
+def check_one_of(name: str, value: object, choices: Iterable[str | None]) -> None:
     """Raise ``ValueError`` unless ``value`` is among ``choices``."""
     names = list(choices)
     if value not in names:
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, names))}, got {describe(value)}")
 
 
-def is_network(name: str, value: object) -> None:
+def check_network(name: str, value: object) -> None:
     """Raise ``TypeError`` unless ``value`` can be called."""
     if not callable(value) or isinstance(value, type):
         raise TypeError(f"{name}: expected a module or another callable of one tensor, got {describe(value)}")
 
 
-def is_whole(name: str, module: nn.Module, instead: str) -> None:
+def check_unsharded(name: str, module: nn.Module, instead: str) -> None:
     """Raise ``TypeError`` if a parameter is sharded over processes, as by ``fully_shard``."""
     for key, p in module.named_parameters():
         if type(p).__name__ == "DTensor":  # by name, because importing the class costs everybody a second
             raise TypeError(f"{name}: expected whole parameters, got {key!r} sharded over processes; {instead}")
 
 
-def is_number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> float:
+def as_number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> float:
     """``value`` as a float; ``TypeError`` or ``ValueError`` unless it is finite and in [low, high]."""
     if isinstance(value, bool) or not isinstance(value, Real):  # numpy's too
         raise TypeError(f"{name}: expected a number, got {describe(value)}")
@@ -83,7 +83,7 @@ def is_number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -
     return number
 
 
-def is_count(name: str, value: Any, low: int = 0) -> int:
+def as_count(name: str, value: Any, low: int = 0) -> int:
     """``value``; ``TypeError`` or ``ValueError`` unless it is an int of at least ``low``."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name}: expected an int, got {describe(value)}")
@@ -92,11 +92,11 @@ def is_count(name: str, value: Any, low: int = 0) -> int:
     return int(value)
 
 
-def is_interval(name: str, value: Any) -> tuple[float, float]:
+def as_interval(name: str, value: Any) -> tuple[float, float]:
     """``value`` as a pair (low, high); ``ValueError`` unless 0 <= low < high <= 1."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise TypeError(f"{name}: expected a pair (low, high), got {describe(value)}")
-    low, high = (is_number(name, end, high=1.0) for end in value)
+    low, high = (as_number(name, end, high=1.0) for end in value)
     if not low < high:
         raise ValueError(f"{name}: expected low < high within [0, 1], got {value!r}")
     return low, high

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from interpreg import _checks
 from interpreg._types import Interpolants, Mix, Network
 from interpreg.bottlenecks.base import Bottleneck
-from interpreg.functional.means import is_mask
+from interpreg.functional.means import check_mask
 from interpreg.interpolator import Interpolator
 from interpreg.priors import Prior
 
@@ -82,17 +82,17 @@ class Batch:
         interpolator: Interpolator | None = None,
         bottlenecks: Sequence[Bottleneck] = (),
     ) -> None:
-        _checks.is_tensor("x", x, _IMAGES)
+        _checks.check_tensor("x", x, _IMAGES)
         if len(x) == 0:
             raise ValueError(f"x: expected at least one sample, got {_checks.describe(x)}")
         if z is not None:
-            _checks.is_tensor("z", z)
-            _checks.has_batch("z", z, len(x))
+            _checks.check_tensor("z", z)
+            _checks.check_batch_size("z", z, len(x))
         if x_hat is not None:
-            _checks.is_tensor("x_hat", x_hat)
-            _checks.has_shape("x_hat", x_hat, x.shape, "x")
+            _checks.check_tensor("x_hat", x_hat)
+            _checks.check_shape("x_hat", x_hat, x.shape, "x")
         if mask is not None:
-            is_mask(mask, len(x))
+            check_mask(mask, len(x))
         self.x = x
         self.mask = mask
         self.encoder = encoder
@@ -211,15 +211,15 @@ class Batch:
     def encode(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """``encoder(x)``, checked; for terms that encode something of their own."""
         z = call(self.encoder, x, mask)
-        _checks.is_tensor("encoder", z, _CODE)
-        _checks.has_batch("encoder", z, x.shape[0])
+        _checks.check_tensor("encoder", z, _CODE)
+        _checks.check_batch_size("encoder", z, x.shape[0])
         return z
 
     def decode(self, z: Tensor, mask: Tensor | None = None) -> Tensor:
         """``decoder(z)``, checked; for terms that decode something of their own."""
         images = call(self.decoder, z, mask)
-        _checks.is_tensor("decoder", images)
-        _checks.has_shape("decoder", images, torch.Size((z.shape[0], *self.x.shape[1:])), "x")
+        _checks.check_tensor("decoder", images)
+        _checks.check_shape("decoder", images, torch.Size((z.shape[0], *self.x.shape[1:])), "x")
         return images
 
     def _keep(self, source: Source, mixed: Mix, images: Tensor, mask: Tensor | None) -> None:

@@ -75,8 +75,8 @@ class Draws(nn.Module):
             chosen = [cycle.roll(-step)[turn] for step in range(1, count + 1)]
             partners = [(z[rows], None if mask is None else mask | mask[rows]) for rows in chosen]
         for partner, _ in partners:
-            _checks.is_tensor("pairing", partner)
-            _checks.has_shape("pairing", partner, z.shape, "the codes")
+            _checks.check_tensor("pairing", partner)
+            _checks.check_shape("pairing", partner, z.shape, "the codes")
         return partners
 
     def _draw_prior(self, z: Tensor) -> Tensor:

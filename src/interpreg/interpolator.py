@@ -85,16 +85,16 @@ class Interpolator(Draws):
         prior: Callable[[Tensor], Tensor] | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        _checks.is_one_of("kind", kind, KINDS)
+        _checks.check_one_of("kind", kind, KINDS)
         grain = grain or ("channel" if kind == "bernoulli" else "element")
-        _checks.is_one_of("grain", grain, GRAINS)
-        _checks.is_count("ways", ways, low=2)
+        _checks.check_one_of("grain", grain, GRAINS)
+        _checks.as_count("ways", ways, low=2)
         if grid is not None and kind not in ("linear", "spherical"):
             raise ValueError(f"grid: expected None for kind={kind!r}, whose coefficients are random, got {grid!r}")
         crowd = kind == "convex" or (kind == "bernoulli" and ways > 2)
         pairing = pairing or ("permutation" if crowd else "reverse")
         if not callable(pairing):
-            _checks.is_one_of("pairing", pairing, PAIRINGS)
+            _checks.check_one_of("pairing", pairing, PAIRINGS)
         if pairing == "reverse" and crowd:
             raise ValueError(
                 "pairing: expected 'permutation', 'prior' or a callable to mix more than two codes, got 'reverse'"
@@ -103,15 +103,15 @@ class Interpolator(Draws):
             missing = "encoder" if encoder is None else "decoder"
             raise TypeError(f"{missing}: expected a pair, encoder and decoder, or neither; got None")
         if encoder is not None:
-            _checks.is_network("encoder", encoder)
-            _checks.is_network("decoder", decoder)
+            _checks.check_network("encoder", encoder)
+            _checks.check_network("decoder", decoder)
         super().__init__()
         self.kind = kind
-        self.alpha_range = _checks.is_interval("alpha_range", alpha_range)
+        self.alpha_range = _checks.as_interval("alpha_range", alpha_range)
         self.pairing = pairing
         self.grain = grain
         self.ways = ways
-        self.grid = None if grid is None else _checks.is_count("grid", grid, low=2)
+        self.grid = None if grid is None else _checks.as_count("grid", grid, low=2)
         self.shared = shared
         self.prior = prior
         self.generator = generator
@@ -125,10 +125,10 @@ class Interpolator(Draws):
     def forward(self, x: Tensor) -> Tensor:
         """The interpolants of a batch of images: ``decoder(mix(encoder(x)))``."""
         encoder, decoder = self._networks()
-        _checks.is_tensor("x", x)
+        _checks.check_tensor("x", x)
         z = encoder(x)
-        _checks.is_tensor("encoder", z)
-        _checks.has_batch("encoder", z, len(x))
+        _checks.check_tensor("encoder", z)
+        _checks.check_batch_size("encoder", z, len(x))
         return decoder(self.sample(z).z_mix)
 
     def mix(self, z: Tensor, z_partner: Tensor | None = None, alpha: Tensor | float | None = None) -> Tensor:
@@ -161,7 +161,7 @@ class Interpolator(Draws):
         Raises:
             ValueError: a mask beside partners of which nobody knows where they are valid.
         """
-        _checks.is_tensor("z", z)
+        _checks.check_tensor("z", z)
         size = len(z)
         middle_alone = z_partner is None and alpha is None and self.pairing == "reverse" and size % 2 == 1
         if z_partner is None:
@@ -223,8 +223,8 @@ class Interpolator(Draws):
         if self._pair[0] is None:
             return path(start, end, steps, kind)
         encoder, decoder = self._networks()
-        _checks.is_tensor("start", start)
-        _checks.is_tensor("end", end)
+        _checks.check_tensor("start", start)
+        _checks.check_tensor("end", end)
         codes = path(encoder(start), encoder(end), steps, kind)
         images = decoder(codes.flatten(0, 1))
         return images.view(len(start), steps, *images.shape[1:])

@@ -26,7 +26,7 @@ class Bottleneck(nn.Module):
     """
 
     def __init__(self, network: Network) -> None:
-        _checks.is_network("network", network)
+        _checks.check_network("network", network)
         super().__init__()
         self.network = network
         self.bare = False

@@ -66,14 +66,14 @@ class GaussianBottleneck(Bottleneck):
         sample: Literal["training", "always"] = "training",
         generator: torch.Generator | None = None,
     ) -> None:
-        _checks.is_network("network", network)
+        _checks.check_network("network", network)
         if heads is not None and not (
             isinstance(heads, (tuple, list)) and len(heads) == 2 and all(isinstance(h, nn.Module) for h in heads)
         ):
             raise TypeError(
                 f"heads: expected two modules, (mean_head, log_variance_head), got {_checks.describe(heads)}"
             )
-        _checks.is_one_of("sample", sample, SAMPLES)
+        _checks.check_one_of("sample", sample, SAMPLES)
         if isinstance(axis, bool) or not isinstance(axis, int) or axis == 0:
             raise ValueError(f"axis: expected an int other than 0, the batch's axis, got {_checks.describe(axis)}")
         super().__init__(network)
@@ -109,7 +109,7 @@ class GaussianBottleneck(Bottleneck):
             raise TypeError(
                 f"code_shape: expected the axes of one code, such as (64,), got {_checks.describe(code_shape)}"
             )
-        shape = torch.Size(_checks.is_count("code_shape", length, low=1) for length in code_shape)
+        shape = torch.Size(_checks.as_count("code_shape", length, low=1) for length in code_shape)
         heads = (_dense_head(shape), _dense_head(shape))
         return cls(network, heads=heads, sample=sample, generator=generator)
 
@@ -141,13 +141,13 @@ class GaussianBottleneck(Bottleneck):
             mean, log_variance = said
         else:
             mean, log_variance = self._halves(said)
-        _checks.is_tensor("mean", mean, _RETURN)
-        _checks.is_tensor("log_variance", log_variance, _RETURN)
-        _checks.has_shape("log_variance", log_variance, mean.shape, "the mean")
+        _checks.check_tensor("mean", mean, _RETURN)
+        _checks.check_tensor("log_variance", log_variance, _RETURN)
+        _checks.check_shape("log_variance", log_variance, mean.shape, "the mean")
         return Posterior(mean, log_variance)
 
     def _halves(self, said: object) -> Sequence[Tensor]:
-        _checks.is_tensor("network", said, _RETURN)
+        _checks.check_tensor("network", said, _RETURN)
         assert isinstance(said, Tensor)
         axis = self.axis % said.ndim if -said.ndim < self.axis < said.ndim else 0
         if axis == 0 or said.shape[axis] % 2:

@@ -9,7 +9,7 @@ from typing_extensions import override
 from interpreg import _checks
 from interpreg._types import Network
 from interpreg.bottlenecks.base import Bottleneck
-from interpreg.functional.noise import add_noise, drop_out, is_probability
+from interpreg.functional.noise import add_noise, as_probability, drop_out
 
 Corrupt = Callable[[Tensor], Tensor]
 
@@ -36,7 +36,7 @@ class DropoutBottleneck(Bottleneck):
 
     def __init__(self, network: Network, p: float = 0.5, *, generator: torch.Generator | None = None) -> None:
         super().__init__(network)
-        self.p = is_probability(p)
+        self.p = as_probability(p)
         self.generator = generator
 
     @override
@@ -91,9 +91,9 @@ class Corruption:
     """What a denoising autoencoder is shown: x with Gaussian noise, or corrupted by a callable of the user's."""
 
     def __init__(self, std: float, corrupt: Corrupt | None, generator: torch.Generator | None) -> None:
-        self.std = _checks.is_number("std", std)
+        self.std = _checks.as_number("std", std)
         if corrupt is not None:
-            _checks.is_network("corrupt", corrupt)
+            _checks.check_network("corrupt", corrupt)
         self.corrupt, self.generator = corrupt, generator
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -101,6 +101,6 @@ class Corruption:
         if self.corrupt is None:
             return add_noise(x, self.std, self.generator)
         disturbed = self.corrupt(x)
-        _checks.is_tensor("corrupt", disturbed)
-        _checks.has_shape("corrupt", disturbed, x.shape, "x")
+        _checks.check_tensor("corrupt", disturbed)
+        _checks.check_shape("corrupt", disturbed, x.shape, "x")
         return disturbed

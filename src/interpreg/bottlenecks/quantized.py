@@ -84,7 +84,7 @@ class VectorQuantizer(Bottleneck):
         codes: Literal["quantized", "continuous"] = "quantized",
         **options: Any,
     ) -> None:
-        _checks.is_network("network", network)
+        _checks.check_network("network", network)
         if (dim is None) == (quantizer is None):
             raise TypeError(
                 "dim: expected the length of the codebook's vectors or else a quantizer=, got "
@@ -96,10 +96,10 @@ class VectorQuantizer(Bottleneck):
             raise TypeError(f"{next(iter(options))}: expected no options beside a quantizer of your own")
         if isinstance(axis, bool) or not isinstance(axis, int) or axis == 0:
             raise ValueError(f"axis: expected an int other than 0, the batch's axis, got {_checks.describe(axis)}")
-        _checks.is_one_of("codes", codes, CODES)
+        _checks.check_one_of("codes", codes, CODES)
         if dim is not None:
-            dim = _checks.is_count("dim", dim, low=1)
-            quantizer = _quantizer(dim, _checks.is_count("codebook_size", codebook_size, low=1), options)
+            dim = _checks.as_count("dim", dim, low=1)
+            quantizer = _quantizer(dim, _checks.as_count("codebook_size", codebook_size, low=1), options)
         super().__init__(network)
         self.quantizer = quantizer
         self.dim, self.axis, self.codes = dim, axis, codes
@@ -108,7 +108,7 @@ class VectorQuantizer(Bottleneck):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The codes, quantized unless ``codes="continuous"``."""
         z: Tensor = self.encoded(x, mask)
-        _checks.is_tensor("network", z)
+        _checks.check_tensor("network", z)
         if self.bare:
             return z
         quantized, note = self._quantize(z, mask)
@@ -162,7 +162,7 @@ class _Before(nn.Module):
     """A decoder behind a quantizer."""
 
     def __init__(self, bottleneck: VectorQuantizer, decoder: Network) -> None:
-        _checks.is_network("decoder", decoder)
+        _checks.check_network("decoder", decoder)
         super().__init__()
         self.decoder = decoder
         self._bottleneck = (bottleneck,)  # in a tuple, so that its parameters are the encoder's alone

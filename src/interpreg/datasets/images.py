@@ -47,7 +47,7 @@ class Images:
                     f"got {_checks.describe(self.labels)}"
                 )
         if self.parameters is not None:
-            _checks.is_tensor("parameters", self.parameters)
+            _checks.check_tensor("parameters", self.parameters)
             if self.parameters.ndim != 2 or len(self.parameters) != len(images):
                 raise ValueError(
                     f"parameters: expected shape [{len(images)}, k], one row for each image, "
@@ -79,7 +79,7 @@ class Images:
         self, n: int, generator: torch.Generator | None = None, device: torch.device | str | None = None
     ) -> Tensor:
         """``n`` images drawn uniformly with replacement, in [-1, 1]: a batch to train on."""
-        _checks.is_count("n", n, low=1)
+        _checks.as_count("n", n, low=1)
         source = "cpu" if generator is None else generator.device
         indices = torch.randint(len(self), (n,), generator=generator, device=source)
         return self[indices.to(self.images.device)].scaled(device=device)

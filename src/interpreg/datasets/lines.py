@@ -40,8 +40,8 @@ def render(angles: Tensor, size: int = 32) -> Tensor:
     >>> render(torch.tensor([0.0, math.pi / 2])).shape
     torch.Size([2, 1, 32, 32])
     """
-    _checks.is_vector("angles", angles)
-    if _checks.is_count("size", size, low=4) % 2:
+    _checks.check_vector("angles", angles)
+    if _checks.as_count("size", size, low=4) % 2:
         raise ValueError(f"size: expected an even number of pixels, got {size}")
     if len(angles) == 0:
         return angles.new_empty(0, 1, size, size)
@@ -106,7 +106,7 @@ def labelled(
     The parameter is the angle in radians; the label is the tenth of a turn that it lies in, floor(10 angle / (2 pi)),
     as in ACAI's published code.
     """
-    _checks.is_count("n", n)
+    _checks.as_count("n", n)
     turns = torch.rand(n, generator=generator, device=device)
     angles = 2 * math.pi * turns
     return Images(

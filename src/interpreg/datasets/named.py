@@ -42,7 +42,7 @@ def named(
     >>> named("pole", size=16).images.shape
     torch.Size([576, 1, 16, 16])
     """
-    _checks.is_one_of("name", name, NAMES)
+    _checks.check_one_of("name", name, NAMES)
     if name in READERS:
         if path is None:
             raise ValueError(f"path: expected the place of {name}'s official files, got None")
@@ -61,7 +61,7 @@ def named(
 
 
 def _digits(split: str | None) -> Images:
-    _checks.is_one_of("split", split, ("train", "test", None))
+    _checks.check_one_of("split", split, ("train", "test", None))
     both = digits.load()
     if split == "test":
         return Images(both.test, both.test_labels, name="digits")

@@ -66,9 +66,9 @@ def render(elevation: Tensor, azimuth: Tensor, size: int = 64) -> Tensor:
     torch.Size([2, 1, 64, 64])
     """
     for name, given in (("elevation", elevation), ("azimuth", azimuth)):
-        _checks.is_vector(name, given)
-    _checks.has_shape("azimuth", azimuth, elevation.shape, "elevation")
-    _checks.is_count("size", size, low=8)
+        _checks.check_vector(name, given)
+    _checks.check_shape("azimuth", azimuth, elevation.shape, "elevation")
+    _checks.as_count("size", size, low=8)
     dtype = elevation.dtype
     if len(elevation) == 0:
         return elevation.new_empty(0, 1, size, size)
@@ -148,7 +148,7 @@ def labelled(
     Raises:
         TypeError, ValueError: ``n`` or ``size`` is not a count.
     """
-    _checks.is_count("n", n)
+    _checks.as_count("n", n)
     low = torch.tensor([LOWEST, 0.0], device=device)
     span = torch.tensor([HIGHEST - LOWEST, 360.0], device=device)
     return _images(low + span * torch.rand(n, 2, generator=generator, device=device), size)

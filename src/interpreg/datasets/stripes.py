@@ -41,9 +41,9 @@ def render(alpha: Tensor, theta: Tensor, size: int = 32) -> Tensor:
     torch.Size([2, 1, 32, 32])
     """
     for name, given in (("alpha", alpha), ("theta", theta)):
-        _checks.is_vector(name, given)
-    _checks.has_shape("theta", theta, alpha.shape, "alpha")
-    _checks.is_count("size", size, low=1)
+        _checks.check_vector(name, given)
+    _checks.check_shape("theta", theta, alpha.shape, "alpha")
+    _checks.as_count("size", size, low=1)
     pixel = torch.arange(size, dtype=alpha.dtype, device=alpha.device) - size / 2
     rows = (alpha * theta.cos())[:, None] * pixel  # [n, H]
     columns = (alpha * theta.sin())[:, None] * pixel
@@ -84,8 +84,8 @@ def labelled(
     Raises:
         TypeError, ValueError: ``n`` or ``size`` is not a count, or there is no such ``variant``.
     """
-    _checks.is_count("n", n)
-    _checks.is_one_of("variant", variant, VARIANTS)
+    _checks.as_count("n", n)
+    _checks.check_one_of("variant", variant, VARIANTS)
     if variant == "published":
         alpha = 0.2 + 0.5 * torch.rand(n, generator=generator, device=device)
         theta = 2 * math.pi * torch.rand(n, generator=generator, device=device)

@@ -26,8 +26,8 @@ def cycle_loss(z_mix: Tensor, recoded: Tensor, mask: Tensor | None = None) -> Te
     >>> cycle_loss(torch.zeros(2, 3), torch.full((2, 3), 2.0))
     tensor(4.)
     """
-    _checks.is_tensor("z_mix", z_mix)
-    _checks.is_tensor("recoded", recoded)
-    _checks.has_shape("recoded", recoded, z_mix.shape, "z_mix")
+    _checks.check_tensor("z_mix", z_mix)
+    _checks.check_tensor("recoded", recoded)
+    _checks.check_shape("recoded", recoded, z_mix.shape, "z_mix")
     wide = torch.promote_types(torch.promote_types(z_mix.dtype, recoded.dtype), torch.float32)
     return mean((z_mix.to(wide) - recoded.to(wide)).square(), mask)

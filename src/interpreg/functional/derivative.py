@@ -58,10 +58,10 @@ def path_derivative(
     >>> dx
     tensor([1., 2.])
     """
-    _checks.is_one_of("method", method, METHODS)
-    _checks.is_tensor("z", z)
-    _checks.is_tensor("direction", direction)
-    _checks.has_shape("direction", direction, z.shape, "z")
+    _checks.check_one_of("method", method, METHODS)
+    _checks.check_tensor("z", z)
+    _checks.check_tensor("direction", direction)
+    _checks.check_shape("direction", direction, z.shape, "z")
     if method == "forward":
         return _forward(decoder, z, direction)
     if torch.compiler.is_compiling():
@@ -89,7 +89,7 @@ def smoothness_loss(dx: Tensor, mask: Tensor | None = None) -> Tensor:
     >>> smoothness_loss(torch.tensor([[1.0, 3.0]]))
     tensor(5.)
     """
-    _checks.is_tensor("dx", dx)
+    _checks.check_tensor("dx", dx)
     return mean(dx.to(torch.promote_types(dx.dtype, torch.float32)).square(), mask)
 
 

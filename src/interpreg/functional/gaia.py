@@ -35,7 +35,7 @@ def gaia_simple_critic_loss(of_data: Tensor, of_reconstructions: Tensor, of_inte
     >>> gaia_simple_critic_loss(torch.tensor(1.0), torch.tensor(3.0), torch.tensor(0.25))
     tensor(3.7500)
     """
-    _are_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    _check_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
     return of_data + of_reconstructions + missed(of_data, of_interpolants)
 
 
@@ -72,7 +72,7 @@ def gaia_autoencoder_loss(
     >>> gaia_autoencoder_loss(torch.tensor(0.5), torch.tensor(0.5))
     tensor(0.5000)
     """
-    _are_scalars(of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    _check_scalars(of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
     share = torch.sigmoid(SLOPE * (of_interpolants - of_reconstructions))
     return (share * of_interpolants + (1 - share) * of_reconstructions + extra).clamp(-1, 1)
 
@@ -91,7 +91,7 @@ def gaia_critic_loss(of_data: Tensor, of_reconstructions: Tensor, of_interpolant
     >>> gaia_critic_loss(torch.tensor(0.25), torch.tensor(0.5), torch.tensor(0.5))
     tensor(0.)
     """
-    _are_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    _check_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
     share = torch.sigmoid(SLOPE * (0.5 * of_interpolants - of_data)).clamp(0, 0.9)
     return (of_data - share * (of_reconstructions + of_interpolants) / 2).clamp(-1, 1)
 
@@ -108,7 +108,7 @@ def gaia_balance(of_data: Tensor, of_reconstructions: Tensor, of_interpolants: T
     >>> gaia_balance(torch.tensor(0.5), torch.tensor(0.5), torch.tensor(0.5))
     (tensor(0.5000), tensor(0.5000))
     """
-    _are_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    _check_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
     of_generated = (of_reconstructions + of_interpolants) / 2
     share = torch.sigmoid(SLOPE * (of_data - of_generated))
     return torch.sigmoid(SLOPE * (of_generated - of_data)), share
@@ -145,9 +145,9 @@ def distance_loss(x: Tensor, z: Tensor, mask: Tensor | None = None) -> Tensor:
     >>> distance_loss(2 * z, z).isclose(torch.tensor(0.0))
     tensor(True)
     """
-    _checks.is_tensor("x", x)
-    _checks.is_tensor("z", z)
-    _checks.has_batch("z", z, len(x))
+    _checks.check_tensor("x", x)
+    _checks.check_tensor("z", z)
+    _checks.check_batch_size("z", z, len(x))
     with full_precision(z):
         of_x, of_z = _relative_distances(x, mask), _relative_distances(z, mask)
         return (torch.log1p(of_x) - torch.log1p(of_z)).square().mean()
@@ -172,7 +172,7 @@ def _relative_distances(values: Tensor, mask: Tensor | None) -> Tensor:
     return distances / distances.mean().clamp_min(torch.finfo(rows.dtype).tiny)
 
 
-def _are_scalars(**errors: Tensor) -> None:
+def _check_scalars(**errors: Tensor) -> None:
     for name, error in errors.items():
         if not isinstance(error, Tensor) or error.ndim != 0:
             raise ValueError(f"{name}: expected a 0-dim tensor, got {_checks.describe(error)}")

@@ -28,9 +28,9 @@ def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     >>> kl_to_normal(torch.tensor([0.0, 2.0]), torch.zeros(2))
     tensor([0., 2.])
     """
-    _checks.is_tensor("mean", mean)
-    _checks.is_tensor("log_variance", log_variance)
-    _checks.has_shape("log_variance", log_variance, mean.shape, "the mean")
+    _checks.check_tensor("mean", mean)
+    _checks.check_tensor("log_variance", log_variance)
+    _checks.check_shape("log_variance", log_variance, mean.shape, "the mean")
     wide = torch.promote_types(mean.dtype, torch.float32)
     mean, log_variance = mean.to(wide), log_variance.to(wide)
     # expm1, because var - 1 of a posterior close to the prior has lost its digits

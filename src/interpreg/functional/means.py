@@ -49,10 +49,10 @@ def knows_positions(values: Tensor, mask: Tensor) -> bool:
     return values.ndim >= 3 and values.shape[:2] == mask.shape
 
 
-def is_mask(mask: Tensor, batch_size: int) -> None:
+def check_mask(mask: Tensor, batch_size: int) -> None:
     """Raise ``TypeError`` or ``ValueError`` unless ``mask`` is a boolean ``[B, T]``."""
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         raise TypeError(f"mask: expected a boolean tensor, True where valid, got {_checks.describe(mask)}")
     if mask.ndim != 2:
         raise ValueError(f"mask: expected shape [B, T], got {_checks.describe(mask)}")
-    _checks.has_batch("mask", mask, batch_size)
+    _checks.check_batch_size("mask", mask, batch_size)

@@ -72,7 +72,7 @@ def direction(z: Tensor, z_partner: Tensor, alpha: Tensor | float, kind: str = "
     >>> direction(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 0.5)
     tensor([[ 1., -1.]])
     """
-    _checks.is_one_of("kind", kind, PATH_KINDS)
+    _checks.check_one_of("kind", kind, PATH_KINDS)
     weight = _weight(z, z_partner, alpha)
     if kind == "linear":
         return z - z_partner
@@ -103,8 +103,8 @@ def path(z1: Tensor, z2: Tensor, steps: int, kind: str = "linear") -> Tensor:
     >>> path(torch.zeros(1, 1), torch.ones(1, 1), steps=5).flatten()
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
-    _checks.is_count("steps", steps, low=2)
-    _checks.is_one_of("kind", kind, PATH_KINDS)
+    _checks.as_count("steps", steps, low=2)
+    _checks.check_one_of("kind", kind, PATH_KINDS)
     step = mix if kind == "linear" else slerp
     return torch.stack([step(z2, z1, t / (steps - 1)) for t in range(steps)], dim=1)
 
@@ -133,10 +133,10 @@ def bilinear(codes: Tensor, rows: int, columns: int) -> Tensor:
             [1., 2.],
             [2., 3.]])
     """
-    _checks.is_tensor("codes", codes)
-    _checks.has_batch("codes", codes, 4)
-    _checks.is_count("rows", rows, low=2)
-    _checks.is_count("columns", columns, low=2)
+    _checks.check_tensor("codes", codes)
+    _checks.check_batch_size("codes", codes, 4)
+    _checks.as_count("rows", rows, low=2)
+    _checks.as_count("columns", columns, low=2)
     sides = path(codes[:2], codes[2:], rows)  # the left and the right column, top to bottom
     return path(sides[0], sides[1], columns)
 
@@ -155,14 +155,14 @@ def _angle(own: Tensor, partner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _weight(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
     """``alpha`` as a tensor that broadcasts to ``z``, at least of the codes' precision and of fp32's."""
-    _checks.is_tensor("z", z)
-    _checks.is_tensor("z_partner", z_partner)
-    _checks.has_shape("z_partner", z_partner, z.shape, "z")
+    _checks.check_tensor("z", z)
+    _checks.check_tensor("z_partner", z_partner)
+    _checks.check_shape("z_partner", z_partner, z.shape, "z")
     wide = torch.promote_types(torch.promote_types(z.dtype, z_partner.dtype), torch.float32)
     if not isinstance(alpha, Tensor):
         return torch.full((), alpha, dtype=wide, device=z.device)
     if alpha.ndim == 1:
-        _checks.has_batch("alpha", alpha, len(z))
+        _checks.check_batch_size("alpha", alpha, len(z))
         alpha = alpha.view(-1, *[1] * (z.ndim - 1))  # [B, 1, ...]
     fits = alpha.ndim in (0, z.ndim) and all(a in (1, n) for a, n in zip(alpha.shape, z.shape, strict=False))
     if not fits:

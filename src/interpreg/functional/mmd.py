@@ -62,11 +62,11 @@ def mmd2(
         >>> bool(mmd2(x, y) > 0.05), mmd2(x, y, kernel=Energy()).shape
         (True, torch.Size([]))
     """
-    kernel = is_kernel(kernel)
-    _checks.is_one_of("estimator", estimator, ESTIMATORS)
-    _checks.is_one_of("backend", backend, sums.NAMES)
-    _are_samples(least=1 if estimator == "biased" else 2, x=x, y=y)
-    _agree(x, y)
+    kernel = as_kernel(kernel)
+    _checks.check_one_of("estimator", estimator, ESTIMATORS)
+    _checks.check_one_of("backend", backend, sums.NAMES)
+    _check_samples(least=1 if estimator == "biased" else 2, x=x, y=y)
+    _check_widths(x, y)
     u, v = _weights("x_weights", x_weights, x), _weights("y_weights", y_weights, y)
     with full_precision(x):
         x, y = as_floats(x, y)
@@ -79,7 +79,7 @@ def mmd2(
         if estimator in SWEPT:
             value = _swept(x, y, u, v, kernel, estimator, backend)
         else:
-            _has_no_weights(estimator, u, v)
+            _check_no_weights(estimator, u, v)
             value = _linear(x, y, kernel) if estimator == "linear" else _sliced(x, y, kernel, slices, generator)
     return value.clamp(min=0) if clamp else value
 
@@ -127,13 +127,13 @@ def mmd2_to_prior(
         >>> mmd2_to_prior(codes).abs() < 0.01, mmd2_to_prior(3 * codes) > 0.1
         (tensor(True), tensor(True))
     """
-    prior, kernel = as_prior(prior), is_kernel(kernel)
-    _checks.is_one_of("estimator", estimator, ESTIMATORS)
-    known = is_closed_form(closed_form, prior, kernel, estimator)
-    _are_samples(x=x, least=1 if estimator == "biased" else 2)
+    prior, kernel = as_prior(prior), as_kernel(kernel)
+    _checks.check_one_of("estimator", estimator, ESTIMATORS)
+    known = use_closed_form(closed_form, prior, kernel, estimator)
+    _check_samples(x=x, least=1 if estimator == "biased" else 2)
     u = _weights("weights", weights, x)
     if not known:
-        count = len(x) if samples is None else _checks.is_count("samples", samples, low=2)
+        count = len(x) if samples is None else _checks.as_count("samples", samples, low=2)
         y = prior.sample(count, as_floats(x)[0].detach(), generator)
         kernel = kernel_for(kernel, prior, x.shape[1])
         return mmd2(
@@ -157,7 +157,7 @@ def has_closed_form(prior: Prior, kernel: Kernel, estimator: str) -> bool:
     return isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in SWEPT
 
 
-def is_closed_form(wish: bool | str, prior: Prior, kernel: Kernel, estimator: str) -> bool:
+def use_closed_form(wish: bool | str, prior: Prior, kernel: Kernel, estimator: str) -> bool:
     """Whether the closed form is to be used; ``ValueError`` if it is demanded and there is none."""
     if not (isinstance(wish, bool) or wish == "auto"):
         raise ValueError(f"closed_form: expected 'auto', True or False, got {_checks.describe(wish)}")
@@ -210,12 +210,12 @@ def _sliced(x: Tensor, y: Tensor, kernel: Kernel, slices: int, generator: torch.
             "estimator: expected one that torch.func and forward-mode derivatives can pass through, got 'sliced'; "
             "use 'unbiased'"
         )
-    raw = sliced.energy_sums(x, y, _checks.is_count("slices", slices, low=1), generator)
+    raw = sliced.energy_sums(x, y, _checks.as_count("slices", slices, low=1), generator)
     coefs, _ = estimators.coefficients("unbiased", len(x), len(y), None, None, 0.0, x.device)
     return (raw * coefs[:3].to(x.dtype)).sum()
 
 
-def is_kernel(kernel: Kernel | None) -> Kernel:
+def as_kernel(kernel: Kernel | None) -> Kernel:
     """The kernel, or the default; ``TypeError`` for anything else."""
     if kernel is None:
         return InverseMultiquadric()
@@ -228,9 +228,9 @@ def is_kernel(kernel: Kernel | None) -> Kernel:
     return kernel
 
 
-def _are_samples(*, least: int, **samples: Tensor) -> None:
+def _check_samples(*, least: int, **samples: Tensor) -> None:
     for name, each in samples.items():
-        _checks.is_tensor(name, each)
+        _checks.check_tensor(name, each)
         if each.ndim != 2 or each.shape[1] == 0:
             raise ValueError(
                 f"{name}: expected samples of shape [n, d] (codes.flatten(1)), got {_checks.describe(each)}"
@@ -242,7 +242,7 @@ def _are_samples(*, least: int, **samples: Tensor) -> None:
             )
 
 
-def _agree(x: Tensor, y: Tensor) -> None:
+def _check_widths(x: Tensor, y: Tensor) -> None:
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"y: expected samples as wide as x, {x.shape[1]}, got {_checks.describe(y)}")
     if x.device != y.device:
@@ -251,8 +251,8 @@ def _agree(x: Tensor, y: Tensor) -> None:
 
 def _weights(name: str, weights: Tensor | None, samples: Tensor) -> Tensor | None:
     if weights is not None:
-        _checks.is_tensor(name, weights)
-        _checks.has_shape(name, weights, samples.shape[:1], "one weight a sample")
+        _checks.check_tensor(name, weights)
+        _checks.check_shape(name, weights, samples.shape[:1], "one weight a sample")
     return weights
 
 
@@ -261,7 +261,7 @@ def _shares(weights: Tensor, like: Tensor) -> Tensor:
     return weights / weights.sum()
 
 
-def _has_no_weights(estimator: str, u: Tensor | None, v: Tensor | None) -> None:
+def _check_no_weights(estimator: str, u: Tensor | None, v: Tensor | None) -> None:
     if u is not None or v is not None:
         raise ValueError(f"x_weights, y_weights: expected None with estimator={estimator!r}, got weights")
 

@@ -23,8 +23,8 @@ def add_noise(x: Tensor, std: float = 1.0, generator: torch.Generator | None = N
     >>> add_noise(torch.ones(3), std=0.0)
     tensor([1., 1., 1.])
     """
-    _checks.is_tensor("x", x)
-    _checks.is_number("std", std)
+    _checks.check_tensor("x", x)
+    _checks.as_number("std", std)
     return (x + std * standard_normal(x, generator)).to(x.dtype)
 
 
@@ -45,8 +45,8 @@ def drop_out(z: Tensor, p: float = 0.5, generator: torch.Generator | None = None
     >>> drop_out(torch.ones(3), p=0.0)
     tensor([1., 1., 1.])
     """
-    _checks.is_tensor("z", z)
-    is_probability(p)
+    _checks.check_tensor("z", z)
+    as_probability(p)
     if generator is None:
         kept = torch.rand(z.shape, dtype=torch.float32, device=z.device) >= p
     else:
@@ -74,17 +74,17 @@ def sample_normal(mean: Tensor, log_variance: Tensor, generator: torch.Generator
     >>> sample_normal(torch.ones(3), torch.full((3,), -200.0))
     tensor([1., 1., 1.])
     """
-    _checks.is_tensor("mean", mean)
-    _checks.is_tensor("log_variance", log_variance)
-    _checks.has_shape("log_variance", log_variance, mean.shape, "the mean")
+    _checks.check_tensor("mean", mean)
+    _checks.check_tensor("log_variance", log_variance)
+    _checks.check_shape("log_variance", log_variance, mean.shape, "the mean")
     noise = standard_normal(mean, generator)
     std = (log_variance.to(noise.dtype) / 2).exp()
     return (mean + std * noise).to(mean.dtype)
 
 
-def is_probability(p: float) -> float:
+def as_probability(p: float) -> float:
     """``p`` as a float; ``TypeError`` or ``ValueError`` unless it is in [0, 1)."""
-    number = _checks.is_number("p", p, high=1.0)
+    number = _checks.as_number("p", p, high=1.0)
     if number == 1.0:
         raise ValueError("p: expected a number below 1, so that something of the code is left, got 1.0")
     return number

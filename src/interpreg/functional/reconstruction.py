@@ -51,7 +51,7 @@ def reconstruction_loss(
                 f"reconstruction loss: expected a 0-dim tensor from it, got {_checks.describe(value)}"
             )
         return value
-    is_loss(loss)
+    check_loss(loss)
     if mask is None:
         return LOSSES[loss](x_hat, x)
     if x.shape[:2] != mask.shape:
@@ -61,7 +61,7 @@ def reconstruction_loss(
     return mean(LOSSES[loss](x_hat, x, reduction="none").reshape(*mask.shape, -1), mask)
 
 
-def is_loss(loss: object) -> None:
+def check_loss(loss: object) -> None:
     """Raise ``ValueError`` unless ``loss`` is a callable or one of the names."""
     if not callable(loss):
-        _checks.is_one_of("reconstruction loss", loss, LOSSES)
+        _checks.check_one_of("reconstruction loss", loss, LOSSES)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from interpreg import _checks
-from interpreg.functional.means import is_mask, knows_positions
+from interpreg.functional.means import check_mask, knows_positions
 
 
 def sparsity_kl(z: Tensor, target: float = 0.05, mask: Tensor | None = None) -> Tensor:
@@ -34,11 +34,11 @@ def sparsity_kl(z: Tensor, target: float = 0.05, mask: Tensor | None = None) -> 
     >>> sparsity_kl(torch.zeros(4, 3), target=0.5)
     tensor(0.)
     """
-    _checks.is_tensor("z", z)
-    target = is_target(target)
+    _checks.check_tensor("z", z)
+    target = as_target(target)
     z = z.to(torch.promote_types(z.dtype, torch.float32))
     if mask is not None:
-        is_mask(mask, z.shape[0])
+        check_mask(mask, z.shape[0])
         mask = mask if knows_positions(z, mask) else None
     if mask is None:
         units = z.reshape(z.shape[0], -1)
@@ -52,9 +52,9 @@ def sparsity_kl(z: Tensor, target: float = 0.05, mask: Tensor | None = None) -> 
     return torch.where(count > 0, divergence.mean(), torch.zeros_like(divergence[0]))
 
 
-def is_target(target: float) -> float:
+def as_target(target: float) -> float:
     """``target`` as a float; ``TypeError`` or ``ValueError`` unless it is strictly between 0 and 1."""
-    number = _checks.is_number("target", target, high=1.0)
+    number = _checks.as_number("target", target, high=1.0)
     if number in (0.0, 1.0):
         raise ValueError(f"target: expected a number strictly between 0 and 1, got {target!r}")
     return number

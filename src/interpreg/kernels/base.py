@@ -95,7 +95,7 @@ class Scaled(Kernel):
 
     def __post_init__(self) -> None:
         if isinstance(self.bandwidths, str):
-            _checks.is_one_of("bandwidths", self.bandwidths, RULES)
+            _checks.check_one_of("bandwidths", self.bandwidths, RULES)
         else:
             object.__setattr__(self, "bandwidths", _positive("bandwidths", self.bandwidths))
         object.__setattr__(self, "scales", _positive("scales", self.scales))
@@ -154,7 +154,7 @@ def _positive(name: str, value: object) -> tuple[float, ...]:
     if not numbers:
         raise ValueError(f"{name}: expected at least one number, got none")
     for number in numbers:
-        if _checks.is_number(name, number) == 0:
+        if _checks.as_number(name, number) == 0:
             raise ValueError(f"{name}: expected positive numbers, got {number!r}")
     return tuple(float(number) for number in numbers)  # type: ignore[arg-type]
 

@@ -142,7 +142,7 @@ class RationalQuadratic(Scaled):
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
-        _checks.is_number("alpha", self.alpha, low=0.1)
+        _checks.as_number("alpha", self.alpha, low=0.1)
 
     @override
     def profile(self, sq: Tensor) -> Tensor:

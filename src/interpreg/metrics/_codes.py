@@ -14,14 +14,14 @@ BLOCK = 4096  # samples looked at a time, so that memory stays bounded
 
 def flat(name: str, codes: Tensor, low: int = 1) -> Tensor:
     """The codes as ``[n, d]`` without their graph; an error unless at least ``low``, not empty and finite."""
-    _checks.is_tensor(name, codes)
+    _checks.check_tensor(name, codes)
     if len(codes) < low or codes.numel() == 0:
         raise ValueError(f"{name}: expected at least {low} of at least one element, got {_checks.describe(codes)}")
-    is_finite(name, codes)
+    check_finite(name, codes)
     return codes.detach().reshape(len(codes), -1)
 
 
-def is_finite(name: str, values: Tensor) -> None:
+def check_finite(name: str, values: Tensor) -> None:
     """Raise ``ValueError`` with the count of the samples of ``values`` that have NaN or infinite elements."""
     wrong = [~block.isfinite() for block in values.detach().split(BLOCK)]
     bad = sum(int((block.flatten(1).any(1) if block.ndim > 1 else block).sum()) for block in wrong)
@@ -32,7 +32,7 @@ def is_finite(name: str, values: Tensor) -> None:
         )
 
 
-def has_labels(name: str, labels: Tensor, codes_name: str, codes: Tensor) -> None:
+def check_labels(name: str, labels: Tensor, codes_name: str, codes: Tensor) -> None:
     """Raise ``ValueError`` unless ``labels`` are whole numbers, one for each of ``codes``."""
     wrong = not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dtype == torch.bool
     if wrong or labels.shape != codes.shape[:1]:
@@ -47,8 +47,8 @@ def labelled(
 ) -> tuple[Array, Array, Array, Array]:
     """All four as arrays, codes in float64 and ``[n, d]``; an error unless they fit and there are two classes."""
     train, test = flat("codes", codes), flat("test_codes", test_codes)
-    has_labels("labels", labels, "codes", codes)
-    has_labels("test_labels", test_labels, "test_codes", test_codes)
+    check_labels("labels", labels, "codes", codes)
+    check_labels("test_labels", test_labels, "test_codes", test_codes)
     if test_codes.shape[1:] != codes.shape[1:]:
         raise ValueError(
             f"test_codes: expected the shape of codes, {tuple(codes.shape[1:])} a sample, "

@@ -17,7 +17,7 @@ Period = float | Sequence[float | None] | None
 
 def check(paths: Tensor, name: str = "paths") -> None:
     """Raise unless ``paths`` are finite images ``[n, steps, ...]``, at least one path of two steps."""
-    _checks.is_tensor(name, paths)
+    _checks.check_tensor(name, paths)
     if paths.ndim < 3:
         raise ValueError(f"{name}: expected shape [n, steps, ...], got {_checks.describe(paths)}")
     if len(paths) == 0 or paths.shape[1] < 2:
@@ -27,15 +27,15 @@ def check(paths: Tensor, name: str = "paths") -> None:
 
 def check_finite(name: str, images: Tensor) -> None:
     """Raise unless ``images`` are a floating point batch without NaN and infinity; say how many are not."""
-    _checks.is_tensor(name, images)
-    _codes.is_finite(name, images)
+    _checks.check_tensor(name, images)
+    _codes.check_finite(name, images)
 
 
 def check_ends(paths: Tensor, **ends: Tensor) -> None:
     """Raise unless each of ``ends`` has one finite image for each path."""
     for name, images in ends.items():
-        _checks.is_tensor(name, images)
-        _checks.has_shape(name, images, torch.Size([len(paths), *paths.shape[2:]]), "one image a path")
+        _checks.check_tensor(name, images)
+        _checks.check_shape(name, images, torch.Size([len(paths), *paths.shape[2:]]), "one image a path")
         check_finite(name, images)
 
 
@@ -52,7 +52,7 @@ def parameters_of(references: Tensor, parameters: Tensor, period: Period) -> tup
     cycles = list(period) if isinstance(period, Sequence) else [period] * known.shape[1]
     if len(cycles) != known.shape[1]:
         raise ValueError(f"period: expected one for each of {known.shape[1]} parameters, got {len(cycles)}")
-    checked = [math.inf if cycle is None else _checks.is_number("period", cycle) for cycle in cycles]
+    checked = [math.inf if cycle is None else _checks.as_number("period", cycle) for cycle in cycles]
     if 0 in checked:
         raise ValueError("period: expected None or a positive number, got 0")
     return known, known.new_tensor(checked)
@@ -78,11 +78,11 @@ def called(name: str, network: Network, values: Tensor, batch_size: int, progres
     found = []
     for block in bar(values.split(batch_size), name, shown=progress):
         result = network(block)
-        _checks.is_tensor(name, result)
-        _checks.has_batch(name, result, len(block))
+        _checks.check_tensor(name, result)
+        _checks.check_batch_size(name, result, len(block))
         found.append(result)
     whole = torch.cat(found)
-    _codes.is_finite(name, whole)
+    _codes.check_finite(name, whole)
     return whole
 
 

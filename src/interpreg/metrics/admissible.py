@@ -102,7 +102,7 @@ def admissibility(
     _paths.check_ends(paths, start=start, end=end)
     if references is not None and probability is not None:
         raise ValueError("probability: expected None beside references, got both")
-    _checks.is_number("quantile", quantile, high=1.0)
+    _checks.as_number("quantile", quantile, high=1.0)
     walk, first, last = paths.detach().double(), start.detach().double(), end.detach().double()
     boundary = ((walk[:, 0] - first).square().mean() + (walk[:, -1] - last).square().mean()).item() / 2
     strides = walk.diff(dim=1).flatten(2).norm(dim=2)  # [n, steps - 1]
@@ -154,7 +154,7 @@ def _credibility(
     """The share of images in between that look real, and the distance under which they do."""
     between = paths[:, 1:-1].flatten(0, 1)
     if probability is not None:
-        _checks.is_network("probability", probability)
+        _checks.check_network("probability", probability)
         with torch.no_grad():
             said = probability(between) if len(between) else between.new_empty(0)
         if said.numel() != len(between):

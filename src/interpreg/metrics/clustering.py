@@ -98,10 +98,10 @@ def clustering(
     1.0
     """
     train, truth, test, test_truth = _codes.labelled(codes, labels, test_codes, test_labels)
-    _checks.is_count("restarts", restarts, low=1)
-    _checks.is_count("iterations", iterations, low=1)
-    _checks.is_count("seed", seed)
-    _checks.is_one_of("whitening", whitening, WHITENINGS)
+    _checks.as_count("restarts", restarts, low=1)
+    _checks.as_count("iterations", iterations, low=1)
+    _checks.as_count("seed", seed)
+    _checks.check_one_of("whitening", whitening, WHITENINGS)
     scores = need("sklearn.metrics", "metrics", "clustering")
     classes = np.unique(truth)
     mean, whiten, dropped = _whitening(train, whitening)

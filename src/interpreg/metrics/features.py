@@ -94,12 +94,12 @@ def perceptual_path_length(
     """
     _codes.flat("start", start)
     _codes.flat("end", end)
-    _checks.has_shape("end", end, start.shape, "start")
+    _checks.check_shape("end", end, start.shape, "start")
     _check_options(decoder, features, sampling, kind, trim)
-    if not 0 < _checks.is_number("epsilon", epsilon, high=1.0) < 1:
+    if not 0 < _checks.as_number("epsilon", epsilon, high=1.0) < 1:
         raise ValueError(f"epsilon: expected a number between 0 and 1, got {epsilon!r}")
-    _checks.is_count("draws", draws, low=1)
-    _checks.is_count("batch_size", batch_size, low=1)
+    _checks.as_count("draws", draws, low=1)
+    _checks.as_count("batch_size", batch_size, low=1)
     index = torch.arange(len(start), device=start.device).repeat(draws)
     t = _coefficients(len(index), sampling, epsilon, generator).to(start.device)
     pairs = list(zip(index.split(batch_size), t.split(batch_size), strict=True))
@@ -150,9 +150,9 @@ def frechet_distance(
     """
     _codes.flat("images", images, low=2)
     _codes.flat("reference", reference, low=2)
-    _checks.is_count("batch_size", batch_size, low=1)
+    _checks.as_count("batch_size", batch_size, low=1)
     if features is not None:
-        _checks.is_network("features", features)
+        _checks.check_network("features", features)
     mean, scatter = _moments(features, images, batch_size, progress)
     other, other_scatter = _moments(features, reference, batch_size, progress)
     if mean.shape != other.shape:
@@ -173,15 +173,15 @@ def frechet_distance(
 def _check_options(
     decoder: object, features: object, sampling: object, kind: object, trim: tuple[float, float] | None
 ) -> None:
-    _checks.is_network("decoder", decoder)
+    _checks.check_network("decoder", decoder)
     if features is not None:
-        _checks.is_network("features", features)
-    _checks.is_one_of("sampling", sampling, SAMPLINGS)
-    _checks.is_one_of("kind", kind, PATH_KINDS)
+        _checks.check_network("features", features)
+    _checks.check_one_of("sampling", sampling, SAMPLINGS)
+    _checks.check_one_of("kind", kind, PATH_KINDS)
     if trim is not None:
         if not isinstance(trim, (tuple, list)) or len(trim) != 2:
             raise TypeError(f"trim: expected a pair of percentiles or None, got {_checks.describe(trim)}")
-        low, high = (_checks.is_number("trim", p, high=100.0) for p in trim)
+        low, high = (_checks.as_number("trim", p, high=100.0) for p in trim)
         if not low < high:
             raise ValueError(f"trim: expected low < high within [0, 100], got {trim!r}")
 
@@ -201,9 +201,9 @@ def _features(decoder: Network | None, features: Network | None, inputs: Tensor)
     for name, network in (("decoder", decoder), ("features", features)):
         if network is not None:
             x = network(x)
-            _checks.is_tensor(f"output of {name}", x)
-            _checks.has_batch(f"output of {name}", x, len(inputs))
-            _codes.is_finite(f"output of {name}", x)
+            _checks.check_tensor(f"output of {name}", x)
+            _checks.check_batch_size(f"output of {name}", x, len(inputs))
+            _codes.check_finite(f"output of {name}", x)
     return x.reshape(len(x), -1).double()
 
 

@@ -57,14 +57,14 @@ def nearest(
     """
     check_finite("images", images)
     check_finite("references", references)
-    _checks.is_one_of("measure", measure, MEASURES)
+    _checks.check_one_of("measure", measure, MEASURES)
     if len(references) == 0 or references.shape[1:] != images.shape[1:]:
         raise ValueError(
             f"references: expected at least one of shape {tuple(images.shape[1:])}, "
             f"got {_checks.describe(references)}"
         )
     if leave_out is not None:
-        _checks.has_shape("leave_out", leave_out, images.shape[:1], "one index an image")
+        _checks.check_shape("leave_out", leave_out, images.shape[:1], "one index an image")
         if len(references) < 2:
             raise ValueError(f"references: expected two where one is left out, got {_checks.describe(references)}")
     x = images.detach().reshape(len(images), references[0].numel())

@@ -68,9 +68,9 @@ class TandemProbe(nn.Module):
 
     def __init__(self, code_size: int, classes: int, lr: float = 1e-4) -> None:
         super().__init__()
-        _checks.is_count("code_size", code_size, low=1)
-        _checks.is_count("classes", classes, low=2)
-        _checks.is_number("lr", lr)
+        _checks.as_count("code_size", code_size, low=1)
+        _checks.as_count("classes", classes, low=2)
+        _checks.as_number("lr", lr)
         self.layer = nn.Linear(code_size, classes)
         nn.init.xavier_uniform_(self.layer.weight)
         nn.init.zeros_(self.layer.bias)
@@ -79,7 +79,7 @@ class TandemProbe(nn.Module):
     @override
     def forward(self, codes: Tensor) -> Tensor:
         """Logits ``[B, classes]`` of codes ``[B, ...]``, which are detached."""
-        _checks.is_tensor("codes", codes)
+        _checks.check_tensor("codes", codes)
         flat = codes.detach().reshape(len(codes), -1)
         if flat.shape[1] != self.layer.in_features:
             raise ValueError(
@@ -103,7 +103,7 @@ class TandemProbe(nn.Module):
         """
         with torch.enable_grad():
             logits = self(codes)
-            _codes.has_labels("labels", labels, "codes", codes)
+            _codes.check_labels("labels", labels, "codes", codes)
             loss = cross_entropy(logits, labels.long())
             self.optimizer.zero_grad()
             loss.backward()
@@ -118,8 +118,8 @@ class TandemProbe(nn.Module):
             TypeError, ValueError: tensors of the wrong type or shape, no samples, codes that are not finite.
         """
         _codes.flat("codes", codes)
-        _codes.has_labels("labels", labels, "codes", codes)
-        _checks.is_count("batch_size", batch_size, low=1)
+        _codes.check_labels("labels", labels, "codes", codes)
+        _checks.as_count("batch_size", batch_size, low=1)
         pairs = zip(codes.split(batch_size), labels.split(batch_size), strict=True)
         return sum(int((self(z).argmax(1) == truth).sum()) for z, truth in pairs) / len(codes)
 
@@ -155,7 +155,7 @@ def reported(values: Iterable[float] | Tensor, last: int = 20) -> float:
     >>> reported([0.1, 0.9, 0.7, 0.8], last=3)
     0.8
     """
-    _checks.is_count("last", last, low=1)
+    _checks.as_count("last", last, low=1)
     numbers = np.array([float(value) for value in values])
     if not len(numbers):
         raise ValueError("values: expected at least one evaluation, got none")

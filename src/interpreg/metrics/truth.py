@@ -71,8 +71,8 @@ def intervals(views: int, images: int, *, closed: bool) -> Tensor:
             [2, 3, 0],
             [3, 0, 1]])
     """
-    _checks.is_count("views", views, low=3)
-    if _checks.is_count("images", images, low=3) > views:
+    _checks.as_count("views", views, low=3)
+    if _checks.as_count("images", images, low=3) > views:
         raise ValueError(f"images: expected at most as many as there are views, {views}, got {images}")
     starts = torch.arange(views if closed else views - images + 1)
     return (starts[:, None] + torch.arange(images)) % views
@@ -103,7 +103,7 @@ def interpolation_error(paths: Tensor, truth: Tensor) -> InterpolationError:
     """
     _paths.check(paths)
     _paths.check(truth, "truth")
-    _checks.has_shape("truth", truth, paths.shape, "paths")
+    _checks.check_shape("truth", truth, paths.shape, "paths")
     steps = paths.shape[1]
     if steps < 3:
         raise ValueError(f"paths: expected at least one step between the ends, got {_checks.describe(paths)}")
@@ -160,7 +160,7 @@ def error_by_interval(
         for ring, z in zip(views, codes, strict=True):
             truth, ends = ring[rows], (z[rows[:, 0]], z[rows[:, -1]])
             found = _paths.decoded(decoder, *ends, count, kind=kind, batch_size=batch_size, progress=False)
-            _checks.has_shape("decoder", found, truth.shape, "the views")
+            _checks.check_shape("decoder", found, truth.shape, "the views")
             errors.append((found - truth)[:, 1:-1].double().square().flatten(2).mean(2).flatten())
         every = torch.cat(errors)
         lengths.append((count - 1) * step)

@@ -36,7 +36,7 @@ def value(request: Request, backend: str = "auto") -> Tensor:
     Forward-mode derivatives, ``torch.func`` and derivatives of the weights go through the dense reference; so do second
     derivatives, at its memory cost.
     """
-    _checks.is_one_of("backend", backend, NAMES)
+    _checks.check_one_of("backend", backend, NAMES)
     if backend == "reference" or transformed() or _weights_learn(request):
         return reference.value(request)
     if torch.compiler.is_compiling() or not is_plain(request.x):

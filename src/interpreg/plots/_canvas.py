@@ -76,7 +76,7 @@ def line_styles() -> Iterator[dict[str, Any]]:
         }
 
 
-def is_finite(name: str, value: Tensor) -> None:
+def check_finite(name: str, value: Tensor) -> None:
     """Raise ``ValueError`` unless all elements of ``value`` are finite numbers."""
     broken = int((~value.isfinite()).sum())
     if broken:
@@ -91,13 +91,13 @@ def are_images(name: str, value: Any, lead: str) -> None:
         raise TypeError(f"{name}: expected a floating point or uint8 tensor, got {_checks.describe(value)}")
     if value.ndim != lead.count(",") + 4 or value.shape[-3] not in (1, 3) or 0 in value.shape:
         raise ValueError(f"{name}: expected shape [{lead}, 1 or 3, H, W], got {tuple(value.shape)}")
-    is_finite(name, value)
+    check_finite(name, value)
 
 
 def are_decoded(images: Any, n: int) -> None:
     """Raise unless a decoder has made ``n`` images, ``[n, 1 or 3, H, W]``."""
     are_images("decoder", images, str(n))
-    _checks.has_batch("decoder", images, n)
+    _checks.check_batch_size("decoder", images, n)
 
 
 def brightness(images: Tensor) -> Tensor:

@@ -65,13 +65,13 @@ def latent_scatter(
         TypeError, ValueError: an argument of the wrong type or shape, codes or values that are not finite.
         ImportError: matplotlib is not installed.
     """
-    _checks.is_tensor("codes", codes)
+    _checks.check_tensor("codes", codes)
     if 0 in codes.shape:
         raise ValueError(f"codes: expected shape [n, ...], none of them 0, got {tuple(codes.shape)}")
-    _canvas.is_finite("codes", codes)
+    _canvas.check_finite("codes", codes)
     numbers = _checked_values(values, len(codes), period, names)
     if decoder is not None:
-        _checks.is_network("decoder", decoder)
+        _checks.check_network("decoder", decoder)
     plane = _plane(codes.detach().reshape(len(codes), -1).cpu().double())
     limits = _limits(plane.points)
     images = None if decoder is None else _decoded(decoder, plane, limits, codes)
@@ -103,8 +103,8 @@ def _checked_values(values: Any, n: int, period: float | None, names: Sequence[s
         raise TypeError(f"values: expected a tensor, got {_checks.describe(values)}") from error
     if numbers.shape != (n,):
         raise ValueError(f"values: expected one for each of {n} codes, got shape {tuple(numbers.shape)}")
-    _canvas.is_finite("values", numbers)
-    if period is not None and _checks.is_number("period", period) == 0:
+    _canvas.check_finite("values", numbers)
+    if period is not None and _checks.as_number("period", period) == 0:
         raise ValueError("period: expected a positive number, got 0")
     if numbers.is_floating_point() or period is not None:
         if names is not None:

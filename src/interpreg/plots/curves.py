@@ -116,7 +116,7 @@ def parameter_distance(
     fields = ("alpha", "from_start", "to_end")
     checked = _checked(results, fields, ("interval",))
     prefix = _prefixes(results)
-    intervals = {n: _checks.is_number(f"{prefix[n]}.interval", r.interval) for n, r in _by_name(results).items()}
+    intervals = {n: _checks.as_number(f"{prefix[n]}.interval", r.interval) for n, r in _by_name(results).items()}
     ax = _canvas.canvas(ax, "parameter_distance", *SIZE)
     for interval in sorted(set(intervals.values())):
         ax.plot([0, 1], [0, interval], **PERFECT)

@@ -72,18 +72,18 @@ def _checked(rows: Mapping[str, Tensor], ends: tuple[Tensor, Tensor] | None, nam
         raise ValueError("rows: expected at least one method, got none")
     titles = {name: f"rows[{name!r}]" if named else "rows" for name in rows}
     for name, paths in rows.items():
-        _checks.is_tensor(titles[name], paths)
+        _checks.check_tensor(titles[name], paths)
     shape = next(iter(rows.values())).shape
     for name, paths in rows.items():
-        _checks.has_shape(titles[name], paths, shape, "the other methods")
+        _checks.check_shape(titles[name], paths, shape, "the other methods")
     if len(shape) != 5 or shape[2] not in (1, 3) or 0 in shape:
         raise ValueError(f"rows: expected shape [n, steps, 1 or 3, H, W], got {tuple(shape)}")
     for name, paths in rows.items():
-        _canvas.is_finite(titles[name], paths)
+        _canvas.check_finite(titles[name], paths)
     for index, end in enumerate(ends or ()):
-        _checks.is_tensor(f"ends[{index}]", end)
-        _checks.has_shape(f"ends[{index}]", end, torch.Size([shape[0], *shape[2:]]), "one image a path")
-        _canvas.is_finite(f"ends[{index}]", end)
+        _checks.check_tensor(f"ends[{index}]", end)
+        _checks.check_shape(f"ends[{index}]", end, torch.Size([shape[0], *shape[2:]]), "one image a path")
+        _canvas.check_finite(f"ends[{index}]", end)
     return shape
 
 

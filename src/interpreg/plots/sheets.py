@@ -46,7 +46,7 @@ def image_sheet(
     n, _, height, width = images.shape
     if columns is None:
         columns = math.ceil(math.sqrt(n * height / width))
-    columns = min(n, _checks.is_count("columns", columns, low=1))
+    columns = min(n, _checks.as_count("columns", columns, low=1))
     _check_labels(labels, n)
     rows = -(-n // columns)
 
@@ -128,10 +128,10 @@ def corner_grid_of(
 
     Returns, raises: as :func:`corner_grid`.
     """
-    _checks.is_network("encoder", encoder)
-    _checks.is_network("decoder", decoder)
-    _checks.is_tensor("corners", corners)
-    _checks.has_batch("corners", corners, 4)
+    _checks.check_network("encoder", encoder)
+    _checks.check_network("decoder", decoder)
+    _checks.check_tensor("corners", corners)
+    _checks.check_batch_size("corners", corners, 4)
     with torch.no_grad():
         images = decoder(bilinear(encoder(corners), steps, steps).flatten(0, 1))
     _canvas.are_decoded(images, steps**2)
@@ -167,11 +167,11 @@ def prior_samples(
         TypeError, ValueError: an argument of the wrong type or value; a decoder that returns no images.
         ImportError: matplotlib is not installed.
     """
-    _checks.is_network("decoder", decoder)
-    _checks.is_count("n", n, low=1)
+    _checks.check_network("decoder", decoder)
+    _checks.as_count("n", n, low=1)
     if isinstance(shape, (str, int)) or not shape:
         raise TypeError(f"shape: expected a code's shape without the batch, got {_checks.describe(shape)}")
-    sizes = [_checks.is_count(f"shape[{i}]", size, low=1) for i, size in enumerate(shape)]
+    sizes = [_checks.as_count(f"shape[{i}]", size, low=1) for i, size in enumerate(shape)]
     own = (
         next((p for p in decoder.parameters() if p.is_floating_point()), None)
         if isinstance(decoder, nn.Module)
@@ -202,7 +202,7 @@ def _checked(grids: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
         raise ValueError("grids: expected at least one method, got none")
     for name, grid in grids.items():
         _canvas.are_images(f"grids[{name!r}]", grid, "rows, columns")
-        _checks.has_shape(f"grids[{name!r}]", grid, next(iter(grids.values())).shape, "the other methods")
+        _checks.check_shape(f"grids[{name!r}]", grid, next(iter(grids.values())).shape, "the other methods")
     return dict(grids)
 
 

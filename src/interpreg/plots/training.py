@@ -43,7 +43,7 @@ def training_curves(
     """
     runs = _checked(history)
     longest = max(len(steps) for losses in runs.values() for steps, _ in losses.values())
-    window = max(1, longest // 40) if smooth is None else _checks.is_count("smooth", smooth, low=1)
+    window = max(1, longest // 40) if smooth is None else _checks.as_count("smooth", smooth, low=1)
     ax = _canvas.canvas(ax, "training_curves", 5.4, 3.2)
     names = list(dict.fromkeys(name for losses in runs.values() for name in losses))
     styles = {n: style | _canvas.OUTLINE for n, style in zip(names, _canvas.line_styles(), strict=False)}

@@ -52,8 +52,8 @@ class Sampler(Prior):
         if generator is not None:
             raise ValueError("generator: expected None with a sampler of your own, which draws as it likes")
         z = self._draw(n)
-        _checks.is_tensor("prior samples", z)
-        _checks.has_batch("prior samples", z, n)
+        _checks.check_tensor("prior samples", z)
+        _checks.check_batch_size("prior samples", z, n)
         if z[0].numel() != like.shape[1]:
             raise ValueError(
                 f"prior samples: expected {like.shape[1]} elements a sample, as a code has, got {_checks.describe(z)}"
@@ -71,6 +71,6 @@ def as_prior(prior: object) -> Prior:
     if isinstance(prior, Prior):
         return prior
     if isinstance(prior, str):
-        _checks.is_one_of("prior", prior, sorted(_NAMED))
+        _checks.check_one_of("prior", prior, sorted(_NAMED))
         return _NAMED[prior]
     return Sampler(prior)  # type: ignore[arg-type]

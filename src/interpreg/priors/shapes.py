@@ -27,7 +27,7 @@ class Normal(Prior):
     std: float = 1.0
 
     def __post_init__(self) -> None:
-        _checks.is_number("mean", self.mean, low=-math.inf)
+        _checks.as_number("mean", self.mean, low=-math.inf)
         _positive("std", self.std)
 
     @override
@@ -98,7 +98,7 @@ def _directions(n: int, like: Tensor, generator: torch.Generator | None) -> Tens
 
 
 def _positive(name: str, value: float) -> None:
-    if _checks.is_number(name, value) == 0:
+    if _checks.as_number(name, value) == 0:
         raise ValueError(f"{name}: expected a positive number, got {value!r}")
 
 

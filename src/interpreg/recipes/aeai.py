@@ -95,7 +95,7 @@ class AEAIRegularizer(Sum):
         )
         weights = {"adversarial": adversarial, "cycle": cycle, "smoothness": smoothness}
         points = strategy.grid or 1
-        summed = {name: points * _checks.is_number(name, weight) for name, weight in weights.items()}
+        summed = {name: points * _checks.as_number(name, weight) for name, weight in weights.items()}
         super().__init__(
             [
                 *reconstructed(encoder, decoder, reconstruction, weight=2.0),

@@ -90,7 +90,7 @@ class AMRRegularizer(Sum):
         preset: Preset = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        _checks.is_one_of("preset", preset, PRESETS)
+        _checks.check_one_of("preset", preset, PRESETS)
         interpolator = _interpolator(kind, ways, preset == "paper", generator)
         parts: list[Regularizer] = reconstructed(encoder, decoder, reconstruction, reconstruction_weight)
         parts.append(
@@ -101,7 +101,7 @@ class AMRRegularizer(Sum):
                 adaptive=adaptive,
             )
         )  # fmt: skip
-        if _checks.is_number("consistency", consistency) > 0:
+        if _checks.as_number("consistency", consistency) > 0:
             parts.append(CycleConsistency(encoder, decoder, interpolator=interpolator, weight=consistency))
         every = autoencoder_every if autoencoder_every is not None else 5 if preset == "paper" else 1
         super().__init__(parts, autoencoder_every=every)
@@ -113,8 +113,8 @@ class AMRRegularizer(Sum):
 
 
 def _interpolator(kind: str, ways: int, published: bool, generator: torch.Generator | None) -> Interpolator:
-    _checks.is_one_of("kind", kind, KINDS)
-    if _checks.is_count("ways", ways, low=2) > 2:
+    _checks.check_one_of("kind", kind, KINDS)
+    if _checks.as_count("ways", ways, low=2) > 2:
         return Interpolator(kind="convex" if kind == "mixup" else "bernoulli", ways=ways, generator=generator)
     return Interpolator(
         kind="linear" if kind == "mixup" else "bernoulli", alpha_range=(0.0, 1.0), pairing="permutation",

@@ -95,7 +95,7 @@ class GAIARegularizer(Sum):
         generator: torch.Generator | None = None,
         **options: Unpack[Options],
     ) -> None:
-        _checks.is_one_of("preset", preset, PRESETS)
+        _checks.check_one_of("preset", preset, PRESETS)
         if preset == "paper" and form == "simple":
             raise ValueError("form: expected None or 'published' beside preset='paper', got 'simple'")
         if distance_weight is None:

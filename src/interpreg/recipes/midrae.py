@@ -233,7 +233,7 @@ class MIDRAERegularizer(Sum):
 
 
 def _gamma(gamma: float | None, preset: Preset) -> float:
-    _checks.is_one_of("preset", preset, PRESETS)
+    _checks.check_one_of("preset", preset, PRESETS)
     return gamma if gamma is not None else 0.2 if preset == "paper" else 1.0
 
 
@@ -246,7 +246,7 @@ def _mmd(
     preset: Preset,
     generator: torch.Generator | None,
 ) -> MMDPrior:
-    _checks.is_one_of("preset", preset, PRESETS)
+    _checks.check_one_of("preset", preset, PRESETS)
     if preset is None:
         return MMDPrior(encoder, decoder, prior=prior, kernel=kernel, weight=weight, generator=generator)
     kernel = kernel or RBF.midrae()
@@ -264,11 +264,11 @@ def _mmd(
 
 def _weights(weights: object) -> tuple[float, float, float, float]:
     if isinstance(weights, str):
-        _checks.is_one_of("weights", weights, WEIGHTS)
+        _checks.check_one_of("weights", weights, WEIGHTS)
         return WEIGHTS[weights]
     if not isinstance(weights, (tuple, list)) or len(weights) != 4:
         raise TypeError(
             f"weights: expected a name or four numbers (omega 1 to 4), got {_checks.describe(weights)}"
         )
-    first, second, third, fourth = (_checks.is_number(f"weights[{i}]", w) for i, w in enumerate(weights))
+    first, second, third, fourth = (_checks.as_number(f"weights[{i}]", w) for i, w in enumerate(weights))
     return first, second, third, fourth

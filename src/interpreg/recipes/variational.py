@@ -57,7 +57,7 @@ class VAERegularizer(Sum):
         reconstruction: str | ReconstructionLoss | None = AS_PRESET,
         preset: Preset = None,
     ) -> None:
-        _checks.is_one_of("preset", preset, PRESETS)
+        _checks.check_one_of("preset", preset, PRESETS)
         if reconstruction == AS_PRESET:
             reconstruction = "mse" if preset is None else "bernoulli"
         super().__init__(
@@ -110,7 +110,7 @@ class VQVAERegularizer(Sum):
         reconstruction: str | ReconstructionLoss | None = "mse",
         preset: Preset = None,
     ) -> None:
-        _checks.is_one_of("preset", preset, PRESETS)
+        _checks.check_one_of("preset", preset, PRESETS)
         if beta is None:
             beta = 0.25 if preset is None else 10.0
         super().__init__(

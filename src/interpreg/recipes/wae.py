@@ -60,7 +60,7 @@ class WAERegularizer(Sum):
         reconstruction: str | ReconstructionLoss | None = "mse",
         generator: torch.Generator | None = None,
     ) -> None:
-        _checks.is_one_of("divergence", divergence, DIVERGENCES)
+        _checks.check_one_of("divergence", divergence, DIVERGENCES)
         if divergence == "sinkhorn" and kernel is not None:
             raise ValueError(
                 f"kernel: expected None beside divergence='sinkhorn', which has none, got {_checks.describe(kernel)}"

@@ -81,9 +81,9 @@ class Adversary(Regularizer):
         super().__init__(encoder, decoder)
         self.weight = weight
         self.critic_weight = critic_weight
-        self.critic_start = _checks.is_count("critic_start", critic_start)
-        self.adversarial_start = _checks.is_count("adversarial_start", adversarial_start)
-        self.adversarial_ramp = _checks.is_count("adversarial_ramp", adversarial_ramp)
+        self.critic_start = _checks.as_count("critic_start", critic_start)
+        self.adversarial_start = _checks.as_count("adversarial_start", adversarial_start)
+        self.adversarial_ramp = _checks.as_count("adversarial_ramp", adversarial_ramp)
         self.network = _own(network, encoder, decoder)
         self._at = (adaptive_at(adaptive, decoder),)  # in a tuple: it is the decoder's
         if spectral_norm:
@@ -176,7 +176,9 @@ def _own(network: object, encoder: object, decoder: object) -> nn.Module:
         raise TypeError(
             "critic network: expected plain modules, got some made by torch.jit, which cannot be frozen"
         )
-    _checks.is_whole("critic network", network, "leave the critic whole and wrap it in DistributedDataParallel")
+    _checks.check_unsharded(
+        "critic network", network, "leave the critic whole and wrap it in DistributedDataParallel"
+    )
     trained = {id(p) for p in network.parameters() if p.requires_grad}
     if not trained:
         raise ValueError("critic network: expected parameters to train, got a network that has none")

@@ -12,7 +12,7 @@ from interpreg.batch import Batch, Source, call
 from interpreg.functional import gaia
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.adversary import Adversary, Options
-from interpreg.regularizers.base import is_interpolator
+from interpreg.regularizers.base import as_interpolator
 from interpreg.regularizers.fresh_copy import fresh_copy
 from interpreg.regularizers.gaia_mixes import Halves, Whole
 from interpreg.regularizers.weights import Weight
@@ -102,10 +102,10 @@ class AutoencodingCritic(Adversary):
         generator: torch.Generator | None = None,
         **options: Unpack[Options],
     ) -> None:
-        _checks.is_one_of("form", form, FORMS)
+        _checks.check_one_of("form", form, FORMS)
         if interpolator is not None and generator is not None:
             raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
-        if form == "simple" and _checks.is_number("distance_weight", distance_weight) > 0:
+        if form == "simple" and _checks.as_number("distance_weight", distance_weight) > 0:
             raise ValueError(
                 f"distance_weight: expected 0 for form='simple', got {distance_weight!r}; add PairwiseDistance instead"
             )
@@ -114,15 +114,15 @@ class AutoencodingCritic(Adversary):
             encoder, decoder, Copier(encoder, decoder) if network is None else network, weight=weight, **options
         )
         self.form, self.distance_weight = form, distance_weight
-        self.interpolator = is_interpolator(interpolator)
+        self.interpolator = as_interpolator(interpolator)
         self.source: Source = self.interpolator or (Whole if form == "simple" else Halves)(generator)
         self.errors: Errors | None = None
         self.balance: Balance | None = None
 
     @staticmethod
     def _is_pair(encoder: object, decoder: object) -> None:
-        _checks.is_network("encoder", encoder)
-        _checks.is_network("decoder", decoder)
+        _checks.check_network("encoder", encoder)
+        _checks.check_network("decoder", decoder)
 
     @override
     def announce(self, batch: Batch) -> None:
@@ -180,8 +180,8 @@ class AutoencodingCritic(Adversary):
         return self.distance_weight * gaia.distance_loss(batch.x, batch.z, batch.mask)
 
     def _error(self, image: Tensor, copy: Tensor, mask: Tensor | None) -> Tensor:
-        _checks.is_tensor("critic network", copy)
-        _checks.has_shape("critic network", copy, image.shape, "the images that it copies")
+        _checks.check_tensor("critic network", copy)
+        _checks.check_shape("critic network", copy, image.shape, "the images that it copies")
         return gaia.copying_error(image, copy, "mse" if self.form == "simple" else "l1", mask)
 
 

@@ -44,8 +44,8 @@ class Regularizer(nn.Module, ABC):
     """What the regularizer is called inside a sum."""
 
     def __init__(self, encoder: Network, decoder: Network) -> None:
-        _checks.is_network("encoder", encoder)
-        _checks.is_network("decoder", decoder)
+        _checks.check_network("encoder", encoder)
+        _checks.check_network("decoder", decoder)
         super().__init__()
         self._pair = (encoder, decoder)  # in a tuple, so that they are not this module's parameters
         self.unweighted: dict[str, Tensor] = {}
@@ -192,7 +192,7 @@ class Sum(Regularizer):
         super().__init__(encoder, decoder)
         self.parts = nn.ModuleDict(dict(_numbered((part.name, part) for part in regularizers)))
         self.lender = next(iter(lenders), None)
-        self.autoencoder_every = _checks.is_count("autoencoder_every", autoencoder_every, low=1)
+        self.autoencoder_every = _checks.as_count("autoencoder_every", autoencoder_every, low=1)
         if autoencoder_every > 1:
             self.register_buffer("turn", torch.zeros((), dtype=torch.long))
             self.register_load_state_dict_post_hook(_resume)  # type: ignore[no-untyped-call]
@@ -244,7 +244,7 @@ class Sum(Regularizer):
             yield part
 
 
-def is_interpolator(interpolator: object) -> Interpolator | None:
+def as_interpolator(interpolator: object) -> Interpolator | None:
     """The interpolator, or none; ``TypeError`` for anything else."""
     if interpolator is not None and not isinstance(interpolator, Interpolator):
         raise TypeError(f"interpolator: expected an Interpolator, got {_checks.describe(interpolator)}")

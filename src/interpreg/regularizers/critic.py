@@ -13,7 +13,7 @@ from interpreg.functional.means import mean_of_samples
 from interpreg.functional.mixing import mix
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.adversary import Adversary
-from interpreg.regularizers.base import is_interpolator
+from interpreg.regularizers.base import as_interpolator
 from interpreg.regularizers.fresh_copy import fresh_copy
 
 JUDGES = ("mean", "code", "logit")
@@ -82,24 +82,24 @@ class Critic(Adversary):
         spectral_norm: bool = False,
         adaptive: bool | Tensor = False,
     ) -> None:
-        _checks.is_one_of("loss", loss, GAMES)
-        _checks.is_one_of("judge", judge, JUDGES)
+        _checks.check_one_of("loss", loss, GAMES)
+        _checks.check_one_of("judge", judge, JUDGES)
         if reconstructions is not None and loss == "regression":
             raise ValueError(
                 "reconstructions: expected None with loss='regression', whose critic is told reconstructions are real "
                 f"(gamma), got {reconstructions!r}"
             )
-        _checks.is_network("encoder", encoder)
+        _checks.check_network("encoder", encoder)
         super().__init__(
             encoder, decoder, fresh_copy(encoder) if network is None else network, weight=weight,
             critic_weight=critic_weight, critic_start=critic_start, adversarial_start=adversarial_start,
             adversarial_ramp=adversarial_ramp, spectral_norm=spectral_norm, adaptive=adaptive,
         )  # fmt: skip
-        self.gamma = _checks.is_number("gamma", gamma, high=1.0)
+        self.gamma = _checks.as_number("gamma", gamma, high=1.0)
         self.reconstructions = (
-            reconstructions if reconstructions is None else _checks.is_number("reconstructions", reconstructions)
+            reconstructions if reconstructions is None else _checks.as_number("reconstructions", reconstructions)
         )
-        self.interpolator = is_interpolator(interpolator)
+        self.interpolator = as_interpolator(interpolator)
         self.loss = loss
         self.judge = judge
 
@@ -142,12 +142,12 @@ class Critic(Adversary):
 
     def read(self, said: Tensor, code: Tensor, mask: Tensor | None) -> Tensor:
         """The critic's output as a judgement of each sample, ``[B]``, or of each element of its code."""
-        _checks.is_tensor("critic network", said)
-        _checks.has_batch("critic network", said, len(code))
+        _checks.check_tensor("critic network", said)
+        _checks.check_batch_size("critic network", said, len(code))
         if self.judge == "mean":
             return mean_of_samples(said, mask)
         if self.judge == "code":
-            _checks.has_shape("critic network", said, code.shape, "the code (judge='code')")
+            _checks.check_shape("critic network", said, code.shape, "the code (judge='code')")
             return said
         if said.numel() != len(said):
             raise ValueError(

@@ -6,7 +6,7 @@ from interpreg._types import Network, Term
 from interpreg.batch import Batch
 from interpreg.functional.cycle import cycle_loss
 from interpreg.interpolator import Interpolator
-from interpreg.regularizers.base import Regularizer, is_interpolator
+from interpreg.regularizers.base import Regularizer, as_interpolator
 from interpreg.regularizers.weights import Weight
 
 
@@ -34,7 +34,7 @@ class CycleConsistency(Regularizer):
         self, encoder: Network, decoder: Network, *, interpolator: Interpolator | None = None, weight: float = 1e-2
     ) -> None:
         super().__init__(encoder, decoder)
-        self.interpolator = is_interpolator(interpolator)
+        self.interpolator = as_interpolator(interpolator)
         self.weight = weight
 
     @override

@@ -7,8 +7,8 @@ from typing_extensions import override
 from interpreg._types import Network, Term
 from interpreg.batch import Batch
 from interpreg.bottlenecks.noise import Corrupt, Corruption
-from interpreg.functional.noise import drop_out, is_probability
-from interpreg.functional.reconstruction import ReconstructionLoss, is_loss, reconstruction_loss
+from interpreg.functional.noise import as_probability, drop_out
+from interpreg.functional.reconstruction import ReconstructionLoss, check_loss, reconstruction_loss
 from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.weights import Weight
 
@@ -47,7 +47,7 @@ class Denoising(Regularizer):
         weight: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        is_loss(loss)
+        check_loss(loss)
         super().__init__(encoder, decoder)
         self.corruption = Corruption(std, corrupt, generator)
         self._loss = (loss,)  # in a tuple: a loss that is a module is the user's
@@ -94,9 +94,9 @@ class CodeDropout(Regularizer):
         weight: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        is_loss(loss)
+        check_loss(loss)
         super().__init__(encoder, decoder)
-        self.p = is_probability(p)
+        self.p = as_probability(p)
         self.generator = generator
         self._loss = (loss,)
         self.weight = weight

@@ -43,7 +43,9 @@ def fresh_copy(network: object) -> nn.Module:
             f"{_NO_COPY}it is wrapped in DistributedDataParallel; "
             "give the critic as DistributedDataParallel(fresh_copy(encoder.module))"
         )
-    _checks.is_whole("encoder", network, "make the critic, fresh_copy(encoder), before sharding the encoder")
+    _checks.check_unsharded(
+        "encoder", network, "make the critic, fresh_copy(encoder), before sharding the encoder"
+    )
     network = getattr(network, "_orig_mod", network)  # what torch.compile wrapped
     assert isinstance(network, nn.Module)
     lazy = [n for n, p in network.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]

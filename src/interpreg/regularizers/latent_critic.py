@@ -80,8 +80,8 @@ class LatentCritic(Adversary):
         generator: torch.Generator | None = None,
         **options: Unpack[Options],
     ) -> None:
-        _checks.is_one_of("loss", loss, LOSSES)
-        _checks.is_network("encoder", encoder)
+        _checks.check_one_of("loss", loss, LOSSES)
+        _checks.check_network("encoder", encoder)
         if options.get("adaptive") is True:
             raise ValueError(
                 "adaptive: expected False or a parameter of the encoder, got True; the decoder's last layer has no "
@@ -130,8 +130,8 @@ class LatentCritic(Adversary):
 
     def read(self, said: Tensor, z: Tensor, mask: Tensor | None) -> Tensor:
         """What the network said of each code as one logit, ``[B]``."""
-        _checks.is_tensor("latent critic's network", said)
-        _checks.has_batch("latent critic's network", said, len(z))
+        _checks.check_tensor("latent critic's network", said)
+        _checks.check_batch_size("latent critic's network", said, len(z))
         return mean_of_samples(said, mask)
 
     def _finish(self, z: Tensor, mask: Tensor | None) -> None:
@@ -156,16 +156,16 @@ def _default(encoder: Network, code_shape: Sequence[int | None] | None, example:
     if code_shape is not None and example is not None:
         raise ValueError("example: expected None beside code_shape, got both")
     if example is not None:
-        _checks.is_tensor("example", example)
+        _checks.check_tensor("example", example)
         code = _quietly(encoder, example[:1], None)
         for bottleneck in bottlenecks_in(encoder, Bottleneck):
             bottleneck.leave_note(None, None)
-        _checks.is_tensor("encoder", code)
+        _checks.check_tensor("encoder", code)
         code_shape = tuple(code.shape[1:])
     network = latent_network(code_shape)
     if not isinstance(encoder, nn.Module):
         return network
-    _checks.is_whole("encoder", encoder, "give the latent critic a network of its own")
+    _checks.check_unsharded("encoder", encoder, "give the latent critic a network of its own")
     like = next((p for p in encoder.parameters() if p.is_floating_point()), None)
     return network if like is None else network.to(like.device, like.dtype)
 

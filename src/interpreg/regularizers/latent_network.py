@@ -46,8 +46,8 @@ def latent_network(
     >>> latent_network((16, 4, 4))(torch.randn(8, 16, 4, 4)).shape
     torch.Size([8, 1])
     """
-    _checks.is_one_of("kind", kind, KINDS)
-    hidden = _checks.is_count("hidden", hidden, low=1)
+    _checks.check_one_of("kind", kind, KINDS)
+    hidden = _checks.as_count("hidden", hidden, low=1)
     shape = None if code_shape is None else _shape(code_shape)
     if kind == "auto" and shape is not None:
         kind = "tokens" if len(shape) == 2 and shape[0] is None else "flat"
@@ -166,7 +166,7 @@ def _shape(code_shape: object) -> tuple[int | None, ...]:
             f"code_shape: expected a tuple of one code's lengths, without the batch axis, "
             f"got {_checks.describe(code_shape)}"
         )
-    return tuple(None if n is None else _checks.is_count("code_shape", n, low=1) for n in code_shape)
+    return tuple(None if n is None else _checks.as_count("code_shape", n, low=1) for n in code_shape)
 
 
 def _features(shape: tuple[int | None, ...] | None, kind: str) -> int | None:

@@ -79,14 +79,14 @@ class MMDPrior(Regularizer):
         group: gathered.Group = None,
     ) -> None:
         super().__init__(encoder, decoder)
-        self.prior, self.kernel = as_prior(prior), functional.is_kernel(kernel)
-        _checks.is_one_of("estimator", estimator, functional.ESTIMATORS)
-        _checks.is_one_of("sync", sync, SYNCS)
-        _checks.is_one_of("backend", backend, NAMES)
-        functional.is_closed_form(closed_form, self.prior, self.kernel, estimator)
+        self.prior, self.kernel = as_prior(prior), functional.as_kernel(kernel)
+        _checks.check_one_of("estimator", estimator, functional.ESTIMATORS)
+        _checks.check_one_of("sync", sync, SYNCS)
+        _checks.check_one_of("backend", backend, NAMES)
+        functional.use_closed_form(closed_form, self.prior, self.kernel, estimator)
         self.estimator, self.closed_form, self.sync, self.clamp = estimator, closed_form, sync, clamp
-        self.samples = None if samples is None else _checks.is_count("samples", samples, low=2)
-        self.slices = _checks.is_count("slices", slices, low=1)
+        self.samples = None if samples is None else _checks.as_count("samples", samples, low=2)
+        self.slices = _checks.as_count("slices", slices, low=1)
         self.weight = weight
         self.backend, self.generator, self.group = backend, generator, group
 
@@ -102,7 +102,7 @@ class MMDPrior(Regularizer):
         return {"mmd": Term(value, self.weight)}
 
     def _local(self, codes: Tensor, shares: Tensor | None, batch: Batch) -> Tensor:
-        known = functional.is_closed_form(self.closed_form, self.prior, self.kernel, self.estimator)
+        known = functional.use_closed_form(self.closed_form, self.prior, self.kernel, self.estimator)
         if known or self.samples is not None or shares is not None:
             return functional.mmd2_to_prior(
                 codes, prior=self.prior, kernel=self.kernel, estimator=self.estimator, closed_form=known,

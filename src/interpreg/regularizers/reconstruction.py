@@ -4,7 +4,7 @@ from typing_extensions import override
 
 from interpreg._types import Network, Term
 from interpreg.batch import Batch
-from interpreg.functional.reconstruction import ReconstructionLoss, is_loss, reconstruction_loss
+from interpreg.functional.reconstruction import ReconstructionLoss, check_loss, reconstruction_loss
 from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.weights import Weight
 
@@ -35,7 +35,7 @@ class Reconstruction(Regularizer):
         loss: str | ReconstructionLoss = "mse",
         weight: float = 1.0,
     ) -> None:
-        is_loss(loss)
+        check_loss(loss)
         super().__init__(encoder, decoder)
         # in a tuple: a loss that is a module, a perceptual one say, is the user's and not this module's
         self._loss = (loss,)

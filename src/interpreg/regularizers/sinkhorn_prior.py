@@ -58,11 +58,11 @@ class SinkhornPrior(Regularizer):
     ) -> None:
         super().__init__(encoder, decoder)
         self.prior = as_prior(prior)
-        self.blur = None if blur is None else _checks.is_number("blur", blur, low=1e-12)
+        self.blur = None if blur is None else _checks.as_number("blur", blur, low=1e-12)
         if p not in (1, 2):
             raise ValueError(f"p: expected 1 or 2, got {_checks.describe(p)}")
-        self.scaling = _checks.is_number("scaling", scaling, low=1e-3, high=0.999)
-        self.samples = None if samples is None else _checks.is_count("samples", samples, low=1)
+        self.scaling = _checks.as_number("scaling", scaling, low=1e-3, high=0.999)
+        self.samples = None if samples is None else _checks.as_count("samples", samples, low=1)
         self.weight = weight
         self.p, self.generator = p, generator
 

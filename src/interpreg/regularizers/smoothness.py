@@ -14,7 +14,7 @@ from interpreg._types import Network, Term
 from interpreg.batch import Batch
 from interpreg.functional.derivative import METHODS, path_derivative, smoothness_loss
 from interpreg.interpolator import Interpolator
-from interpreg.regularizers.base import Regularizer, is_interpolator
+from interpreg.regularizers.base import Regularizer, as_interpolator
 from interpreg.regularizers.trial import tried
 from interpreg.regularizers.weights import Weight
 
@@ -59,8 +59,8 @@ class AlphaSmoothness(Regularizer):
         method: Method = "auto",
         weight: float = 1e-1,
     ) -> None:
-        _checks.is_one_of("method", method, ("auto", *METHODS))
-        _has_path(is_interpolator(interpolator))
+        _checks.check_one_of("method", method, ("auto", *METHODS))
+        _check_path(as_interpolator(interpolator))
         super().__init__(encoder, decoder)
         self.interpolator = interpolator
         self.method = method
@@ -90,7 +90,7 @@ class AlphaSmoothness(Regularizer):
     @override
     def check_batch(self, size: int, lent: Interpolator) -> None:
         strategy = self.interpolator or lent
-        _has_path(strategy)
+        _check_path(strategy)
         strategy.check_batch(size)
 
     def _derive(self, mask: Tensor | None, decode: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,7 +117,7 @@ class AlphaSmoothness(Regularizer):
         return verdict.method
 
 
-def _has_path(interpolator: Interpolator | None) -> None:
+def _check_path(interpolator: Interpolator | None) -> None:
     if interpolator is not None and interpolator.kind == "bernoulli":
         raise ValueError(
             "interpolator: expected one with a path from code to code, got kind='bernoulli'; use 'linear', "

@@ -8,7 +8,7 @@ from interpreg import _checks
 from interpreg._types import Network, Term
 from interpreg.batch import Batch
 from interpreg.functional.means import mean
-from interpreg.functional.sparsity import is_target, sparsity_kl
+from interpreg.functional.sparsity import as_target, sparsity_kl
 from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.weights import Weight
 
@@ -45,8 +45,8 @@ class Sparsity(Regularizer):
         target: float = 0.05,
         weight: float = 1.0,
     ) -> None:
-        _checks.is_one_of("penalty", penalty, PENALTIES)
-        target = is_target(target)
+        _checks.check_one_of("penalty", penalty, PENALTIES)
+        target = as_target(target)
         super().__init__(encoder, decoder)
         self.penalty, self.target = penalty, target
         self.weight = weight

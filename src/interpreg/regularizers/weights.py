@@ -31,7 +31,7 @@ class Weight:
 
     def __set__(self, instance: object, value: Any) -> None:
         if not isinstance(value, Tensor):
-            value = _checks.is_number(self._name, value)
+            value = _checks.as_number(self._name, value)
         elif value.ndim != 0 or not value.is_floating_point():
             raise ValueError(f"{self._name}: expected a number or a 0-dim tensor, got {_checks.describe(value)}")
         instance.__dict__["_weights_" + self._name] = value

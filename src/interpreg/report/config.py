@@ -104,7 +104,7 @@ def data(name: str, table: Mapping[str, Any], folder: Path) -> tuple[Images | Te
         return None, None
     if ("name" in table) == ("file" in table):
         raise ValueError(f"[{name}]: expected either a name or a file, got {sorted(table)}")
-    limit = None if "limit" not in table else _checks.is_count(f"[{name}] limit", table["limit"], low=2)
+    limit = None if "limit" not in table else _checks.as_count(f"[{name}] limit", table["limit"], low=2)
     if "file" in table:
         x, labels = _own(folder / Path(table["file"]).expanduser())
         return x[:limit], None if labels is None else labels[:limit]

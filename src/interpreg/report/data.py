@@ -87,7 +87,7 @@ def samples(name: str, data: Data, labels: Tensor | None = None) -> Samples:
     if data.ndim < 2:
         raise ValueError(f"{name}: expected shape [n, ...], got {_checks.describe(data)}")
     if labels is not None:
-        _codes.has_labels("labels", labels, name, data)
+        _codes.check_labels("labels", labels, name, data)
     return Samples(data, labels)
 
 

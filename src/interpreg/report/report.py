@@ -165,8 +165,8 @@ def interpolation_report(
     >>> report["reconstruction_error"], report["monotonicity"], report["still"]
     (0.0, 1.0, 0)
     """
-    _checks.is_network("encoder", encoder)
-    _checks.is_network("decoder", decoder)
+    _checks.check_network("encoder", encoder)
+    _checks.check_network("decoder", decoder)
     if draw:
         need("matplotlib.pyplot", "plot", "interpolation_report (with draw=True)")
     if prior is not None:
@@ -181,7 +181,7 @@ def interpolation_report(
         fitted = held_out
     else:
         fitted = samples("train", train, train_labels)
-        _checks.has_shape("train", fitted.x[:1], torch.Size([1, *held_out.x.shape[1:]]), "one sample of data")
+        _checks.check_shape("train", fitted.x[:1], torch.Size([1, *held_out.x.shape[1:]]), "one sample of data")
     subject = Subject(encoder, decoder, held_out, fitted, settings)
     known = _references(subject, references)
     with evaluating(encoder, decoder), torch.no_grad():
@@ -212,7 +212,7 @@ def _references(subject: Subject, references: Data | None) -> Samples:
     if references is None:
         return subject.everything if subject.parametrised else subject.train
     known = samples("references", references)
-    _checks.has_shape("references", known.x[:1], subject.data.x[:1].shape, "one sample of data")
+    _checks.check_shape("references", known.x[:1], subject.data.x[:1].shape, "one sample of data")
     return known
 
 

@@ -43,11 +43,11 @@ class Settings:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        _checks.is_count("pairs", self.pairs, low=1)
-        _checks.is_count("steps", self.steps, low=3)
-        _checks.is_one_of("kind", self.kind, ("linear", "spherical"))
-        _checks.is_count("restarts", self.restarts, low=1)
-        _checks.is_count("batch_size", self.batch_size, low=1)
+        _checks.as_count("pairs", self.pairs, low=1)
+        _checks.as_count("steps", self.steps, low=3)
+        _checks.check_one_of("kind", self.kind, ("linear", "spherical"))
+        _checks.as_count("restarts", self.restarts, low=1)
+        _checks.as_count("batch_size", self.batch_size, low=1)
 
 
 class Subject:
@@ -78,7 +78,7 @@ class Subject:
     def x_hat(self) -> Tensor:
         """Reconstructions of the held-out samples."""
         found = self._called("decoder", self.decoder, self.codes)
-        _checks.has_shape("decoder", found, self.data.x.shape, "the data")
+        _checks.check_shape("decoder", found, self.data.x.shape, "the data")
         return found
 
     @cached_property

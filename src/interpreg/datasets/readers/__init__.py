@@ -32,7 +32,7 @@ def read(name: str, path: str | os.PathLike[str], split: str | None = None, **op
     Raises:
         ValueError: there is no reader ``name``, or it has no splits; and the reader's own errors.
     """
-    _checks.is_one_of("name", name, READERS)
+    _checks.check_one_of("name", name, READERS)
     reader = READERS[name]
     if split is not None:
         if "split" not in inspect.signature(reader).parameters:

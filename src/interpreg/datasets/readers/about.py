@@ -95,7 +95,7 @@ def reduce(images: Bytes, size: int, name: str = "size") -> Bytes:
     return means
 
 
-def is_checksum(value: object) -> None:
+def check_checksum(value: object) -> None:
     """Raise ``ValueError`` unless it is True, False or "full"."""
     if not isinstance(value, bool) and value != "full":
         raise ValueError(f"checksum: expected True, False or 'full', got {_checks.describe(value)}")

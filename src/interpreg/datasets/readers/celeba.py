@@ -13,7 +13,7 @@ from interpreg import _checks
 from interpreg._progress import progress
 from interpreg.datasets.images import Images
 from interpreg.datasets.readers import npz, pictures
-from interpreg.datasets.readers.about import About, is_checksum
+from interpreg.datasets.readers.about import About, check_checksum
 from interpreg.datasets.readers.files import Files, opened
 
 SPLITS = {"train": 0, "valid": 1, "test": 2}  # as in list_eval_partition.txt
@@ -66,9 +66,9 @@ def celeba(
         FileNotFoundError: a file is missing; the message says which, and where it comes from.
         ValueError: a file is not what it should be; the message names it, what was expected and what came.
     """
-    _checks.is_one_of("split", split, SPLITS)
-    _checks.is_count("size", size, low=1)
-    is_checksum(checksum)
+    _checks.check_one_of("split", split, SPLITS)
+    _checks.as_count("size", size, low=1)
+    check_checksum(checksum)
     if npz.is_npz(path):
         images, labels = _arrays(path, split, size, attribute)
         return Images(images, labels=labels, name="celeba")
@@ -119,7 +119,7 @@ def _attribute(files: Files, attribute: str, chosen: list[str], checksum: bool |
     rows = _lines(files, ATTRIBUTES, checksum)
     next(rows, None)
     names = next(rows, [])
-    _checks.is_one_of("attribute", attribute, names)
+    _checks.check_one_of("attribute", attribute, names)
     column = names.index(attribute) + 1
     has = {row[0]: row[column] for row in rows if len(row) == len(names) + 1}
     odd = [name for name in chosen if has.get(name) not in ("1", "-1")]

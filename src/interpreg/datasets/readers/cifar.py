@@ -47,7 +47,7 @@ def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: boo
         FileNotFoundError: a file is missing; the message says which, and where it comes from.
         ValueError: a file is not what it should be, or pickled; the message names it.
     """
-    _checks.is_one_of("split", split, SPLITS)
+    _checks.check_one_of("split", split, SPLITS)
     if npz.is_npz(path):
         images, labels = npz.images_and_labels(path, CIFAR10, split, channels=3)
     else:

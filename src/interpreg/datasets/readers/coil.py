@@ -12,7 +12,7 @@ from interpreg import _checks
 from interpreg._progress import progress
 from interpreg.datasets.images import Images
 from interpreg.datasets.readers import npz, pictures
-from interpreg.datasets.readers.about import About, is_checksum, listed, reduce
+from interpreg.datasets.readers.about import About, check_checksum, listed, reduce
 from interpreg.datasets.readers.files import Files, opened
 
 VIEWS, STEP, SIDE = 72, 5, 128  # views of a thing, degrees between them, pixels
@@ -93,12 +93,12 @@ def _read(
     checksum: bool | str,
 ) -> Images:
     if objects is not None:
-        objects = [_checks.is_count("objects", i, low=1) for i in objects]
+        objects = [_checks.as_count("objects", i, low=1) for i in objects]
         if not objects or max(objects) > count or len(set(objects)) < len(objects):
             raise ValueError(f"objects: expected different ids of 1 to {count}, at least one, got {objects}")
     if size is not None:
-        _checks.is_count("size", size, low=1)
-    is_checksum(checksum)
+        _checks.as_count("size", size, low=1)
+    check_checksum(checksum)
     if checksum == "full":
         about.check_archive(Path(path))
     if npz.is_npz(path):

@@ -87,7 +87,7 @@ def fashion_mnist(
 
 
 def _read(path: str | os.PathLike[str], about: About, split: str, size: int | None, checksum: bool) -> Images:
-    _checks.is_one_of("split", split, SPLITS)
+    _checks.check_one_of("split", split, SPLITS)
     if size not in (None, 28, 32):
         raise ValueError(f"size: expected None, 28 or 32, got {_checks.describe(size)}")
     if npz.is_npz(path):

@@ -48,7 +48,7 @@ def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool =
         FileNotFoundError: the file is missing; the message says where it comes from.
         ValueError: the file is not what it should be; the message names it, what was expected and what came.
     """
-    _checks.is_one_of("split", split, SPLITS)
+    _checks.check_one_of("split", split, SPLITS)
     if npz.is_npz(path):
         images, labels = npz.images_and_labels(path, SVHN, split, channels=3)
         return Images(images, labels=labels, name="svhn")
