@@ -13,3 +13,9 @@ elif not torch.cuda.is_available():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
         importlib.import_module("interpreg.mmd.triton_kernels")
+
+
+@pytest.fixture(autouse=True)
+def torch_in_doctests(doctest_namespace: dict[str, object]) -> None:
+    """Docstring examples may use torch where their module does not import it."""
+    doctest_namespace["torch"] = torch

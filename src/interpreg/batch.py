@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from interpreg import _checks
+from interpreg._numerics import as_wide
 from interpreg._types import Interpolants, Mix, Network
 from interpreg.bottlenecks.base import Bottleneck
 from interpreg.functional.means import check_mask
@@ -201,7 +202,7 @@ class Batch:
     def prior_samples(self, prior: Prior, generator: torch.Generator | None = None) -> Tensor:
         """As many samples of a prior as there are codes, ``[B, d]``, d elements in a code; drawn once."""
         codes = self.z.detach().reshape(self.z.shape[0], -1)
-        like = codes.to(torch.promote_types(codes.dtype, torch.float32))
+        like = as_wide(codes)
         for drawn in self._drawn:
             if drawn.prior is prior and drawn.generator is generator:
                 return drawn.samples

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from interpreg import _checks
+from interpreg._numerics import normal, uniform, wide_dtype
 from interpreg._types import Mix
 from interpreg.functional.crowd import barycentre, one_of
 
@@ -28,9 +29,7 @@ class Draws(nn.Module):
     generator: torch.Generator | None
 
     def _rand(self, shape: tuple[int, ...], z: Tensor) -> Tensor:
-        if self.generator is None:
-            return torch.rand(shape, dtype=wide(z), device=z.device)
-        return torch.rand(shape, dtype=wide(z), device=z.device, generator=self.generator)
+        return uniform(shape, z, self.generator)
 
     @property
     def _is_crowd(self) -> bool:
@@ -40,16 +39,16 @@ class Draws(nn.Module):
     def _on_grid(self, z: Tensor) -> Tensor:
         """The grid's coefficients for codes that are repeated as often."""
         assert self.grid is not None
-        points = torch.linspace(*self.alpha_range, self.grid, dtype=wide(z), device=z.device)
+        points = torch.linspace(*self.alpha_range, self.grid, dtype=wide_dtype(z), device=z.device)
         return points.repeat_interleave(len(z) // self.grid)
 
     def _coefficients(self, z: Tensor) -> Tensor:
         rows = 1 if self.shared else len(z)
         per_sample = (rows, *[1] * (z.ndim - 1))
-        uniform = self._rand(self._grains(z) if self.kind == "multidimensional" else per_sample, z)
+        u = self._rand(self._grains(z) if self.kind == "multidimensional" else per_sample, z)
         low, high = self.alpha_range
         folded = self.alpha_range == (0.0, 0.5)  # drawn as published, the same law either way
-        alpha = 0.5 - (uniform - 0.5).abs() if folded else low + (high - low) * uniform
+        alpha = 0.5 - (u - 0.5).abs() if folded else low + (high - low) * u
         if self.kind == "bernoulli":
             return (self._rand(self._grains(z), z) < alpha).to(alpha.dtype)
         return alpha.expand(len(z), *alpha.shape[1:])
@@ -82,9 +81,7 @@ class Draws(nn.Module):
     def _draw_prior(self, z: Tensor) -> Tensor:
         if self.prior is not None:
             return self.prior(z)
-        if self.generator is None:
-            return torch.randn(z.shape, dtype=z.dtype, device=z.device)
-        return torch.randn(z.shape, dtype=z.dtype, device=z.device, generator=self.generator)
+        return normal(z.shape, z, self.generator).to(z.dtype)
 
     def _crowd(self, z: Tensor, mask: Tensor | None) -> tuple[Mix, Tensor | None]:
         """A mix of k codes."""
@@ -95,8 +92,3 @@ class Draws(nn.Module):
         if self.kind == "bernoulli":
             return one_of(z, others, self._rand(self._grains(z), z)), mask
         return barycentre(z, others, self._rand((self.ways, len(z)), z)), mask
-
-
-def wide(z: Tensor) -> torch.dtype:
-    """The dtype of coefficients for codes: fp32 at least."""
-    return torch.promote_types(z.dtype, torch.float32)

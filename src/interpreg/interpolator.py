@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
+from interpreg._numerics import wide_dtype
 from interpreg._types import Mix, Network
-from interpreg.draws import Draws, Kind, Pairing, wide
+from interpreg.draws import Draws, Kind, Pairing
 from interpreg.functional import mix, path, slerp
 from interpreg.functional.mixing import direction
 
@@ -179,7 +180,7 @@ class Interpolator(Draws):
         if alpha is None:
             coefficient = self._coefficients(z)
         else:
-            coefficient = torch.as_tensor(alpha, dtype=wide(z), device=z.device)
+            coefficient = torch.as_tensor(alpha, dtype=wide_dtype(z), device=z.device)
             if coefficient.ndim == 1:
                 coefficient = coefficient.view(-1, *[1] * (z.ndim - 1))  # [B, 1, ...]
         if middle_alone:  # nothing is mixed in the middle of an odd batch, and the critic is told so

@@ -2,16 +2,15 @@
 
 from typing import Any, Literal, NamedTuple
 
-import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._extras import need
+from interpreg._numerics import full_precision, wide_dtype
 from interpreg._types import Network
 from interpreg.bottlenecks.base import Bottleneck
 from interpreg.functional.means import knows_positions, mean
-from interpreg.functional.mmd import full_precision
 
 CODES = ("quantized", "continuous")
 
@@ -144,7 +143,7 @@ class VectorQuantizer(Bottleneck):
                 f"network: expected codes {self.dim or 'any'} long along axis {self.axis}, got {_checks.describe(z)}"
             )
         # distances and their mean square are taken in fp32 at least
-        last = vectors.movedim(axis, -1).to(torch.promote_types(z.dtype, torch.float32))
+        last = vectors.movedim(axis, -1).to(wide_dtype(z))
         flat = last.reshape(len(last), -1, last.shape[-1])
         valid = None
         if mask is not None and axis != 1 and knows_positions(vectors, mask):

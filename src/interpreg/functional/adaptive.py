@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from interpreg._numerics import as_wide
+
 
 def adaptive_weight(reference: Tensor, adversarial: Tensor, at: Tensor, *, most: float = 1e4) -> Tensor:
     r"""How much larger one loss's gradient is than another's at a parameter (VQGAN, Esser et al. 2021, eq. 7).
@@ -30,6 +32,5 @@ def adaptive_weight(reference: Tensor, adversarial: Tensor, at: Tensor, *, most:
     """
     (pull,) = torch.autograd.grad(reference, at, retain_graph=True)
     (push,) = torch.autograd.grad(adversarial, at, retain_graph=True)
-    wide = torch.promote_types(at.dtype, torch.float32)
-    ratio = pull.detach().to(wide).norm() / (push.detach().to(wide).norm() + 1e-4)
+    ratio = as_wide(pull.detach()).norm() / (as_wide(push.detach()).norm() + 1e-4)
     return ratio.clamp(max=most)  # type: ignore[no-any-return]

@@ -1,9 +1,9 @@
 """How far codes are from what the encoder makes of their images."""
 
-import torch
 from torch import Tensor
 
 from interpreg import _checks
+from interpreg._numerics import widen
 from interpreg.functional.means import mean
 
 
@@ -29,5 +29,5 @@ def cycle_loss(z_mix: Tensor, recoded: Tensor, mask: Tensor | None = None) -> Te
     _checks.check_tensor("z_mix", z_mix)
     _checks.check_tensor("recoded", recoded)
     _checks.check_shape("recoded", recoded, z_mix.shape, "z_mix")
-    wide = torch.promote_types(torch.promote_types(z_mix.dtype, recoded.dtype), torch.float32)
-    return mean((z_mix.to(wide) - recoded.to(wide)).square(), mask)
+    z_mix, recoded = widen(z_mix, recoded)
+    return mean((z_mix - recoded).square(), mask)

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import get_device_states, set_device_states
 from typing_extensions import override
 
 from interpreg import _checks
+from interpreg._numerics import as_wide, wide_dtype
 from interpreg._types import Network
 from interpreg.functional.layers import WrittenOut
 from interpreg.functional.means import mean
@@ -90,7 +91,7 @@ def smoothness_loss(dx: Tensor, mask: Tensor | None = None) -> Tensor:
     tensor(5.)
     """
     _checks.check_tensor("dx", dx)
-    return mean(dx.to(torch.promote_types(dx.dtype, torch.float32)).square(), mask)
+    return mean(as_wide(dx).square(), mask)
 
 
 def _forward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
@@ -138,7 +139,7 @@ def finite(
             torch.set_rng_state(before)
             set_device_states(devices, states, device_type=z.device.type)
             ends.append(with_state(decoder, module, buffers())(z + signed * direction))
-    wide = torch.promote_types(ends[0].dtype, torch.float32)
+    wide = wide_dtype(ends[0])
     return x, (ends[0].to(wide) - ends[1].to(wide)) / (2 * step)
 
 
@@ -174,7 +175,7 @@ class _Around(nn.Module):
 def _trained_dtype(module: object, z: Tensor) -> torch.dtype:
     """The dtype that a decoder wants without autocast."""
     parameters = module.parameters() if isinstance(module, nn.Module) else iter(())
-    wide = torch.promote_types(z.dtype, torch.float32)
+    wide = wide_dtype(z)
     return next((p.dtype for p in parameters if p.is_floating_point()), wide)
 
 

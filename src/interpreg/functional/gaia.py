@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
+from interpreg._numerics import as_wide, full_precision
 from interpreg.functional.means import knows_positions
-from interpreg.functional.mmd import full_precision
 from interpreg.functional.reconstruction import reconstruction_loss
 
 SLOPE = 20.0
@@ -155,7 +155,7 @@ def distance_loss(x: Tensor, z: Tensor, mask: Tensor | None = None) -> Tensor:
 
 def _relative_distances(values: Tensor, mask: Tensor | None) -> Tensor:
     """The mean squared differences of all pairs, ``[B, B]``, over their mean."""
-    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    values = as_wide(values)
     if mask is None or not knows_positions(values, mask):
         rows = values.reshape(len(values), 1, -1)
         valid = rows.new_ones(len(rows), 1)

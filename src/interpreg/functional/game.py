@@ -8,10 +8,10 @@ of valid positions), 0-dim, in at least fp32.
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from interpreg._numerics import as_wide
 from interpreg.functional.means import mean
 
 
@@ -41,12 +41,8 @@ class Game:
     """The critic's loss on what is not interpolated."""
 
 
-def _wide(judgement: Tensor) -> Tensor:
-    return judgement.to(torch.promote_types(judgement.dtype, torch.float32))
-
-
 def _mean_square(judgement: Tensor, mask: Tensor | None = None) -> Tensor:
-    return mean(_wide(judgement).square(), mask)
+    return mean(as_wide(judgement).square(), mask)
 
 
 def _mean_square_error(judgement: Tensor, alpha: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -54,15 +50,15 @@ def _mean_square_error(judgement: Tensor, alpha: Tensor, mask: Tensor | None = N
         raise ValueError(
             f"alpha: expected the judgement's shape {tuple(judgement.shape)}, got {tuple(alpha.shape)}"
         )
-    return mean((_wide(judgement) - alpha).square(), mask)
+    return mean((as_wide(judgement) - alpha).square(), mask)
 
 
 def _is_real(judgement: Tensor, mask: Tensor | None = None) -> Tensor:
-    return mean(softplus(-_wide(judgement)), mask)
+    return mean(softplus(-as_wide(judgement)), mask)
 
 
 def _is_mixed(judgement: Tensor, alpha: Tensor, mask: Tensor | None = None) -> Tensor:
-    return mean(softplus(_wide(judgement)), mask)
+    return mean(softplus(as_wide(judgement)), mask)
 
 
 GAMES: dict[str, Game] = {
@@ -80,8 +76,8 @@ GAMES: dict[str, Game] = {
     ),
     # Lim and Ye 2017 (arXiv 1705.02894): margins of 1 on either side, an unbounded fool
     "hinge": Game(
-        fool=lambda judgement, mask=None: -mean(_wide(judgement), mask),
-        on_mix=lambda judgement, alpha, mask=None: mean(relu(1 + _wide(judgement)), mask),
-        on_real=lambda judgement, mask=None: mean(relu(1 - _wide(judgement)), mask),
+        fool=lambda judgement, mask=None: -mean(as_wide(judgement), mask),
+        on_mix=lambda judgement, alpha, mask=None: mean(relu(1 + as_wide(judgement)), mask),
+        on_real=lambda judgement, mask=None: mean(relu(1 - as_wide(judgement)), mask),
     ),
 }

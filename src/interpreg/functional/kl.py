@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
+from interpreg._numerics import widen
 
 
 def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -31,7 +32,6 @@ def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     _checks.check_tensor("mean", mean)
     _checks.check_tensor("log_variance", log_variance)
     _checks.check_shape("log_variance", log_variance, mean.shape, "the mean")
-    wide = torch.promote_types(mean.dtype, torch.float32)
-    mean, log_variance = mean.to(wide), log_variance.to(wide)
+    mean, log_variance = widen(mean, log_variance)
     # expm1, because var - 1 of a posterior close to the prior has lost its digits
     return (mean.square() + torch.expm1(log_variance) - log_variance) / 2

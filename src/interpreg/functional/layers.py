@@ -17,6 +17,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from typing_extensions import override
 
+from interpreg._numerics import as_wide
+
 
 class WrittenOut(TorchFunctionMode):
     """While it is entered, normalisations are computed from their definition and softmaxes out of place.
@@ -55,10 +57,6 @@ def _normalised(values: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
     return (values - mean) * (variance + eps).rsqrt()
 
 
-def _wide(values: Tensor) -> Tensor:
-    return values.to(torch.promote_types(values.dtype, torch.float32))
-
-
 def _of_channels(values: Tensor, like: Tensor) -> Tensor:
     return values.reshape(1, -1, *[1] * (like.ndim - 2))
 
@@ -81,13 +79,13 @@ def _layer_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     axes = tuple(range(-len(normalized_shape), 0))
-    return _scaled(_normalised(_wide(input), axes, eps), weight, bias).to(input.dtype)
+    return _scaled(_normalised(as_wide(input), axes, eps), weight, bias).to(input.dtype)
 
 
 def _rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
-    values, axes = _wide(input), tuple(range(-len(normalized_shape), 0))
+    values, axes = as_wide(input), tuple(range(-len(normalized_shape), 0))
     floor = torch.finfo(input.dtype).eps if eps is None else eps
     return _scaled(values * (values.square().mean(axes, keepdim=True) + floor).rsqrt(), weight, None).to(
         input.dtype
@@ -97,7 +95,7 @@ def _rms_norm(
 def _group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
-    groups = _wide(input).reshape(input.shape[0], num_groups, -1)
+    groups = as_wide(input).reshape(input.shape[0], num_groups, -1)
     return _scaled_channels(_normalised(groups, (2,), eps).reshape(input.shape), weight, bias).to(input.dtype)
 
 
@@ -115,7 +113,7 @@ def _batch_norm(
         with torch.no_grad():  # updates the running statistics, and refuses what it refuses
             values = forward_ad.unpack_dual(input).primal.detach()
             layers.batch_norm(values, running_mean, running_var, None, None, True, momentum, eps)
-        normalised = _normalised(_wide(input), (0, *range(2, input.ndim)), eps)
+        normalised = _normalised(as_wide(input), (0, *range(2, input.ndim)), eps)
     else:
         normalised = _by_running(input, running_mean, running_var, eps)
     return _scaled_channels(normalised, weight, bias).to(input.dtype)
@@ -135,7 +133,7 @@ def _instance_norm(
         with torch.no_grad():
             values = forward_ad.unpack_dual(input).primal.detach()
             layers.instance_norm(values, running_mean, running_var, None, None, True, momentum, eps)
-        normalised = _normalised(_wide(input), tuple(range(2, input.ndim)), eps)
+        normalised = _normalised(as_wide(input), tuple(range(2, input.ndim)), eps)
     else:
         normalised = _by_running(input, running_mean, running_var, eps)
     return _scaled_channels(normalised, weight, bias).to(input.dtype)
@@ -144,7 +142,7 @@ def _instance_norm(
 def _by_running(input: Tensor, mean: Tensor | None, variance: Tensor | None, eps: float) -> Tensor:
     assert mean is not None
     assert variance is not None
-    return (_wide(input) - _of_channels(mean, input)) * (_of_channels(variance, input) + eps).rsqrt()
+    return (as_wide(input) - _of_channels(mean, input)) * (_of_channels(variance, input) + eps).rsqrt()
 
 
 _NORMS: dict[Any, Callable[..., Tensor]] = {

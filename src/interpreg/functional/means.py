@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
+from interpreg._numerics import as_wide
 
 
 def mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -25,7 +26,7 @@ def mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
     >>> mean(torch.tensor([[[1.0], [3.0]], [[5.0], [7.0]]]), torch.tensor([[True, True], [True, False]]))
     tensor(3.)
     """
-    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    values = as_wide(values)
     if mask is None or not knows_positions(values, mask):
         return values.mean()
     shares = mask.view(*mask.shape, *[1] * (values.ndim - 2)).to(values.dtype)
@@ -35,7 +36,7 @@ def mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
 
 def mean_of_samples(values: Tensor, mask: Tensor | None = None) -> Tensor:
     """The mean of each sample, ``[B]``, of valid positions where there is a mask that fits."""
-    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    values = as_wide(values)
     if mask is None or not knows_positions(values, mask):
         return values.reshape(values.shape[0], -1).mean(1)
     shares = mask.view(*mask.shape, *[1] * (values.ndim - 2)).to(values.dtype)

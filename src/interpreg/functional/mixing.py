@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from interpreg import _checks
+from interpreg._numerics import wide_dtype
 
 PATH_KINDS = ("linear", "spherical")
 
@@ -158,7 +159,7 @@ def _weight(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
     _checks.check_tensor("z", z)
     _checks.check_tensor("z_partner", z_partner)
     _checks.check_shape("z_partner", z_partner, z.shape, "z")
-    wide = torch.promote_types(torch.promote_types(z.dtype, z_partner.dtype), torch.float32)
+    wide = wide_dtype(z, z_partner)
     if not isinstance(alpha, Tensor):
         return torch.full((), alpha, dtype=wide, device=z.device)
     if alpha.ndim == 1:

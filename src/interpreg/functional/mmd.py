@@ -1,12 +1,12 @@
 """The squared maximum mean discrepancy between two samples, or between a sample and a prior."""
 
 import math
-from contextlib import nullcontext
 
 import torch
 from torch import Tensor
 
 from interpreg import _checks
+from interpreg._numerics import full_precision, widen
 from interpreg.kernels import Energy, InverseMultiquadric, Kernel
 from interpreg.mmd import estimators, sliced, sums, watch
 from interpreg.mmd.bandwidths import median_unit
@@ -69,7 +69,7 @@ def mmd2(
     _check_widths(x, y)
     u, v = _weights("x_weights", x_weights, x), _weights("y_weights", y_weights, y)
     with full_precision(x):
-        x, y = as_floats(x, y)
+        x, y = widen(x, y)
         spread = math.sqrt(x.shape[1])
         if kernel.needs_median:
             unit = median_unit(x, y)
@@ -134,14 +134,14 @@ def mmd2_to_prior(
     u = _weights("weights", weights, x)
     if not known:
         count = len(x) if samples is None else _checks.as_count("samples", samples, low=2)
-        y = prior.sample(count, as_floats(x)[0].detach(), generator)
+        y = prior.sample(count, widen(x)[0].detach(), generator)
         kernel = kernel_for(kernel, prior, x.shape[1])
         return mmd2(
             x, y, kernel=kernel, estimator=estimator, backend=backend, x_weights=u, clamp=clamp, slices=slices,
             generator=generator if estimator == "sliced" else None,
         )  # fmt: skip
     with full_precision(x):
-        (x,) = as_floats(x)
+        (x,) = widen(x)
         resolved = kernel_for(kernel, prior, x.shape[1])
         watch.look(resolved, x, None, prior.spread(x.shape[1]))
         u = None if u is None else _shares(u, x)
@@ -266,21 +266,7 @@ def _check_no_weights(estimator: str, u: Tensor | None, v: Tensor | None) -> Non
         raise ValueError(f"x_weights, y_weights: expected None with estimator={estimator!r}, got weights")
 
 
-def as_floats(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """All tensors in the widest of their types, fp32 at least."""
-    dtype = torch.float32
-    for each in tensors:
-        dtype = torch.promote_types(dtype, each.dtype)
-    return tuple(each if each.dtype == dtype else each.to(dtype) for each in tensors)
-
-
 def _contiguous(request: Request) -> Request:
     x, y, u, v = (None if each is None else each.contiguous() for each in request[:4])
     assert x is not None
     return request._replace(x=x, y=y, u=u, v=v)
-
-
-def full_precision(x: Tensor) -> "torch.autocast | nullcontext[None]":
-    """Without autocast: distances in half precision are worth nothing."""
-    device = x.device.type
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()

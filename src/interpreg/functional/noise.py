@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
+from interpreg._numerics import normal, uniform
 
 
 def add_noise(x: Tensor, std: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
@@ -25,7 +26,7 @@ def add_noise(x: Tensor, std: float = 1.0, generator: torch.Generator | None = N
     """
     _checks.check_tensor("x", x)
     _checks.as_number("std", std)
-    return (x + std * standard_normal(x, generator)).to(x.dtype)
+    return (x + std * normal(x.shape, x, generator)).to(x.dtype)
 
 
 def drop_out(z: Tensor, p: float = 0.5, generator: torch.Generator | None = None) -> Tensor:
@@ -47,10 +48,7 @@ def drop_out(z: Tensor, p: float = 0.5, generator: torch.Generator | None = None
     """
     _checks.check_tensor("z", z)
     as_probability(p)
-    if generator is None:
-        kept = torch.rand(z.shape, dtype=torch.float32, device=z.device) >= p
-    else:
-        kept = torch.rand(z.shape, dtype=torch.float32, device=z.device, generator=generator) >= p
+    kept = uniform(z.shape, z, generator) >= p
     return torch.where(kept, z / (1 - p), torch.zeros_like(z))
 
 
@@ -77,7 +75,7 @@ def sample_normal(mean: Tensor, log_variance: Tensor, generator: torch.Generator
     _checks.check_tensor("mean", mean)
     _checks.check_tensor("log_variance", log_variance)
     _checks.check_shape("log_variance", log_variance, mean.shape, "the mean")
-    noise = standard_normal(mean, generator)
+    noise = normal(mean.shape, mean, generator)
     std = (log_variance.to(noise.dtype) / 2).exp()
     return (mean + std * noise).to(mean.dtype)
 
@@ -88,11 +86,3 @@ def as_probability(p: float) -> float:
     if number == 1.0:
         raise ValueError("p: expected a number below 1, so that something of the code is left, got 1.0")
     return number
-
-
-def standard_normal(like: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Draws from the standard normal distribution, shaped like ``like``, in fp32 at least."""
-    dtype = torch.promote_types(like.dtype, torch.float32)
-    if generator is None:
-        return torch.randn(like.shape, dtype=dtype, device=like.device)
-    return torch.randn(like.shape, dtype=dtype, device=like.device, generator=generator)

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
 
 from interpreg import _checks
+from interpreg._numerics import wide_dtype
 from interpreg.functional.means import mean
 
 ReconstructionLoss = Callable[..., Tensor]
@@ -42,7 +42,7 @@ def reconstruction_loss(
     >>> reconstruction_loss(torch.zeros(2, 3), torch.ones(2, 3), "l1")
     tensor(1.)
     """
-    dtype = torch.promote_types(x.dtype, torch.float32)
+    dtype = wide_dtype(x)
     x_hat, x = x_hat.to(dtype), x.to(dtype)
     if callable(loss):
         value = loss(x_hat, x) if mask is None else loss(x_hat, x, mask)

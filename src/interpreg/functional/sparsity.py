@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from interpreg import _checks
+from interpreg._numerics import as_wide
 from interpreg.functional.means import check_mask, knows_positions
 
 
@@ -36,7 +37,7 @@ def sparsity_kl(z: Tensor, target: float = 0.05, mask: Tensor | None = None) -> 
     """
     _checks.check_tensor("z", z)
     target = as_target(target)
-    z = z.to(torch.promote_types(z.dtype, torch.float32))
+    z = as_wide(z)
     if mask is not None:
         check_mask(mask, z.shape[0])
         mask = mask if knows_positions(z, mask) else None

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Unpack, override
 
+from interpreg._numerics import wide_dtype
 from interpreg._types import Mix, Network, Term
 from interpreg.batch import Batch, Source
 from interpreg.draws import Kind
@@ -134,7 +135,7 @@ class _Noise(_Noisy):
     @override
     def sample_masked(self, z: Tensor, mask: Tensor | None) -> tuple[Mix, Tensor | None]:
         noise = self.game.draw(self.batch)
-        half = torch.full((1,) * z.ndim, 0.5, dtype=torch.promote_types(z.dtype, torch.float32), device=z.device)
+        half = torch.full((1,) * z.ndim, 0.5, dtype=wide_dtype(z), device=z.device)
         return Mix(noise, half, noise), mask
 
 

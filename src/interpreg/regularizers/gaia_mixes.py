@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor
 
+from interpreg._numerics import full_precision, normal, uniform, wide_dtype
 from interpreg._types import Mix
-from interpreg.draws import wide
 from interpreg.functional.mixing import mix
-from interpreg.functional.mmd import full_precision
 
 
 class Halves:
@@ -23,7 +22,7 @@ class Halves:
     def sample_masked(self, z: Tensor, mask: Tensor | None) -> tuple[Mix, Tensor | None]:
         """The mixed codes of the first pairing and of the second."""
         half = len(z) // 2
-        beta = 0.5 + 0.25 * _normal((2 * half,), z, self.generator)
+        beta = 0.5 + 0.25 * normal((2 * half,), z, self.generator)
         alpha = torch.cat([beta[:half], 1 - beta[half:]])  # of the own code: drawn for the first half's throughout
         alpha = alpha.view(-1, *[1] * (z.ndim - 1))
         z, z_partner = z[: 2 * half], _across(z, half)
@@ -56,24 +55,12 @@ class Whole:
     def weights(self, count: int, z: Tensor) -> Tensor:
         """``[count, count]``, each row non-negative and of sum 1."""
         shape = 1 / (2 * count)
-        ones = torch.ones(count, count, dtype=wide(z), device=z.device)
+        ones = torch.ones(count, count, dtype=wide_dtype(z), device=z.device)
         log_gamma = torch._standard_gamma((1 + shape) * ones, generator=self.generator).log()
-        uniform = _uniform((count, count), z, self.generator)
-        return torch.softmax(log_gamma + torch.log1p(-uniform) / shape, dim=1)
+        u = uniform((count, count), z, self.generator)
+        return torch.softmax(log_gamma + torch.log1p(-u) / shape, dim=1)
 
 
 def _across(values: Tensor, half: int) -> Tensor:
     """Each row's partner in the other half: the second half as it is, the first reversed."""
     return torch.cat([values[half : 2 * half], values[:half].flip(0)])
-
-
-def _normal(shape: tuple[int, ...], z: Tensor, generator: torch.Generator | None) -> Tensor:
-    if generator is None:
-        return torch.randn(shape, dtype=wide(z), device=z.device)
-    return torch.randn(shape, dtype=wide(z), device=z.device, generator=generator)
-
-
-def _uniform(shape: tuple[int, ...], z: Tensor, generator: torch.Generator | None) -> Tensor:
-    if generator is None:
-        return torch.rand(shape, dtype=wide(z), device=z.device)
-    return torch.rand(shape, dtype=wide(z), device=z.device, generator=generator)

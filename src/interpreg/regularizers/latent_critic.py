@@ -9,6 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 from typing_extensions import Unpack, override
 
 from interpreg import _checks
+from interpreg._numerics import as_wide
 from interpreg._types import Network, Term
 from interpreg.batch import Batch, call
 from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in
@@ -124,7 +125,7 @@ class LatentCritic(Adversary):
             samples = batch.prior_samples(self.prior, self.generator)
         else:
             positions = z.detach().flatten(0, 1).flatten(1)
-            like = positions.to(torch.promote_types(z.dtype, torch.float32))
+            like = as_wide(positions)
             samples = self.prior.sample(len(like), like, self.generator)
         return samples.to(z.dtype).reshape(z.shape)
 

@@ -5,6 +5,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpreg import _checks
+from interpreg._numerics import full_precision, wide_dtype, widen
 from interpreg._types import Network, Term
 from interpreg.batch import Batch
 from interpreg.functional import mmd as functional
@@ -126,8 +127,8 @@ class MMDPrior(Regularizer):
                 f"sync: expected 'local' for the {self.estimator} estimate in "
                 f"{gathered.processes(self.group)} processes, got {self.sync!r}"
             )
-        with functional.full_precision(codes):
-            (x,) = functional.as_floats(codes)
+        with full_precision(codes):
+            (x,) = widen(codes)
             kernel = functional.kernel_for(self.kernel, self.prior, x.shape[1])
             if self.closed_form is not False and functional.has_closed_form(self.prior, kernel, self.estimator):
                 assert isinstance(self.prior, Normal)  # which is what has closed forms
@@ -151,5 +152,4 @@ def _samples(batch: Batch) -> tuple[Tensor, Tensor | None]:
     """The codes as samples ``[n, d]``; of padded sequences each position is one, and the valid ones have weight 1."""
     if batch.mask is None or not knows_positions(batch.z, batch.mask):
         return batch.z.reshape(batch.z.shape[0], -1), None
-    dtype = torch.promote_types(batch.z.dtype, torch.float32)
-    return batch.z.flatten(0, 1).flatten(1), batch.mask.flatten().to(dtype)
+    return batch.z.flatten(0, 1).flatten(1), batch.mask.flatten().to(wide_dtype(batch.z))

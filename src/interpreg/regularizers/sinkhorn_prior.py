@@ -8,9 +8,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpreg import _checks
+from interpreg._numerics import full_precision, widen
 from interpreg._types import Network, Term
 from interpreg.batch import Batch
-from interpreg.functional.mmd import as_floats, full_precision
 from interpreg.priors import as_prior
 from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.weights import Weight
@@ -70,7 +70,7 @@ class SinkhornPrior(Regularizer):
     def terms(self, batch: Batch) -> dict[str, Term]:
         codes = batch.z.flatten(1) if batch.z.ndim > 1 else batch.z[:, None]  # [B, d]
         with full_precision(codes):
-            (x,) = as_floats(codes)
+            (x,) = widen(codes)
             y = self.prior.sample(self.samples or len(x), x.detach(), self.generator)
             blur = self._default_blur(y) if self.blur is None else self.blur
             loss = SamplesLoss("sinkhorn", p=self.p, blur=blur, scaling=self.scaling, backend="tensorized")

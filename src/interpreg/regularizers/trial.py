@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import get_device_states, set_device_states
 
+from interpreg._numerics import wide_dtype
 from interpreg._types import Network
 from interpreg.batch import call
 from interpreg.functional.derivative import METHODS, finite, path_derivative, with_state
@@ -89,7 +90,7 @@ class _Trial:
 
     def reference(self) -> _Reference:
         """Finite differences that a step twice as long confirms; in fp32 where the decoder can."""
-        wide = torch.promote_types(self.z.dtype, torch.float32)
+        wide = wide_dtype(self.z)
         fault = RuntimeError("two lengths of step do not agree")
         for dtype in dict.fromkeys((wide, self.z.dtype)):
             try:
