@@ -73,7 +73,7 @@ def acai_on_a_vae(encoder: nn.Module, decoder: nn.Module) -> Made:
 
 def vae(encoder: nn.Module, decoder: nn.Module) -> Made:
     wrapped = variational(encoder)
-    return wrapped, decoder, VAERegularizer(wrapped, decoder, beta=BETA)
+    return wrapped, decoder, VAERegularizer(wrapped, decoder, weight=BETA)
 
 
 def vq_vae(encoder: nn.Module, decoder: nn.Module) -> Made:
@@ -91,9 +91,9 @@ METHODS: dict[str, Make] = {
     "ACAI": plainly(ACAIRegularizer),
     "MI-AE": plainly(MIAERegularizer),
     "LR-AE": plainly(LRAERegularizer, mmd_weight=0.1),
-    "MIDR-AE": plainly(MIDRAERegularizer, weights=(0.1, 0.5, 0.1, 0.05)),
+    "MIDR-AE": plainly(MIDRAERegularizer, mmd_weight=0.1, noise_weight=0.1, prior_weight=0.05),
     "AEAI": plainly(AEAIRegularizer),
-    "AEAI, less smooth": plainly(AEAIRegularizer, smoothness=0.01),
+    "AEAI, less smooth": plainly(AEAIRegularizer, smoothness_weight=0.01),
     "AMR": plainly(AMRRegularizer, **FAITHFUL),
     "AMR Bernoulli": plainly(AMRRegularizer, kind="bernoulli", **FAITHFUL),
     "AMR 3-way": plainly(AMRRegularizer, ways=3, **FAITHFUL),

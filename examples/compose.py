@@ -8,7 +8,7 @@ Needs the demo extra (scikit-learn carries the digits).
 import torch
 from torch import nn
 
-from interpreg import Critic, Interpolator, Reconstruction
+from interpreg import Critic, Interpolator, Ramp, Reconstruction, spectral_norm
 from interpreg.datasets import digits
 
 
@@ -24,14 +24,12 @@ def main(steps: int = 600) -> tuple[list[str], list[float]]:
     game = Critic(
         encoder,
         decoder,
-        network,
+        spectral_norm(network),
         loss="hinge",
         judge="logit",
         gamma=1.0,  # what is real is data alone, no blend with reconstructions
-        weight=0.02,
-        adversarial_start=steps // 4,  # the critic learns first ...
-        adversarial_ramp=steps // 4,  # ... and is listened to little by little
-        spectral_norm=True,
+        # the critic learns first; then its part in the autoencoder's loss grows
+        weight=Ramp(0.02, start=steps // 4, over=steps // 4),
     )
     reg = Reconstruction(encoder, decoder) + strategy + game
 
@@ -50,7 +48,7 @@ def main(steps: int = 600) -> tuple[list[str], list[float]]:
         of_autoencoder.step()
         of_critic.step()
         names = list(losses)
-        weights.append((losses["interpolation"] / reg.unweighted["interpolation"]).item())
+        weights.append(float(reg.weights["interpolation"]))
         if step % 100 == 0:
             print(step, {name: round(value.item(), 3) for name, value in reg.unweighted.items()})
     return names, weights

@@ -67,7 +67,7 @@ def main(steps: int = 1500) -> dict[str, dict[str, float]]:
         encoder, decoder = autoencoder()
         reg: Regularizer = Reconstruction(encoder, decoder)
         if method == "AEAI":
-            reg = AEAIRegularizer(encoder, decoder, smoothness=1e-2)
+            reg = AEAIRegularizer(encoder, decoder, smoothness_weight=1e-2)
         optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters(), *reg.parameters()], lr=2e-3)
         for _ in range(steps):
             optimizer.zero_grad()

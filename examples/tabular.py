@@ -38,7 +38,7 @@ def train(method: str, rows: Tensor, steps: int) -> nn.Module:
     decoder = nn.Sequential(nn.Linear(8, 64), nn.LeakyReLU(0.2), nn.Linear(64, 30))
     reg: Regularizer = Reconstruction(encoder, decoder)
     if method == "MIDR-AE":
-        reg = MIDRAERegularizer(encoder, decoder, weights=(0.1, 0.5, 0.1, 0.05))
+        reg = MIDRAERegularizer(encoder, decoder, mmd_weight=0.1, noise_weight=0.1, prior_weight=0.05)
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters(), *reg.parameters()], lr=1e-3)
     for _ in range(steps):
         x = rows[torch.randint(TRAINED, (64,))]

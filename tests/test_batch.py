@@ -1,11 +1,12 @@
-"""The shared forward pass: everything once, and what is announced together."""
+"""The shared forward pass: everything once, whoever asks first."""
 
 import pytest
 import torch
 from test_recipes import calls
-from zoo import Zoo, batch_norm_pair, vector_pair
+from zoo import Zoo, vector_pair
 
-from interpreg import Batch, Interpolator
+from interpreg import AlphaSmoothness, Batch, Interpolator, MIDRAERegularizer
+from interpreg._types import Mix
 from interpreg.priors import Normal
 
 
@@ -16,24 +17,16 @@ def test_everything_is_computed_once_and_when_asked_for() -> None:
     assert (len(encoded), len(decoded)) == (0, 0)
     strategy = Interpolator(pairing="permutation")
     for _ in range(2):
-        batch.z, batch.x_hat, batch.interpolants(), batch.interpolants(strategy), batch.recoded(strategy)
+        batch.z, batch.x_hat, batch.interpolants(), batch.interpolants(strategy), batch.reencoded(strategy)
     assert (len(encoded), len(decoded)) == (2, 3)
 
 
-def test_what_is_announced_together_is_decoded_together_with_reconstructions() -> None:
+def test_asking_for_reconstructions_draws_nothing() -> None:
     encoder, decoder, x = vector_pair()
-    decoded = calls(decoder)
-    batch = Batch(x, encoder, decoder)
-    one, other = Interpolator(grid=3), Interpolator(pairing="permutation")
-    batch.expect(one, together=True)
-    batch.expect(other, together=True)
-    x_hat = batch.x_hat
-    assert [len(batch.interpolants(each).x_mix) for each in (one, other)] == [18, 6]
-    assert len(decoded) == 1
-    torch.testing.assert_close(x_hat, decoder(batch.z))
-    for each in (one, other):
-        mixed = batch.interpolants(each)
-        torch.testing.assert_close(mixed.x_mix, decoder(mixed.z_mix))
+    reg = MIDRAERegularizer(encoder, decoder)
+    before = torch.get_rng_state()
+    Batch(x, encoder, decoder, plan=reg.plan()).x_hat  # noqa: B018
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_given_reconstructions_are_not_decoded_again() -> None:
@@ -42,23 +35,33 @@ def test_given_reconstructions_are_not_decoded_again() -> None:
     x_hat = decoder(z)
     decoded = calls(decoder)
     batch = Batch(x, encoder, decoder, z=z, x_hat=x_hat)
-    strategy = Interpolator()
-    batch.expect(strategy, together=True)
-    batch.interpolants(strategy)
+    batch.interpolants(Interpolator())
     assert batch.x_hat is x_hat
     assert len(decoded) == 1
 
 
-def test_batch_statistics_are_not_mixed() -> None:
-    encoder, decoder, x = batch_norm_pair()
-    batch = Batch(x, encoder, decoder)
-    strategies = [Interpolator(), Interpolator()]
-    for each in strategies:
-        batch.expect(each, together=True)
+@pytest.mark.parametrize("first", ["derivative", "interpolants"])
+def test_interpolants_are_decoded_once_whoever_asks_first(first: str) -> None:
+    """The smoothness of MIDR-AE is that of the images that its critic judges."""
+    encoder, decoder, x = vector_pair()
+    reg = MIDRAERegularizer(encoder, decoder) + AlphaSmoothness(encoder, decoder, method="forward")
+    batch = Batch(x, encoder, decoder, plan=reg.plan())
     decoded = calls(decoder)
-    x_hat = batch.x_hat
-    assert len(decoded) == 3
-    torch.testing.assert_close(x_hat, decoder(batch.z))
+    getattr(batch, first)()
+    dx, mixed = batch.derivative(), batch.interpolants()
+    assert mixed is batch.interpolants(reg["midrae"].game.interpolator)
+    assert len(decoded) == 1
+    step = 1e-3 * reg["midrae"].game.interpolator.direction(
+        batch.z, Mix(mixed.z_mix, mixed.alpha, batch.z.flip(0))
+    )
+    expected = (decoder(mixed.z_mix + step) - decoder(mixed.z_mix - step)) / 2e-3
+    torch.testing.assert_close(dx, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_derivative_that_is_no_need_is_refused() -> None:
+    encoder, decoder, x = vector_pair()
+    with pytest.raises(ValueError, match=r"derivative: expected a need that declares it"):
+        Batch(x, encoder, decoder).derivative()
 
 
 def test_a_prior_is_sampled_once_for_all_who_ask_with_the_same_generator() -> None:

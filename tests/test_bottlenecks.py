@@ -76,7 +76,7 @@ def test_a_copy_of_any_kind_begins_without_a_note_and_computes_the_same(wrap) ->
     loaded.load_state_dict(encoder.state_dict())
     for other in (copy.deepcopy(encoder), pickle.loads(pickle.dumps(encoder)), saved, loaded):
         with pytest.raises(ValueError, match="expected the codes of the latest call"):
-            other.take_note()
+            other.take_aux()
         torch.testing.assert_close(seeded(other, x), seeded(copy.deepcopy(encoder), x))
 
 
@@ -105,12 +105,12 @@ def test_a_fresh_copy_is_bare_deterministic_and_trains_all_it_has(wrap, zoo: Zoo
     said.square().sum().backward()
     assert all(p.grad is not None for p in critic.parameters())
     assert not any("codebook" in name for name, _ in critic.named_buffers())
-    assert not encoder.bare
+    assert not encoder.passthrough
 
 
 def test_bare_is_what_the_network_says(wrap, zoo: Zoo) -> None:
     encoder = wrap(zoo.encoder.eval())
-    encoder.bare = True
+    encoder.passthrough = True
     torch.testing.assert_close(encoder(zoo.x), zoo.encoder(zoo.x))
 
 
@@ -154,7 +154,7 @@ def test_a_sample_is_the_mean_plus_the_spread_times_noise() -> None:
     torch.manual_seed(3)
     noise = torch.randn(6, 4)
     torch.testing.assert_close(z, h + torch.exp(0.5 * head(h)) * noise)
-    note = encoder.take_note()
+    note = encoder.take_aux()
     assert isinstance(note, Posterior)
     assert torch.equal(note.mean, h)
     assert torch.equal(note.log_variance, head(h))
@@ -230,7 +230,7 @@ def test_the_commitment_of_half_precision_codes_is_in_fp32() -> None:
     expected = (x.float() - codebook[nearest(x.float(), codebook)]).square().mean()
     for mode in (False, True):
         encoder.train(mode)(x)
-        torch.testing.assert_close(encoder.take_note().commitment, expected)
+        torch.testing.assert_close(encoder.take_aux().commitment, expected)
 
 
 def test_distances_to_the_codebook_are_in_full_precision_under_autocast() -> None:
@@ -238,7 +238,7 @@ def test_distances_to_the_codebook_are_in_full_precision_under_autocast() -> Non
     z = torch.randn(500, 2)
     with torch.autocast("cpu", torch.bfloat16):
         found = encoder.eval()(z)
-    assert torch.equal(encoder.take_note().indices, nearest(z, encoder.quantizer.codebook))
+    assert torch.equal(encoder.take_aux().indices, nearest(z, encoder.quantizer.codebook))
     assert found.dtype == torch.float32
 
 
@@ -425,7 +425,7 @@ def test_vectors_along_the_axis_become_the_nearest_of_the_codebook() -> None:
         torch.testing.assert_close(
             quantized_z, codebook[chosen].reshape(vectors.shape).movedim(-1, axis), rtol=1e-5, atol=1e-6
         )
-        note = encoder.take_note()
+        note = encoder.take_aux()
         assert isinstance(note, Quantized)
         assert torch.equal(note.indices, chosen.reshape(vectors.shape[:-1]))
         torch.testing.assert_close(note.commitment, (z - quantized_z).square().mean())
@@ -437,7 +437,7 @@ def test_codes_of_rank_one_are_vectors_of_one() -> None:
     codebook = encoder.quantizer.codebook.clone()
     z = encoder(x)
     assert torch.equal((z[:, None] - codebook[:, 0]).abs().min(1).values < 1e-6, torch.ones(6, dtype=torch.bool))
-    assert encoder.take_note().indices.shape == (6,)
+    assert encoder.take_aux().indices.shape == (6,)
 
 
 def test_the_gradient_goes_straight_through() -> None:
@@ -497,7 +497,7 @@ def test_padded_positions_neither_commit_nor_move_the_codebook() -> None:
         z = padded.train(mode)(x, mask)
         alone = short.train(mode)(x[mask][None])
         torch.testing.assert_close(z[mask], alone[0])
-        note, other = padded.take_note(), short.take_note()
+        note, other = padded.take_aux(), short.take_aux()
         torch.testing.assert_close(note.commitment, other.commitment)
         assert torch.equal(note.indices[mask], other.indices[0])
         assert (note.indices[~mask] == -1).all()

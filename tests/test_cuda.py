@@ -4,7 +4,7 @@ import pytest
 import torch
 from zoo import PAIRS
 
-from interpreg import ACAIRegularizer
+from interpreg import ACAIRegularizer, Ramp
 
 pytestmark = [
     pytest.mark.cuda,
@@ -21,7 +21,7 @@ def _plain_kernels():
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_step_never_waits_for_the_device(name: str) -> None:
     encoder, decoder, x = (thing.cuda() for thing in PAIRS[name]())
-    reg = ACAIRegularizer(encoder, decoder, adversarial_start=1, adversarial_ramp=2)
+    reg = ACAIRegularizer(encoder, decoder, weight=Ramp(0.5, start=1, over=2))
     torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in range(3):
@@ -61,7 +61,7 @@ def test_a_whole_step_can_be_captured_in_a_graph() -> None:
     with torch.cuda.graph(graph):
         step()
     before = [p.detach().clone() for p in trained]
-    counted = reg.critic.step.item()
+    counted = reg.game.step.item()
     graph.replay()
     assert all(not torch.equal(p, q) for p, q in zip(trained, before, strict=True))
-    assert reg.critic.step.item() == counted + 1
+    assert reg.game.step.item() == counted + 1

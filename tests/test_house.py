@@ -11,10 +11,10 @@ from interpreg import datasets, demo, functional, kernels, metrics, plots, prior
 
 SOURCE = Path(interpreg.__file__).parent
 FLOORS = {
-    "_checks": 0, "_numerics": 0, "_types": 0, "_extras": 0, "_files": 0, "_progress": 0,
+    "_checks": 0, "_numerics": 0, "_references": 0, "_types": 0, "_extras": 0, "_files": 0, "_progress": 0,
     "kernels": 1, "priors": 1,
     "mmd": 2,
-    "functional": 3, "draws": 3, "interpolator": 3, "bottlenecks": 3, "batch": 3,
+    "functional": 3, "sampling": 3, "interpolator": 3, "bottlenecks": 3, "batch": 3,
     "regularizers": 4,
     "recipes": 5,
 }  # fmt: skip
@@ -26,7 +26,7 @@ BESIDE = {
     "demo",
     "__main__",
 }  # they import from the tower, it never imports them
-WITHIN = ["functional", "draws", "interpolator", "bottlenecks", "batch"]  # the order on the third floor
+WITHIN = ["functional", "sampling", "interpolator", "bottlenecks", "batch"]  # the order on the third floor
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

@@ -17,7 +17,7 @@ KINDS = ["linear", "multidimensional", "spherical", "bernoulli", "convex"]
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_mixes_codes_of_every_rank(kind: str, shape: tuple[int, ...]) -> None:
     z = torch.randn(shape)
-    z_mix, alpha, z_partner = Interpolator(kind=kind).sample(z)
+    z_mix, alpha, z_partner, _ = Interpolator(kind=kind).sample(z)
     assert z_mix.shape == z_partner.shape == z.shape
     assert torch.broadcast_shapes(alpha.shape, z.shape) == z.shape
     assert alpha.ndim == z.ndim
@@ -27,7 +27,7 @@ def test_every_kind_mixes_codes_of_every_rank(kind: str, shape: tuple[int, ...])
 @pytest.mark.parametrize("kind", ["linear", "multidimensional", "bernoulli"])
 def test_a_mixed_code_is_what_its_coefficient_and_partner_say(kind: str) -> None:
     z = torch.randn(6, 3, 4, 4)
-    z_mix, alpha, z_partner = Interpolator(kind=kind).sample(z)
+    z_mix, alpha, z_partner, _ = Interpolator(kind=kind).sample(z)
     torch.testing.assert_close(z_mix, alpha * z + (1 - alpha) * z_partner)
 
 
@@ -53,7 +53,7 @@ def test_coefficients_are_uniform_on_their_range(alpha_range: tuple[float, float
 
 def test_bernoulli_takes_whole_channels_at_the_drawn_rate() -> None:
     z = torch.randn(4000, 8, 2, 2)
-    z_mix, alpha, z_partner = Interpolator(kind="bernoulli", alpha_range=(0.0, 1.0)).sample(z)
+    z_mix, alpha, z_partner, _ = Interpolator(kind="bernoulli", alpha_range=(0.0, 1.0)).sample(z)
     assert set(alpha.unique().tolist()) == {0.0, 1.0}
     assert torch.equal(z_mix, torch.where(alpha.bool(), z, z_partner))
     assert alpha.mean().item() == pytest.approx(0.5, abs=0.02)
@@ -62,7 +62,7 @@ def test_bernoulli_takes_whole_channels_at_the_drawn_rate() -> None:
 def test_convex_mixes_are_convex_and_flat_on_the_simplex() -> None:
     """The largest of k flat Dirichlet weights has mean (1 + 1/2 + ... + 1/k) / k (order statistics)."""
     z = torch.eye(3).repeat(4000, 1)
-    z_mix, alpha, _ = Interpolator(kind="convex", ways=3).sample(z)
+    z_mix, alpha, _, _ = Interpolator(kind="convex", ways=3).sample(z)
     torch.testing.assert_close(z_mix.sum(1), torch.ones(len(z)))
     assert (z_mix >= 0).all()
     assert (1 - alpha).mean().item() == pytest.approx((1 + 1 / 2 + 1 / 3) / 3, abs=0.01)
@@ -84,7 +84,7 @@ def test_reversed_batch_is_the_default_partner() -> None:
 @pytest.mark.parametrize("kind", ["linear", "multidimensional", "bernoulli"])
 def test_the_middle_of_an_odd_batch_is_said_not_to_be_mixed(kind: str, shape: tuple[int, ...]) -> None:
     z = torch.randn(shape)
-    z_mix, alpha, _ = Interpolator(kind=kind, alpha_range=(0.1, 0.4)).sample(z)
+    z_mix, alpha, _, _ = Interpolator(kind=kind, alpha_range=(0.1, 0.4)).sample(z)
     torch.testing.assert_close(z_mix[2], z[2])
     assert (alpha[2] == 0).all()
     if kind == "linear":
@@ -128,7 +128,7 @@ def test_prior_draws_are_standard_normal() -> None:
 
 def test_half_precision_codes_keep_fine_coefficients() -> None:
     z = torch.randn(256, 8, dtype=torch.bfloat16)
-    z_mix, alpha, _ = Interpolator().sample(z)
+    z_mix, alpha, _, _ = Interpolator().sample(z)
     assert z_mix.dtype == torch.bfloat16
     assert alpha.dtype == torch.float32
     assert len(alpha.unique()) > 250  # bf16 would leave fewer
@@ -217,7 +217,7 @@ def test_a_grid_is_every_point_of_every_pair(kind: str, shape: tuple[int, ...]) 
     z = torch.randn(shape)
     strategy = Interpolator(kind=kind, alpha_range=(0.2, 0.8), pairing="permutation", grid=4)
     mask = torch.rand(shape[:2]) > 0.3
-    (z_mix, alpha, z_partner), either = strategy.sample_masked(z, mask)
+    z_mix, alpha, z_partner, either = strategy.sample(z, mask=mask)
     assert z_mix.shape == z_partner.shape == (24, *shape[1:])
     partner = z_partner[:6]
     who = [int((z == row).flatten(1).all(1).nonzero()) for row in partner]
@@ -231,7 +231,7 @@ def test_a_grid_is_every_point_of_every_pair(kind: str, shape: tuple[int, ...]) 
 
 def test_a_grids_ends_are_the_pair_itself() -> None:
     z = torch.randn(6, 5)
-    z_mix, _, z_partner = Interpolator(alpha_range=(0.0, 1.0), grid=2).sample(z)
+    z_mix, _, z_partner, _ = Interpolator(alpha_range=(0.0, 1.0), grid=2).sample(z)
     torch.testing.assert_close(z_mix, torch.cat([z_partner[:6], z]))
 
 
@@ -268,7 +268,7 @@ def test_a_shared_probability_is_one_for_the_batch_and_bits_are_not() -> None:
 
 def test_a_coefficient_for_each_channel() -> None:
     z = torch.randn(6, 3, 4, 4)
-    z_mix, alpha, z_partner = Interpolator(kind="multidimensional", grain="channel").sample(z)
+    z_mix, alpha, z_partner, _ = Interpolator(kind="multidimensional", grain="channel").sample(z)
     assert alpha.shape == (6, 3, 1, 1)
     assert len(alpha.unique()) == 18
     assert alpha.max() <= 0.5
@@ -280,7 +280,7 @@ def test_bernoulli_of_three_takes_each_grain_from_any_of_them_alike(grain: str) 
     """Codes that say whose they are: every grain is one's own or one of two partners', a third each."""
     count = 3000
     z = torch.arange(float(count)).view(-1, 1, 1, 1).expand(count, 4, 2, 2).contiguous()
-    z_mix, alpha, _ = Interpolator(kind="bernoulli", ways=3, grain=grain).sample(z)
+    z_mix, alpha, _, _ = Interpolator(kind="bernoulli", ways=3, grain=grain).sample(z)
     assert alpha.shape == ((count, 4, 1, 1) if grain == "channel" else z.shape)
     assert torch.equal(z_mix == z, alpha.expand_as(z).bool())
     assert alpha.mean().item() == pytest.approx(1 / 3, abs=0.02)
@@ -336,7 +336,7 @@ def test_the_direction_of_many_coefficients_and_of_none() -> None:
 
 def test_the_middle_of_an_odd_batch_is_unmixed_at_every_point_of_a_grid() -> None:
     z = torch.randn(5, 3)
-    z_mix, alpha, _ = Interpolator(alpha_range=(0.2, 0.8), grid=3).sample(z)
+    z_mix, alpha, _, _ = Interpolator(alpha_range=(0.2, 0.8), grid=3).sample(z)
     middle = torch.tensor([2, 7, 12])
     assert (alpha[middle] == 0).all()
     assert torch.equal(z_mix[middle], z[2].expand(3, 3))

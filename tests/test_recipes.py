@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from zoo import PAIRS, Zoo, convolutional_pair, vector_pair
 
-from interpreg import ACAIRegularizer, Critic, Interpolator, Reconstruction, fresh_copy
+from interpreg import ACAIRegularizer, Adaptive, Critic, Interpolator, Ramp, Reconstruction, fresh_copy
+from interpreg.batch import DEFAULT
 
 
 def straight_acai(
@@ -47,7 +48,7 @@ def test_acai_is_the_paper_step_for_step(make_pair, weight: float, gamma: float)
     encoder, decoder, x = make_pair()
     reg = ACAIRegularizer(encoder, decoder, weight=weight, gamma=gamma)
     torch.manual_seed(7)
-    expected, gradients = straight_acai(encoder, decoder, reg.critic.network, x, weight, gamma)
+    expected, gradients = straight_acai(encoder, decoder, reg.critic, x, weight, gamma)
     torch.manual_seed(7)
     losses = reg(x)
     sum(losses.values()).backward()
@@ -57,17 +58,17 @@ def test_acai_is_the_paper_step_for_step(make_pair, weight: float, gamma: float)
     pair = [*encoder.parameters(), *decoder.parameters()]
     for p, g in zip(pair, gradients["pair"], strict=True):
         torch.testing.assert_close(p.grad, g)
-    for p, g in zip(reg.critic.network.parameters(), gradients["critic"], strict=True):
+    for p, g in zip(reg.critic.parameters(), gradients["critic"], strict=True):
         torch.testing.assert_close(p.grad, g)
 
 
 def test_acai_has_the_papers_defaults() -> None:
     encoder, decoder, _ = vector_pair()
     reg = ACAIRegularizer(encoder, decoder)
-    assert (reg.critic.weight, reg.critic.gamma, reg.critic.critic_weight) == (0.5, 0.2, 1.0)
-    assert (reg.critic.loss, reg.critic.judge) == ("regression", "mean")
-    assert reg.critic.interpolator.alpha_range == (0.0, 0.5)
-    assert reg.critic.interpolator.pairing == "reverse"
+    assert (reg.game.weight, reg.game.gamma, reg.game.critic_weight) == (0.5, 0.2, 1.0)
+    assert (reg.game.loss, reg.game.judge) == ("regression", "mean")
+    assert reg.game.interpolator is None  # the default, which terms of a sum share
+    assert (DEFAULT.alpha_range, DEFAULT.pairing) == ((0.0, 0.5), "reverse")
 
 
 def calls(module: nn.Module) -> list[int]:
@@ -79,7 +80,7 @@ def calls(module: nn.Module) -> list[int]:
 
 def test_the_networks_are_called_exactly_as_often_as_the_floor_says(zoo: Zoo) -> None:
     reg = ACAIRegularizer(zoo.encoder, zoo.decoder)
-    encoder, decoder, critic = calls(zoo.encoder), calls(zoo.decoder), calls(reg.critic.network)
+    encoder, decoder, critic = calls(zoo.encoder), calls(zoo.decoder), calls(reg.critic)
     z = zoo.encoder(zoo.x)
     x_hat = zoo.decoder(z)
     encoder.clear(), decoder.clear()
@@ -108,8 +109,9 @@ def test_a_sum_shares_one_forward_pass(pair: Zoo) -> None:
 
 
 def test_numpys_numbers_are_numbers(pair: Zoo) -> None:
-    reg = ACAIRegularizer(pair.encoder, pair.decoder, weight=np.float32(0.5), adversarial_start=np.int64(3))
-    assert (reg.critic.weight, reg.critic.adversarial_start) == (0.5, 3)
+    reg = ACAIRegularizer(pair.encoder, pair.decoder, weight=np.float32(0.5), gamma=np.float64(0.25))
+    assert (reg.game.weight, reg.game.gamma) == (0.5, 0.25)
+    assert Ramp(1.0, start=np.int64(3)).first == 3
 
 
 def test_reconstruction_may_be_left_to_the_loop(pair: Zoo) -> None:
@@ -206,9 +208,9 @@ def test_each_player_gets_better_at_its_own_game() -> None:
         ({"weight": -1.0}, r"weight: expected a finite number of at least 0, got -1.0"),
         ({"weight": float("nan")}, r"weight: expected a finite number"),
         ({"gamma": 1.5}, r"gamma: expected a finite number in \[0, 1\], got 1.5"),
-        ({"critic_start": 0.5}, r"critic_start: expected an int, got 0.5"),
-        ({"adversarial_ramp": -3}, r"adversarial_ramp: expected an int of at least 0, got -3"),
-        ({"critic": lambda x: x}, r"critic network: expected an nn.Module to train, got a function"),
+        ({"critic_weight": -1.0}, r"critic_weight: expected a finite number of at least 0, got -1.0"),
+        ({"critic_weight": Adaptive()}, r"critic_weight: expected a number, a 0-dim tensor or a Ramp"),
+        ({"critic": lambda x: x}, r"critic: expected an nn.Module to train, got a function"),
         ({"interpolator": "linear"}, r"interpolator: expected an Interpolator, got 'linear'"),
         (
             {"interpolator": Interpolator(), "generator": torch.Generator()},
@@ -228,7 +230,7 @@ def test_a_generator_makes_the_draws_the_callers(pair: Zoo) -> None:
     reg(pair.x)
     assert torch.equal(torch.get_rng_state(), state)
     twin = ACAIRegularizer(
-        pair.encoder, pair.decoder, critic=reg.critic.network, generator=torch.Generator().manual_seed(5)
+        pair.encoder, pair.decoder, critic=reg.critic, generator=torch.Generator().manual_seed(5)
     )
     torch.testing.assert_close(twin(pair.x), first)
 

@@ -44,21 +44,21 @@ def test_aae_is_its_equations_step_for_step(make_pair, loss: str, weight: float,
 def test_aae_has_the_published_defaults(pair: Zoo) -> None:
     reg = AAERegularizer(pair.encoder, pair.decoder, code_shape=(4,))
     assert [type(part) for part in reg.regularizers()] == [Reconstruction, LatentCritic]
-    assert (reg.critic.weight, reg.critic.critic_weight, reg.critic.loss) == (1.0, 1.0, "bce")
+    assert (reg.game.weight, reg.game.critic_weight, reg.game.loss) == (1.0, 1.0, "bce")
 
 
 def test_aae_calls_each_network_as_often_as_the_floor_says(pair: Zoo) -> None:
     reg = AAERegularizer(pair.encoder, pair.decoder, code_shape=(4,))
-    made = [calls(module) for module in (pair.encoder, pair.decoder, reg.critic.network)]
+    made = [calls(module) for module in (pair.encoder, pair.decoder, reg.critic)]
     reg(pair.x)
-    assert [len(each) for each in made] == [1, 1, 2]
+    assert [len(each) for each in made] == [1, 1, 3]
 
 
 def test_reconstruction_may_be_left_to_the_loop_and_a_network_be_given(pair: Zoo) -> None:
     network = nn.Linear(4, 1)
-    reg = AAERegularizer(pair.encoder, pair.decoder, network=network, reconstruction=None)
+    reg = AAERegularizer(pair.encoder, pair.decoder, critic=network, reconstruction=None)
     assert list(reg(pair.x)) == ["latent", "critic/latent", "critic/prior"]
-    assert reg.critic.network is network
+    assert reg.critic is network
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_reconstruction_may_be_left_to_the_loop_and_a_network_be_given(pair: Zoo
     [
         ({"reconstruction": "mae"}, r"reconstruction loss: expected one of"),
         ({"loss": "wasserstein"}, r"loss: expected one of 'bce', 'hinge', got 'wasserstein'"),
-        ({"network": nn.Linear(4, 1), "example": torch.ones(1)}, r"network: expected None beside code_shape"),
+        ({"critic": nn.Linear(4, 1), "example": torch.ones(1)}, r"critic: expected None beside code_shape"),
         ({"weight": float("inf")}, r"weight: expected a finite number"),
     ],
 )

@@ -95,7 +95,7 @@ def test_aeai_is_the_paper_step_for_step(name: str, grid: int | None) -> None:
     torch.set_default_dtype(torch.float64)
     try:
         torch.manual_seed(7)
-        expected, own, critics = straight_aeai(encoder, plain, reg.critic.network, x, grid)
+        expected, own, critics = straight_aeai(encoder, plain, reg.critic, x, grid)
     finally:
         torch.set_default_dtype(torch.float32)
     torch.manual_seed(7)
@@ -106,23 +106,23 @@ def test_aeai_is_the_paper_step_for_step(name: str, grid: int | None) -> None:
         torch.testing.assert_close(loss, expected[key], msg=lambda message, key=key: f"{key}: {message}")
     pair = [*encoder.parameters(), *plain.parameters()]
     torch.testing.assert_close([p.grad for p in pair], own)
-    torch.testing.assert_close([p.grad for p in reg.critic.network.parameters()], critics)
+    torch.testing.assert_close([p.grad for p in reg.critic.parameters()], critics)
 
 
 def test_the_papers_defaults(pair: Zoo) -> None:
     reg = AEAIRegularizer(pair.encoder, pair.decoder)
-    assert (reg.critic.weight, reg.cycle.weight, reg.smoothness.weight) == (0.01, 0.01, 0.1)
-    assert (reg.critic.loss, reg.critic.gamma, reg.critic.critic_weight) == ("bce", 1.0, 1.0)
-    assert reg.critic.interpolator is reg.cycle.interpolator is reg.smoothness.interpolator
-    strategy = reg.critic.interpolator
+    assert (reg.game.weight, reg["cycle"].weight, reg["smoothness"].weight) == (0.01, 0.01, 0.1)
+    assert (reg.game.loss, reg.game.gamma, reg.game.critic_weight) == ("bce", 1.0, 1.0)
+    assert reg.game.interpolator is reg["cycle"].interpolator is reg["smoothness"].interpolator
+    strategy = reg.game.interpolator
     assert (strategy.kind, strategy.alpha_range, strategy.pairing) == ("linear", (0.0, 1.0), "permutation")
 
 
 def test_weights_are_of_sums_over_the_grid(pair: Zoo) -> None:
-    options = {"adversarial": 0.2, "cycle": 0.3, "smoothness": 0.4}
+    options = {"weight": 0.2, "cycle_weight": 0.3, "smoothness_weight": 0.4}
     for grid in ({"grid": 5}, {"interpolator": Interpolator(grid=5, pairing="permutation")}):
         reg = AEAIRegularizer(pair.encoder, pair.decoder, **options, **grid)
-        found = (reg.critic.weight, reg.cycle.weight, reg.smoothness.weight, reg.critic.critic_weight)
+        found = (reg.game.weight, reg["cycle"].weight, reg["smoothness"].weight, reg.game.critic_weight)
         assert found == pytest.approx((1.0, 1.5, 2.0, 5.0))
 
 
@@ -130,7 +130,7 @@ def test_weights_are_of_sums_over_the_grid(pair: Zoo) -> None:
 def test_the_networks_are_called_as_often_as_the_floor_says(zoo: Zoo, grid: int | None) -> None:
     reg = AEAIRegularizer(zoo.encoder, zoo.decoder, grid=grid)
     reg(zoo.x)  # when the method is found
-    encoder, decoder, critic = calls(zoo.encoder), calls(zoo.decoder), calls(reg.critic.network)
+    encoder, decoder, critic = calls(zoo.encoder), calls(zoo.decoder), calls(reg.critic)
     reg(zoo.x)
     assert (len(encoder), len(decoder), len(critic)) == (2, 2, 3)
 
@@ -166,8 +166,8 @@ def test_bad_input(pair: Zoo) -> None:
         AEAIRegularizer(*networks, interpolator=Interpolator(), grid=3)
     with pytest.raises(ValueError, match=r"grid: expected an int of at least 2, got 1"):
         AEAIRegularizer(*networks, grid=1)
-    for name in ("adversarial", "cycle", "smoothness"):
-        with pytest.raises(ValueError, match=f"{name}: expected a finite number of at least 0"):
+    for name in ("weight", "cycle_weight", "smoothness_weight"):
+        with pytest.raises(ValueError, match="weight: expected a finite number of at least 0"):
             AEAIRegularizer(*networks, **{name: -1.0})
     with pytest.raises(ValueError, match=r"interpolator: expected one with a path from code to code"):
         AEAIRegularizer(*networks, interpolator=Interpolator(kind="bernoulli"))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from zoo import Zoo, convolutional_pair, token_pair, vector_pair
 
-from interpreg import AMRRegularizer, Critic, Reconstruction, Sum
+from interpreg import AMRRegularizer, Critic, Interpolator, Reconstruction, Sum, fresh_copy
 from interpreg.regularizers import CycleConsistency
 
 PAIRS = pytest.mark.parametrize("make_pair", [vector_pair, convolutional_pair, token_pair])
@@ -76,9 +76,9 @@ def straight_amr(
 def test_amr_is_its_equations_step_for_step(make_pair, kind: str, ways: int, preset, beta: float) -> None:
     pair = make_pair()
     reg = AMRRegularizer(
-        pair.encoder, pair.decoder, kind=kind, ways=ways, preset=preset, consistency=beta, autoencoder_every=1
+        pair.encoder, pair.decoder, kind=kind, ways=ways, preset=preset, cycle_weight=beta, autoencoder_every=1
     )
-    reg.critic.network.eval()  # the norms' power iteration stands still, so that the order of calls does not matter
+    reg.critic.eval()  # the norms' power iteration stands still, so that the order of calls does not matter
     shared = preset == "paper" and ways == 2 and kind == "bernoulli"
     is_step_for_step(pair, reg, lambda *nets: straight_amr(*nets, kind=kind, ways=ways, shared=shared, beta=beta))
 
@@ -86,21 +86,23 @@ def test_amr_is_its_equations_step_for_step(make_pair, kind: str, ways: int, pre
 def test_amr_has_its_defaults_and_the_preset_its_own(pair: Zoo) -> None:
     reg = AMRRegularizer(pair.encoder, pair.decoder)
     assert [type(part) for part in reg.regularizers()] == [Reconstruction, Critic]
-    assert (reg.parts["reconstruction"].weight, reg.critic.weight, reg.critic.reconstructions) == (10, 1, 1)
-    assert (reg.critic.gamma, reg.critic.loss, reg.autoencoder_every) == (1, "bce", 1)
-    assert any("parametrizations" in name for name, _ in reg.critic.network.named_parameters())  # spectral norms
-    assert not any("parametrizations" in n for n in AMRRegularizer(*pair[:2], spectral_norm=False).state_dict())
-    published = AMRRegularizer(pair.encoder, pair.decoder, kind="bernoulli", preset="paper", consistency=0.1)
+    assert (reg.parts["reconstruction"].weight, reg.game.weight, reg.game.reconstructed_weight) == (10, 1, 1)
+    assert (reg.game.gamma, reg.game.loss, reg.autoencoder_every) == (1, "bce", 1)
+    assert any("parametrizations" in name for name, _ in reg.critic.named_parameters())  # spectral norms
+    plain = fresh_copy(pair.encoder)
+    assert AMRRegularizer(*pair[:2], critic=plain).critic is plain
+    assert not any("parametrizations" in name for name, _ in plain.named_parameters())
+    published = AMRRegularizer(pair.encoder, pair.decoder, kind="bernoulli", preset="published", cycle_weight=0.1)
     assert published.autoencoder_every == 5
-    assert published.critic.interpolator.shared
+    assert published.game.interpolator.shared
     assert isinstance(published.parts["cycle"], CycleConsistency)
-    assert AMRRegularizer(*pair[:2], preset="paper", autoencoder_every=2).autoencoder_every == 2
+    assert AMRRegularizer(*pair[:2], preset="published", autoencoder_every=2).autoencoder_every == 2
 
 
 @pytest.mark.parametrize(("consistency", "expected"), [(0.0, [1, 2, 5]), (0.1, [2, 2, 5])])
 def test_how_often_networks_are_called(pair: Zoo, consistency: float, expected: list[int]) -> None:
-    reg = AMRRegularizer(pair.encoder, pair.decoder, consistency=consistency)
-    made = [calls(module) for module in (pair.encoder, pair.decoder, reg.critic.network)]
+    reg = AMRRegularizer(pair.encoder, pair.decoder, cycle_weight=consistency)
+    made = [calls(module) for module in (pair.encoder, pair.decoder, reg.critic)]
     reg(pair.x)
     assert [len(each) for each in made] == expected
 
@@ -156,8 +158,8 @@ def test_adam_leaves_the_autoencoder_alone_between_its_steps(every: int, one: bo
     """Its momentum and weight decay too: after 12 steps all parameters are those of the published loop."""
     pair = vector_pair()
     xs = [torch.randn_like(pair.x) for _ in range(12)]
-    reg = AMRRegularizer(pair.encoder, pair.decoder, autoencoder_every=every, spectral_norm=False)
-    twin = copy.deepcopy((pair.encoder, pair.decoder, reg.critic.network))
+    reg = AMRRegularizer(pair.encoder, pair.decoder, critic=fresh_copy(pair.encoder), autoencoder_every=every)
+    twin = copy.deepcopy((pair.encoder, pair.decoder, reg.critic))
     expected = straight_loop(Zoo(twin[0], twin[1], pair.x), twin[2], xs, every)
     own, critics = [*pair.encoder.parameters(), *pair.decoder.parameters()], list(reg.parameters())
     our_loop(reg, [adam(group) for group in ([[*own, *critics]] if one else [own, critics])], xs)
@@ -166,7 +168,7 @@ def test_adam_leaves_the_autoencoder_alone_between_its_steps(every: int, one: bo
 
 
 def test_between_its_steps_the_autoencoder_has_no_gradients_at_all(pair: Zoo) -> None:
-    reg = AMRRegularizer(pair.encoder, pair.decoder, preset="paper")
+    reg = AMRRegularizer(pair.encoder, pair.decoder, preset="published")
     own = [*pair.encoder.parameters(), *pair.decoder.parameters()]
     for step in range(10):
         losses = reg(pair.x)
@@ -179,30 +181,30 @@ def test_between_its_steps_the_autoencoder_has_no_gradients_at_all(pair: Zoo) ->
             p.grad = None
     reg.eval()
     assert all(loss.requires_grad for loss in reg(pair.x).values())  # a round is of training steps
-    assert reg.turn == 0
+    assert reg.step == 10
 
 
 def test_a_round_goes_on_where_it_was_saved() -> None:
     pair = vector_pair()
     xs = [torch.randn_like(pair.x) for _ in range(11)]
-    reg = AMRRegularizer(pair.encoder, pair.decoder, preset="paper")
+    reg = AMRRegularizer(pair.encoder, pair.decoder, preset="published")
     optimizer = adam(players(reg))
     our_loop(reg, [optimizer], xs[:3])
     modules = nn.ModuleList([pair.encoder, pair.decoder, reg])
     saved = copy.deepcopy((modules.state_dict(), optimizer.state_dict()))
     our_loop(reg, [optimizer], xs[3:], first=3)
     fresh = vector_pair()
-    other = AMRRegularizer(fresh.encoder, fresh.decoder, preset="paper")
+    other = AMRRegularizer(fresh.encoder, fresh.decoder, preset="published")
     nn.ModuleList([fresh.encoder, fresh.decoder, other]).load_state_dict(saved[0])
     resumed = adam(players(other))
     resumed.load_state_dict(saved[1])
     our_loop(other, [resumed], xs[3:], first=3)
     for found, expected in zip(players(other), players(reg), strict=True):
         torch.testing.assert_close(found, expected, rtol=0, atol=0)
-    assert other.turn == reg.turn == 1
+    assert other.step == reg.step == 11
 
 
-def test_compiled_there_is_one_graph_for_each_step_of_a_round() -> None:
+def test_compiled_there_is_one_graph_with_the_autoencoder_and_one_without() -> None:
     pair = vector_pair()
     xs = [torch.randn_like(pair.x) for _ in range(9)]
     reg = AMRRegularizer(pair.encoder, pair.decoder, autoencoder_every=3)
@@ -215,7 +217,7 @@ def test_compiled_there_is_one_graph_for_each_step_of_a_round() -> None:
 
     our_loop(twin, [adam(players(twin))], xs)
     our_loop(reg, [adam(players(reg))], xs, call=torch.compile(reg, fullgraph=True, backend=count))
-    assert len(graphs) == 3
+    assert len(graphs) == 2
     for found, expected in zip(players(reg), players(twin), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
@@ -228,10 +230,11 @@ def test_compiled_there_is_one_graph_for_each_step_of_a_round() -> None:
     [
         ({"kind": "fm"}, r"kind: expected one of 'mixup', 'bernoulli', got 'fm'"),
         ({"ways": 1}, r"ways: expected an int of at least 2, got 1"),
-        ({"preset": "scripts"}, r"preset: expected one of None, 'paper', got 'scripts'"),
+        ({"preset": "scripts"}, r"preset: expected one of None, 'published', 'paper', got 'scripts'"),
         ({"autoencoder_every": 0}, r"autoencoder_every: expected an int of at least 1, got 0"),
-        ({"consistency": -0.1}, r"consistency: expected a finite number of at least 0, got -0.1"),
-        ({"reconstructions": -1}, r"reconstructions: expected a finite number of at least 0, got -1"),
+        ({"cycle_weight": -0.1}, r"weight: expected a finite number of at least 0, got -0.1"),
+        ({"reconstructed_weight": -1}, r"reconstructed_weight: expected a finite number of at least 0, got -1"),
+        ({"interpolator": Interpolator(), "ways": 3}, r"kind, ways: expected none beside an interpolator"),
         ({"reconstruction_weight": "10"}, r"weight: expected a number, got '10'"),
         ({"judge": "max"}, r"judge: expected one of"),
     ],

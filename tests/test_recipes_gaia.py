@@ -11,9 +11,15 @@ from test_recipes_midrae import is_step_for_step
 from torch import Tensor, nn
 from zoo import Zoo, batch_norm_pair, convolutional_pair, token_pair, vector_pair
 
-from interpreg import AutoencodingCritic, GAIARegularizer, Interpolator, PairwiseDistance
+from interpreg import AutoencodingCritic, Batch, GAIARegularizer, Interpolator, PairwiseDistance
 from interpreg.functional import distance_loss, gaia_autoencoder_loss, gaia_critic_loss, gaia_simple_critic_loss
-from interpreg.regularizers.gaia_mixes import Halves, Whole
+from interpreg.regularizers.gaia_mixes import DirichletMix, HalfBatchMix
+
+
+def codes(z: Tensor, mask: Tensor | None = None) -> Batch:
+    """A batch with these codes."""
+    return Batch(z, nn.Identity(), nn.Identity(), z=z, mask=mask)
+
 
 PAIRS = pytest.mark.parametrize("make_pair", [vector_pair, convolutional_pair, token_pair])
 
@@ -89,15 +95,15 @@ def test_both_sides_of_the_simple_forms_minimum(scale: float) -> None:
         pair.decoder[2].weight.mul_(scale), pair.decoder[2].bias.mul_(scale)
     reg = GAIARegularizer(pair.encoder, pair.decoder)
     is_step_for_step(pair, reg, straight_simple)
-    assert (reg.critic.errors.interpolation < reg.critic.errors.real) == (scale < 1)
+    assert (reg.game.errors.interpolation < reg.game.errors.real) == (scale < 1)
 
 
 @PAIRS
 @pytest.mark.parametrize("batch_size", [6, 5, 2])
 def test_the_preset_is_the_papers_code_step_for_step(make_pair, batch_size: int) -> None:
     pair = make_pair(batch_size)
-    reg = GAIARegularizer(pair.encoder, pair.decoder, preset="paper")
-    assert reg.critic.distance_weight == 5e-5
+    reg = GAIARegularizer(pair.encoder, pair.decoder, preset="published")
+    assert reg.game.distance_weight == 5e-5
     is_step_for_step(pair, reg, lambda *nets: straight_published(*nets, 5e-5))
 
 
@@ -107,12 +113,12 @@ def test_the_published_form_without_the_preset(weight: float, pixels: float) -> 
     """A distance that weighs something; images of which the shares are in between, and clipped."""
     pair = vector_pair()
     pair = pair._replace(x=pixels * pair.x)
-    reg = GAIARegularizer(pair.encoder, pair.decoder, form="published", distance_weight=weight)
+    reg = GAIARegularizer(pair.encoder, pair.decoder, preset="published", distance_weight=weight)
     is_step_for_step(pair, reg, lambda *nets: straight_published(*nets, weight))
 
 
 def test_clipped_losses_have_no_gradient(pair: Zoo) -> None:
-    reg = GAIARegularizer(pair.encoder, pair.decoder, form="published")
+    reg = GAIARegularizer(pair.encoder, pair.decoder, preset="published", distance_weight=0.0)
     losses = reg(20 * pair.x)
     assert losses["adversarial"] == 1
     sum(losses.values()).backward()
@@ -138,7 +144,7 @@ def test_what_the_pure_losses_say_of_known_errors() -> None:
 
 
 def test_the_balance_of_learning_rates(pair: Zoo) -> None:
-    reg = GAIARegularizer(pair.encoder, pair.decoder, preset="paper").critic
+    reg = GAIARegularizer(pair.encoder, pair.decoder, preset="published").game
     reg(pair.x)
     r_x, r_g, r_i = reg.errors
     expected = torch.sigmoid(20 * (r_x - (r_g + r_i) / 2))
@@ -148,33 +154,32 @@ def test_the_balance_of_learning_rates(pair: Zoo) -> None:
     optimizer = torch.optim.Adam(reg.parameters(), lr=torch.tensor(1e-4), capturable=False, foreach=False)
     optimizer.param_groups[0]["lr"] = 1e-4 * float(reg.balance.critic)  # as its docstring says
     optimizer.step()
-    simple = GAIARegularizer(pair.encoder, pair.decoder).critic
+    simple = GAIARegularizer(pair.encoder, pair.decoder).game
     simple(pair.x)
     assert simple.balance is None
 
 
-@pytest.mark.parametrize(("make_pair", "expected"), [(vector_pair, [1, 1, 2]), (batch_norm_pair, [1, 2, 5])])
-@pytest.mark.parametrize("form", ["simple", "published"])
-def test_how_often_networks_are_called(make_pair, form: str, expected: list[int]) -> None:
-    """Five in one where the rows of a batch do not see each other."""
+@pytest.mark.parametrize("make_pair", [vector_pair, batch_norm_pair])
+@pytest.mark.parametrize("preset", [None, "published"])
+def test_how_often_networks_are_called(make_pair, preset: str | None) -> None:
     pair = make_pair()
-    reg = GAIARegularizer(pair.encoder, pair.decoder, form=form)
-    made = [calls(module) for module in (pair.encoder, pair.decoder, reg.critic.network)]
+    reg = GAIARegularizer(pair.encoder, pair.decoder, preset=preset)
+    made = [calls(module) for module in (pair.encoder, pair.decoder, reg.critic)]
     reg(pair.x)
-    assert [len(each) for each in made] == expected
+    assert [len(each) for each in made] == [1, 2, 5]
 
 
-def test_a_given_interpolator_mixes_and_is_lent(pair: Zoo) -> None:
+def test_a_given_interpolator_mixes(pair: Zoo) -> None:
     interpolator = Interpolator(kind="spherical")
     reg = GAIARegularizer(pair.encoder, pair.decoder, interpolator=interpolator, reconstruction="l1", weight=0.5)
-    assert reg.lends() is interpolator
-    assert GAIARegularizer(pair.encoder, pair.decoder).lends() is None
+    assert reg.game.interpolator is interpolator
+    assert GAIARegularizer(pair.encoder, pair.decoder).game.interpolator is None
     torch.manual_seed(1)
     losses = reg(pair.x)
     assert next(iter(losses)) == "reconstruction"
     torch.manual_seed(1)
-    x_mix = interpolator(pair.x) if interpolator.pair[0] else pair.decoder(interpolator.mix(pair.encoder(pair.x)))
-    expected = (x_mix - reg.critic.network(x_mix)).square().mean()
+    x_mix = pair.decoder(interpolator.mix(pair.encoder(pair.x)))
+    expected = (x_mix - reg.critic(x_mix)).square().mean()
     torch.testing.assert_close(losses["interpolation"], 0.5 * expected)
 
 
@@ -185,7 +190,7 @@ def test_weights_of_a_whole_batch_are_the_dirichlets() -> None:
     """B = 64, where most chi-squared draws are smaller than any float32."""
     count = 64
     a = 1 / (2 * count)
-    weights = torch.cat([Whole().weights(count, torch.zeros(1)) for _ in range(60)])
+    weights = torch.cat([DirichletMix().weights(count, torch.zeros(1)) for _ in range(60)])
     torch.testing.assert_close(weights.sum(1), torch.ones(len(weights)))
     assert weights.isfinite().all()
     assert (weights >= 0).all()
@@ -194,7 +199,7 @@ def test_weights_of_a_whole_batch_are_the_dirichlets() -> None:
     error = squares.std() / len(squares) ** 0.5
     assert abs(squares.mean() - (a + 1) / (count * a + 1)) < 4 * error
     chi = stats.chi2(1 / 2).rvs((20_000, 2), random_state=0)  # two draws, as B = 2: enough for no underflow
-    own = torch.cat([Whole().weights(2, torch.zeros(1))[:, 0] for _ in range(2_000)])
+    own = torch.cat([DirichletMix().weights(2, torch.zeros(1))[:, 0] for _ in range(2_000)])
     assert stats.ks_2samp(own.numpy(), chi[:, 0] / chi.sum(1)).pvalue > 1e-3
 
 
@@ -202,7 +207,7 @@ def test_weights_of_a_whole_batch_are_the_dirichlets() -> None:
 def test_whole_batches_are_mixed_convexly(dtype: torch.dtype) -> None:
     z = torch.eye(40, dtype=dtype)
     with torch.autocast("cpu", torch.bfloat16):
-        mixed, _ = Whole().sample_masked(z, None)
+        mixed = DirichletMix().mixed(codes(z))
     assert mixed.z_mix.dtype == dtype
     assert mixed.alpha.dtype == torch.promote_types(dtype, torch.float32)
     torch.testing.assert_close(1 - mixed.alpha[:, 0], mixed.z_mix.amax(1).to(mixed.alpha.dtype), rtol=4e-3, atol=0)
@@ -212,15 +217,15 @@ def test_whole_batches_are_mixed_convexly(dtype: torch.dtype) -> None:
 
 def test_masks_of_mixed_codes_are_of_all_whose_codes_are_in_them() -> None:
     mask, z = torch.arange(5) < torch.tensor(LENGTHS)[:, None], torch.randn(4, 5, 2)
-    assert torch.equal(Whole().sample_masked(z, mask)[1], torch.ones(4, 5, dtype=torch.bool))
-    assert torch.equal(Whole().sample_masked(z[1:], mask[1:])[1].sum(1), torch.tensor([4, 4, 4]))
-    assert torch.equal(Halves().sample_masked(z, mask)[1].sum(1), torch.tensor([5, 4, 3, 5]))
+    assert torch.equal(DirichletMix().mixed(codes(z, mask)).mask, torch.ones(4, 5, dtype=torch.bool))
+    assert torch.equal(DirichletMix().mixed(codes(z[1:], mask[1:])).mask.sum(1), torch.tensor([4, 4, 4]))
+    assert torch.equal(HalfBatchMix().mixed(codes(z, mask)).mask.sum(1), torch.tensor([5, 4, 3, 5]))
 
 
 @pytest.mark.parametrize("count", [2, 6, 7])
 def test_halves_are_paired_as_published(count: int) -> None:
     z = torch.randn(count, 3, 2)
-    mixed, _ = Halves().sample_masked(z, None)
+    mixed = HalfBatchMix().mixed(codes(z))
     half = count // 2
     partners = [*range(half, 2 * half), *reversed(range(half))]
     torch.testing.assert_close(mixed.z_partner, z[partners])
@@ -230,16 +235,16 @@ def test_halves_are_paired_as_published(count: int) -> None:
 
 
 def test_halves_have_normal_coefficients_that_go_beyond_the_ends() -> None:
-    alpha = Halves().sample_masked(torch.zeros(40_000, 1), None)[0].alpha.flatten()
+    alpha = HalfBatchMix().mixed(codes(torch.zeros(40_000, 1))).alpha.flatten()
     assert stats.kstest(alpha.numpy(), stats.norm(0.5, 0.25).cdf).pvalue > 1e-3
     beyond = ((alpha < 0) | (alpha > 1)).float().mean()
     assert beyond.item() == pytest.approx(2 * stats.norm.cdf(-2), abs=0.004)
 
 
-@pytest.mark.parametrize("source", [Whole, Halves])
+@pytest.mark.parametrize("source", [DirichletMix, HalfBatchMix])
 def test_a_generator_makes_the_draws_the_callers(source) -> None:
     z, state = torch.randn(6, 3), torch.get_rng_state()
-    one, other = (source(torch.Generator().manual_seed(3)).sample_masked(z, None)[0].z_mix for _ in range(2))
+    one, other = (source(torch.Generator().manual_seed(3)).mixed(codes(z)).z_mix for _ in range(2))
     assert torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -250,8 +255,8 @@ def test_padding_has_no_say(form: str) -> None:
     mask = torch.arange(5) < torch.tensor(LENGTHS)[:, None]
     x = torch.randn(4, 5, 3)
     # mixed codes are valid where either is, so codes are zeroed elsewhere, as an encoder of sequences would
-    reg = GAIARegularizer(_Zeroed(encoder), decoder, critic=critic, form=form)
-    reg.critic.distance_weight = 0.5 if form == "published" else 0.0
+    reg = GAIARegularizer(_Zeroed(encoder), decoder, critic=critic, preset=None if form == "simple" else form)
+    reg.game.distance_weight = 0.5 if form == "published" else 0.0
     wild = torch.where(mask[..., None], x, torch.full_like(x, 1e3))
     torch.manual_seed(1)
     expected = reg(x, mask=mask)
@@ -316,16 +321,14 @@ def test_distances_of_sequences_are_those_of_shared_positions() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"form": "fancy"}, r"form: expected one of 'simple', 'published', got 'fancy'"),
-        ({"preset": "code"}, r"preset: expected one of None, 'paper', got 'code'"),
-        ({"preset": "paper", "form": "simple"}, r"form: expected None or 'published' beside preset='paper'"),
+        ({"preset": "code"}, r"preset: expected one of None, 'published', 'paper', got 'code'"),
         (
             {"distance_weight": 0.1},
             r"distance_weight: expected 0 for form='simple', got 0.1; add PairwiseDistance",
         ),
         ({"interpolator": Interpolator(), "generator": torch.Generator()}, r"generator: expected None beside"),
         ({"interpolator": "linear"}, r"interpolator: expected an Interpolator, got 'linear'"),
-        ({"critic": lambda x: x}, r"critic network: expected an nn.Module to train"),
+        ({"critic": lambda x: x}, r"critic: expected an nn.Module to train"),
         ({"weight": -1}, r"weight: expected a finite number of at least 0, got -1"),
         ({"reconstruction": "mae"}, r"reconstruction loss: expected one of"),
     ],
@@ -336,12 +339,16 @@ def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], messag
 
 
 def test_bad_batches_networks_and_decoders_are_named(pair: Zoo) -> None:
-    for form in ("simple", "published"):
-        with pytest.raises(ValueError, match=r"x: expected a batch of at least 2 samples to mix .* got 1"):
-            GAIARegularizer(pair.encoder, pair.decoder, form=form)(pair.x[:1])
+    with pytest.raises(ValueError, match=r"form: expected one of 'simple', 'published', got 'fancy'"):
+        AutoencodingCritic(pair.encoder, pair.decoder, form="fancy")
+    for preset in (None, "published"):
+        with pytest.raises(
+            ValueError, match=r"x: expected at least 2 samples to mix with each other, got a batch of 1"
+        ):
+            GAIARegularizer(pair.encoder, pair.decoder, preset=preset)(pair.x[:1])
     with pytest.raises(ValueError, match=r"x: expected at least 2 samples to have distances, got a batch of 1"):
         PairwiseDistance(pair.encoder, pair.decoder)(pair.x[:1])
-    with pytest.raises(ValueError, match=r"critic network: expected the shape of the images that it copies"):
+    with pytest.raises(ValueError, match=r"critic: expected the shape of the images that it copies"):
         AutoencodingCritic(pair.encoder, pair.decoder, nn.Sequential(nn.Flatten(), nn.Linear(64, 8)))(pair.x)
     with pytest.raises(ValueError, match=r"no fresh copy of the decoder can be made: it has no parameters"):
         AutoencodingCritic(pair.encoder, nn.Identity())

@@ -8,9 +8,20 @@ from test_recipes import calls
 from torch import Tensor, nn
 from zoo import Zoo, batch_norm_pair, convolutional_pair, token_pair, vector_pair
 
-from interpreg import DualCritic, LRAERegularizer, MIAERegularizer, MIDRAERegularizer, MMDPrior, Reconstruction
+from interpreg import (
+    DualCritic,
+    Interpolator,
+    LRAERegularizer,
+    MIAERegularizer,
+    MIDRAERegularizer,
+    MMDPrior,
+    Reconstruction,
+)
 from interpreg.kernels import RBF
-from interpreg.recipes.midrae import WEIGHTS
+from interpreg.recipes import MIDRAE_WEIGHTS
+
+NAMES = ("mmd_weight", "weight", "noise_weight", "prior_weight")
+WEIGHTS = {name: tuple(weights[w] for w in NAMES) for name, weights in MIDRAE_WEIGHTS.items()}
 
 Step = tuple[dict[str, Tensor], nn.Module]
 
@@ -111,7 +122,7 @@ def straight_midrae(
 
 def is_step_for_step(pair: Zoo, reg: nn.Module, straight: object) -> None:
     """The same losses, and the same gradient of every parameter, each player's from its own losses."""
-    twin = copy.deepcopy((pair.encoder, pair.decoder, reg.critic.network))
+    twin = copy.deepcopy((pair.encoder, pair.decoder, reg.critic))
     torch.manual_seed(7)
     expected = straight(Zoo(twin[0], twin[1], pair.x), twin[2])
     torch.manual_seed(7)
@@ -127,7 +138,7 @@ def is_step_for_step(pair: Zoo, reg: nn.Module, straight: object) -> None:
         *torch.autograd.grad(sum(ours), own, retain_graph=True),
         *torch.autograd.grad(sum(theirs), list(twin[2].parameters())),
     ]
-    trained = [*pair.encoder.parameters(), *pair.decoder.parameters(), *reg.critic.network.parameters()]
+    trained = [*pair.encoder.parameters(), *pair.decoder.parameters(), *reg.critic.parameters()]
     for parameter, gradient in zip(trained, gradients, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=2e-5, atol=1e-6)
 
@@ -159,47 +170,35 @@ def test_lrae_is_the_paper_step_for_step(make_pair, preset) -> None:
 def test_midrae_is_the_paper_step_for_step(make_pair, preset, weights) -> None:
     pair = make_pair()
     kernel = None if preset else RBF((3.0,))
-    reg = MIDRAERegularizer(pair.encoder, pair.decoder, preset=preset, kernel=kernel, weights=weights)
     omega = WEIGHTS[weights] if isinstance(weights, str) else weights
+    reg = MIDRAERegularizer(
+        pair.encoder, pair.decoder, preset=preset, kernel=kernel, **dict(zip(NAMES, omega, strict=True))
+    )
     is_step_for_step(pair, reg, lambda *nets: straight_midrae(*nets, published=preset is not None, weights=omega))
 
 
-def test_midrae_with_batch_statistics_decodes_each_kind_alone() -> None:
-    """Joined, their statistics would mix; the straight-line step calls the decoder once a kind."""
+def test_midrae_with_batch_statistics_is_the_paper_step_for_step() -> None:
     pair = batch_norm_pair()
     for module in pair.encoder.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
     reg = MIDRAERegularizer(pair.encoder, pair.decoder, kernel=RBF((3.0,)))
-    encoder, decoder, critic = calls(pair.encoder), calls(pair.decoder), calls(reg.critic.network)
+    encoder, decoder, critic = calls(pair.encoder), calls(pair.decoder), calls(reg.critic)
     reg(pair.x)
     assert (len(encoder), len(decoder), len(critic)) == (1, 4, 7)
     is_step_for_step(pair, reg, lambda *nets: straight_midrae(*nets, published=False, weights=WEIGHTS["mnist"]))
-    encoder.clear(), decoder.clear(), critic.clear()
-    pair.decoder.eval(), reg.eval()  # running statistics, which no batch disturbs
-    reg(pair.x)
-    assert (len(decoder), len(critic)) == (1, 2)
 
 
-def test_midrae_decodes_its_four_kinds_in_one_call(pair: Zoo) -> None:
+def test_midrae_calls_each_network_as_often_as_the_floor_says(pair: Zoo) -> None:
     reg = MIDRAERegularizer(pair.encoder, pair.decoder)
-    encoder, decoder, critic = calls(pair.encoder), calls(pair.decoder), calls(reg.critic.network)
+    encoder, decoder, critic = calls(pair.encoder), calls(pair.decoder), calls(reg.critic)
     reg(pair.x)
-    assert (len(encoder), len(decoder), len(critic)) == (1, 1, 2)
+    assert (len(encoder), len(decoder), len(critic)) == (1, 4, 7)
     z = pair.encoder(pair.x)
     x_hat = pair.decoder(z)
     encoder.clear(), decoder.clear(), critic.clear()
     reg(pair.x, z=z, x_hat=x_hat)
-    assert (len(encoder), len(decoder), len(critic)) == (0, 1, 2)
-
-
-def test_a_decoder_that_is_no_module_is_called_for_each_kind() -> None:
-    """Nobody knows whether it has batch statistics."""
-    pair = vector_pair()
-    decoder = calls(pair.decoder)
-    reg = MIDRAERegularizer(pair.encoder, lambda z: pair.decoder(z))
-    reg(pair.x)
-    assert len(decoder) == 4
+    assert (len(encoder), len(decoder), len(critic)) == (0, 3, 7)
 
 
 def test_one_draw_of_the_prior_serves_noise_and_mmd_as_published() -> None:
@@ -210,7 +209,7 @@ def test_one_draw_of_the_prior_serves_noise_and_mmd_as_published() -> None:
         draws.append(torch.randn(n, 4))
         return draws[-1]
 
-    reg = MIDRAERegularizer(pair.encoder, pair.decoder, prior=prior, preset="paper")
+    reg = MIDRAERegularizer(pair.encoder, pair.decoder, prior=prior, preset="published")
     reg(pair.x)
     assert len(draws) == 1
     reg(pair.x)
@@ -227,8 +226,9 @@ def test_the_weights_are_the_papers() -> None:
     }
     pair = vector_pair()
     reg = MIDRAERegularizer(pair.encoder, pair.decoder)
-    assert (reg.critic.judge, reg.critic.gamma, reg.critic.interpolator.kind) == ("code", 1.0, "multidimensional")
-    assert reg.critic.noise.alpha_range == (0.0, 0.5)
+    assert (reg.game.judge, reg.game.gamma, reg.game.interpolator.kind) == ("code", 1.0, "multidimensional")
+    assert [source.name for source in reg.game.sources()] == ["interpolation", "noise", "prior"]
+    assert reg.game.sources()[1].mixer.interpolator.alpha_range == (0.0, 0.5)
 
 
 def test_sums_of_terms_make_the_same_game() -> None:
@@ -237,7 +237,7 @@ def test_sums_of_terms_make_the_same_game() -> None:
     reg = MIDRAERegularizer(pair.encoder, pair.decoder)
     by_hand = (
         Reconstruction(pair.encoder, pair.decoder)
-        + DualCritic(pair.encoder, pair.decoder, reg.critic.network)
+        + DualCritic(pair.encoder, pair.decoder, reg.critic)
         + MMDPrior(pair.encoder, pair.decoder)
     )
     torch.manual_seed(3)
@@ -250,24 +250,24 @@ def test_the_critic_of_code_shape_needs_that_shape() -> None:
     pair = vector_pair()
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
     reg = MIAERegularizer(pair.encoder, pair.decoder, critic=network)
-    with pytest.raises(
-        ValueError, match=r"critic network: expected the shape of the code \(judge='code'\), \(6, 4\)"
-    ):
+    with pytest.raises(ValueError, match=r"critic: expected the shape of the code \(judge='code'\), \(6, 4\)"):
         reg(pair.x)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"preset": "papers"}, r"preset: expected one of None, 'paper', got 'papers'"),
-        ({"weights": "imagenet"}, r"weights: expected one of 'mnist', .* got 'imagenet'"),
-        ({"weights": (1.0, 0.5)}, r"weights: expected a name or four numbers .* got a tuple of length 2"),
-        ({"weights": (1.0, 0.5, -0.1, 0.1)}, r"weights\[2\]: expected a finite number of at least 0, got -0.1"),
-        ({"weights": (1.0, 0.5, 0.1, float("inf"))}, r"weights\[3\]: expected a finite number"),
+        ({"preset": "papers"}, r"preset: expected one of None, 'published', 'paper', got 'papers'"),
+        ({"noise_weight": -0.1}, r"noise_weight: expected a finite number of at least 0, got -0.1"),
+        ({"prior_weight": float("inf")}, r"prior_weight: expected a finite number"),
+        (
+            {"interpolator": Interpolator()},
+            r"interpolator: expected one of kind='multidimensional', .* got 'linear'",
+        ),
         ({"noise_range": (0.5, 0.2)}, r"alpha_range: expected low < high"),
         ({"gamma": -0.1}, r"gamma: expected a finite number in \[0, 1\]"),
         ({"prior": "cube"}, r"prior: expected one of"),
-        ({"critic": lambda x: x}, r"critic network: expected an nn.Module to train"),
+        ({"critic": lambda x: x}, r"critic: expected an nn.Module to train"),
     ],
 )
 def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:

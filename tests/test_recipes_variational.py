@@ -53,7 +53,7 @@ def test_the_vae_is_its_elbo_per_element(make_pair, preset: str | None, beta: fl
         distance = -(target * p.log() + (1 - target) * (1 - p).log()).sum()
     nats = -0.5 * (1 + log_variance - mu**2 - log_variance.exp()).sum()
     expected = {"reconstruction": distance / len(x) / pixels, "kl": beta * nats / len(x) / pixels}
-    reg = VAERegularizer(encoder, decoder, beta=beta, preset=preset)
+    reg = VAERegularizer(encoder, decoder, weight=beta, preset=preset)
     agree(reg, x, expected, [*encoder.parameters(), *decoder.parameters()])
 
 
@@ -78,9 +78,9 @@ def test_with_bernoulli_the_sum_is_the_elbo_of_a_latent_variable_model() -> None
 
 def test_a_loop_with_its_own_reconstruction_and_the_schedule_of_beta() -> None:
     network, decoder, x = vector_pair()
-    reg = VAERegularizer(variational(network), decoder, reconstruction=None, preset="paper")
+    reg = VAERegularizer(variational(network), decoder, reconstruction=None, preset="published")
     assert list(reg(x)) == ["kl"]
-    reg.kl.weight = 0.0
+    reg["kl"].weight = torch.tensor(0.0)
     assert reg(x)["kl"] == 0
     assert reg.unweighted["kl"] > 0
     assert list(VAERegularizer(variational(network), decoder, reconstruction="l1")(x)) == ["reconstruction", "kl"]
@@ -107,7 +107,7 @@ def test_networks_are_called_once() -> None:
 
 
 @pytest.mark.parametrize("make_pair", [vector_pair, convolutional_pair])
-@pytest.mark.parametrize(("options", "beta"), [({}, 0.25), ({"beta": 2.0}, 2.0), ({"preset": "paper"}, 10.0)])
+@pytest.mark.parametrize(("options", "beta"), [({}, 0.25), ({"weight": 2.0}, 2.0), ({"preset": "paper"}, 10.0)])
 @pytest.mark.parametrize("codes", ["quantized", "continuous"])
 def test_the_vqvae_is_its_equation(make_pair, options: dict[str, object], beta: float, codes: str) -> None:
     network, decoder, x = make_pair()
@@ -185,22 +185,26 @@ def test_wae_hands_its_arguments_on() -> None:
         (
             lambda e, d: VAERegularizer(variational(e), d, preset="acai"),
             ValueError,
-            "preset: expected one of None, 'pa",
+            "preset: expected one of None, 'published'",
         ),
         (
             lambda e, d: VAERegularizer(variational(e), d, reconstruction="l2"),
             ValueError,
             "reconstruction loss: expec",
         ),
-        (lambda e, d: VAERegularizer(variational(e), d, beta=-1), ValueError, "weight: expected a finite number"),
+        (
+            lambda e, d: VAERegularizer(variational(e), d, weight=-1),
+            ValueError,
+            "weight: expected a finite number",
+        ),
         (lambda e, d: VQVAERegularizer(e, d), TypeError, "encoder: expected a module with a VectorQuantizer"),
         (
             lambda e, d: VQVAERegularizer(quantized(e), d, preset=1),
             ValueError,
-            "preset: expected one of None, 'paper'",
+            "preset: expected one of None, 'published'",
         ),
         (
-            lambda e, d: VQVAERegularizer(quantized(e), d, beta="1"),
+            lambda e, d: VQVAERegularizer(quantized(e), d, weight="1"),
             TypeError,
             "weight: expected a number, got '1'",
         ),

@@ -8,8 +8,10 @@ from test_recipes import calls
 from torch import Tensor, nn
 from zoo import Zoo, convolutional_pair, vector_pair
 
-from interpreg import ACAIRegularizer, Critic, MIDRAERegularizer, MMDPrior, Reconstruction
+from interpreg import ACAIRegularizer, Adaptive, Critic, MIDRAERegularizer, MMDPrior, Ramp, Reconstruction
 from interpreg.functional import adaptive_weight
+
+NAMES = ("weight", "noise_weight", "prior_weight")
 
 
 def test_a_schedule_may_change_every_weight(pair: Zoo) -> None:
@@ -47,8 +49,8 @@ def test_a_tensor_as_weight_does_not_compile_again() -> None:
 def test_a_bad_weight_is_refused_when_it_is_assigned(pair: Zoo, bad: object) -> None:
     reg = MIDRAERegularizer(pair.encoder, pair.decoder)
     with pytest.raises((TypeError, ValueError), match=r"noise_weight: expected a (finite )?number"):
-        reg.critic.noise_weight = bad
-    assert reg.critic.noise_weight == 0.5
+        reg.game.noise_weight = bad
+    assert reg.game.noise_weight == 0.5
 
 
 def test_a_tensor_of_weights_is_refused(pair: Zoo) -> None:
@@ -73,7 +75,7 @@ def test_adaptive_weight_is_the_ratio_of_gradients() -> None:
 def test_an_adaptive_critic_pulls_as_hard_as_the_reconstruction(given: bool) -> None:
     encoder, decoder, x = convolutional_pair()
     last = decoder[-1].weight
-    reg = ACAIRegularizer(encoder, decoder, weight=0.5, adaptive=last if given else True)
+    reg = ACAIRegularizer(encoder, decoder, weight=Adaptive(0.5, last if given else None))
     losses = reg(x)
     pull, push = (
         torch.autograd.grad(losses[n], last, retain_graph=True)[0].norm()
@@ -93,14 +95,12 @@ def test_an_adaptive_critic_pulls_as_hard_as_the_reconstruction(given: bool) -> 
 def test_an_adaptive_weight_leaves_gradients_to_backward() -> None:
     """Measuring leaves no .grad behind, and the ratio is a number to the gradient."""
     encoder, decoder, x = vector_pair()
-    reg = ACAIRegularizer(encoder, decoder, adaptive=True)
+    reg = ACAIRegularizer(encoder, decoder, weight=Adaptive(0.5))
     torch.manual_seed(1)
     losses = reg(x)
     assert all(p.grad is None for p in [*encoder.parameters(), *decoder.parameters(), *reg.parameters()])
     gradients = torch.autograd.grad(losses["interpolation"], list(encoder.parameters()))
-    fixed = ACAIRegularizer(
-        encoder, decoder, critic=reg.critic.network, weight=float(reg.weights["interpolation"])
-    )
+    fixed = ACAIRegularizer(encoder, decoder, critic=reg.critic, weight=float(reg.weights["interpolation"]))
     torch.manual_seed(1)
     expected = torch.autograd.grad(fixed(x)["interpolation"], list(encoder.parameters()))
     for found, g in zip(gradients, expected, strict=True):
@@ -109,7 +109,7 @@ def test_an_adaptive_weight_leaves_gradients_to_backward() -> None:
 
 def test_an_adaptive_weight_has_its_schedule_and_is_plain_without_gradients() -> None:
     encoder, decoder, x = vector_pair()
-    reg = ACAIRegularizer(encoder, decoder, adaptive=True, adversarial_start=2)
+    reg = ACAIRegularizer(encoder, decoder, weight=Adaptive(Ramp(0.5, start=2)))
     weights = []
     for _ in range(3):
         reg(x)
@@ -118,20 +118,20 @@ def test_an_adaptive_weight_has_its_schedule_and_is_plain_without_gradients() ->
     assert weights[2] > 0
     with torch.no_grad():
         reg(x)
-    assert reg.weights["interpolation"] == 0.5
+    assert float(reg.weights["interpolation"]) == 0.5
 
 
 def test_adaptive_costs_no_further_calls_of_the_networks() -> None:
     encoder, decoder, x = vector_pair()
-    reg = ACAIRegularizer(encoder, decoder, adaptive=True)
-    made = [calls(module) for module in (encoder, decoder, reg.critic.network)]
+    reg = ACAIRegularizer(encoder, decoder, weight=Adaptive(0.5))
+    made = [calls(module) for module in (encoder, decoder, reg.critic)]
     reg(x)
     assert [len(each) for each in made] == [1, 2, 3]
 
 
 def test_adaptive_without_a_reconstruction_says_what_to_do(pair: Zoo) -> None:
-    reg = ACAIRegularizer(pair.encoder, pair.decoder, reconstruction=None, adaptive=True)
-    says = r"adaptive: expected a reconstruction term .* multiply by interpreg\.functional\.adaptive_weight there"
+    reg = ACAIRegularizer(pair.encoder, pair.decoder, reconstruction=None, weight=Adaptive())
+    says = r"weight: expected a reconstruction term .* multiply by interpreg\.functional\.adaptive_weight there"
     with pytest.raises(ValueError, match=says):
         reg(pair.x)
 
@@ -143,22 +143,20 @@ def test_adaptive_wants_a_layer() -> None:
         return decoder(z)
 
     for bad in (functional_decoder, nn.Identity()):
-        with pytest.raises(
-            TypeError, match=r"adaptive: expected a decoder with a trained layer, or the parameter"
-        ):
-            Critic(encoder, bad, adaptive=True)
-    with pytest.raises(TypeError, match=r"adaptive: expected True, False or a parameter, got 'last'"):
-        Critic(encoder, decoder, adaptive="last")
+        with pytest.raises(TypeError, match=r"at: expected a decoder with a trained layer, or the parameter"):
+            Critic(encoder, bad, weight=Adaptive())
+    with pytest.raises(TypeError, match=r"at: expected a parameter, got 'last'"):
+        Adaptive(0.5, at="last")
 
 
 def test_the_decoders_layer_does_not_become_the_regularizers() -> None:
     encoder, decoder, _ = vector_pair()
-    reg = Critic(encoder, decoder, adaptive=decoder[2].weight)
+    reg = Critic(encoder, decoder, weight=Adaptive(at=decoder[2].weight))
     assert id(decoder[2].weight) not in {id(p) for p in reg.parameters()}
 
 
 def test_every_kind_of_a_dual_critic_is_adaptive() -> None:
     encoder, decoder, x = vector_pair()
-    reg = MIDRAERegularizer(encoder, decoder, adaptive=True)
+    reg = MIDRAERegularizer(encoder, decoder, **dict.fromkeys(NAMES, Adaptive()))
     reg(x)
     assert all(isinstance(reg.weights[name], Tensor) for name in ("interpolation", "noise", "prior"))

@@ -2,10 +2,11 @@
 
 from interpreg import datasets, functional, kernels, metrics, plots, priors
 from interpreg._types import Term
-from interpreg.batch import Batch
+from interpreg.batch import AtLeast, Batch, Decode
 from interpreg.bottlenecks import DenoisingBottleneck, DropoutBottleneck, GaussianBottleneck, VectorQuantizer
 from interpreg.interpolator import Interpolator
 from interpreg.recipes import (
+    MIDRAE_WEIGHTS,
     AAERegularizer,
     ACAIRegularizer,
     AEAIRegularizer,
@@ -22,6 +23,7 @@ from interpreg.recipes import (
     WAERegularizer,
 )
 from interpreg.regularizers import (
+    Adaptive,
     Adversary,
     AlphaSmoothness,
     AutoencodingCritic,
@@ -36,6 +38,7 @@ from interpreg.regularizers import (
     MMDPrior,
     PairwiseDistance,
     Players,
+    Ramp,
     Reconstruction,
     Regularizer,
     SinkhornPrior,
@@ -43,24 +46,29 @@ from interpreg.regularizers import (
     Sum,
     fresh_copy,
     latent_network,
+    spectral_norm,
 )
 from interpreg.report import interpolation_report
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "MIDRAE_WEIGHTS",
     "AAERegularizer",
     "ACAIRegularizer",
     "AEAIRegularizer",
     "AMRRegularizer",
+    "Adaptive",
     "Adversary",
     "AlphaSmoothness",
+    "AtLeast",
     "AutoencodingCritic",
     "Batch",
     "CodeDropout",
     "Commitment",
     "Critic",
     "CycleConsistency",
+    "Decode",
     "Denoising",
     "DenoisingBottleneck",
     "DenoisingRegularizer",
@@ -78,6 +86,7 @@ __all__ = [
     "MMDPrior",
     "PairwiseDistance",
     "Players",
+    "Ramp",
     "Reconstruction",
     "Regularizer",
     "SinkhornPrior",
@@ -98,4 +107,5 @@ __all__ = [
     "metrics",
     "plots",
     "priors",
+    "spectral_norm",
 ]

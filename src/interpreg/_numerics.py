@@ -5,9 +5,13 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
+_WIDE = (torch.float32, torch.float64)
+
 
 def wide_dtype(*tensors: Tensor) -> torch.dtype:
     """The widest dtype of all tensors, fp32 at least."""
+    if len(tensors) == 1 and tensors[0].dtype in _WIDE:
+        return tensors[0].dtype
     dtype = torch.float32
     for each in tensors:
         dtype = torch.promote_types(dtype, each.dtype)
@@ -22,7 +26,7 @@ def widen(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 def as_wide(value: Tensor) -> Tensor:
     """``value`` in fp32 at least."""
-    return value.to(torch.promote_types(value.dtype, torch.float32))
+    return value if value.dtype in _WIDE else value.to(torch.promote_types(value.dtype, torch.float32))
 
 
 def full_precision(x: Tensor) -> "torch.autocast | nullcontext[None]":

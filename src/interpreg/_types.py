@@ -1,12 +1,22 @@
 """Names for the shapes of things that every floor of the house passes around."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
 Network = Callable[..., Tensor]
 """An encoder, a decoder or a critic network: one tensor (and a padding mask, where there is one) in, one out."""
+
+
+class Codes(Protocol):
+    """What is mixed: the codes of a batch and where they are valid."""
+
+    @property
+    def z(self) -> Tensor:
+        """The codes ``[B, ...]``."""
+
+    mask: Tensor | None
 
 
 class Mix(NamedTuple):
@@ -18,6 +28,8 @@ class Mix(NamedTuple):
     """The coefficient, broadcastable to the code; fp32 where the code is half precision."""
     z_partner: Tensor
     """What the code was mixed with."""
+    mask: Tensor | None = None
+    """``[B, T]``, where either of the two codes is valid; None where no padding mask was given."""
 
 
 class Interpolants(NamedTuple):
@@ -27,19 +39,13 @@ class Interpolants(NamedTuple):
     alpha: Tensor
     x_mix: Tensor
     mask: Tensor | None = None
-    """``[B, T]``, where either of the two codes is valid; None where no padding mask was given."""
-
-
-class Adaptive(NamedTuple):
-    """A weight times the ratio of two gradients' norms, which the call that uses it measures."""
-
-    weight: float | Tensor
-    at: Tensor
-    """The parameter at which the gradients are compared: the decoder's last layer."""
+    """As of the :class:`Mix`."""
 
 
 class Term(NamedTuple):
-    """One named loss before its weight is applied; 0-dim."""
+    """One named loss before its weight is applied."""
 
-    value: Tensor
-    weight: float | Tensor | Adaptive
+    value: Tensor | Callable[[], Tensor]
+    """0-dim; or a function that computes it, called only where the weight is not 0."""
+    weight: Any
+    """As read from a :class:`interpreg.regularizers.weights.Weight`; or a number or a 0-dim tensor."""

@@ -1,11 +1,11 @@
-"""The shared forward pass of one batch: whatever two terms both need is computed once."""
+"""The shared forward pass of one batch: whatever several terms need is computed once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from interpreg import _checks
 from interpreg._numerics import as_wide
@@ -16,45 +16,77 @@ from interpreg.interpolator import Interpolator
 from interpreg.priors import Prior
 
 _T = TypeVar("_T")
-_DEFAULT = Interpolator()
+DEFAULT = Interpolator()
+"""What mixes where nobody names an interpolator: ACAI's way."""
 _IMAGES = " (images are expected as floats in [-1, 1]: x.float() / 127.5 - 1)"
 _CODE = " (where the encoder returns more than its code, wrap it in a bottleneck, or a function of the code alone)"
 
 
-class Source(Protocol):
-    """What mixed codes come from: an :class:`Interpolator`, or anything else that makes them of codes."""
+class CodeMixer(Protocol):
+    """What makes mixed codes of a batch: an :class:`Interpolator`, or anything else with these two methods."""
 
-    def sample_masked(self, z: Tensor, mask: Tensor | None) -> tuple[Mix, Tensor | None]:
-        """Mixed codes, as many as it likes, shaped like codes; and where they are valid."""
+    def mixed(self, batch: "Batch") -> Mix:
+        """Mixed codes, any number of them, shaped like codes."""
+
+    def check_batch(self, size: int) -> None:
+        """Raise ``ValueError`` if ``size`` samples are too few."""
 
 
-class Derive(Protocol):
-    """How a decoder is differentiated along a direction: ``(decode, z, direction) -> (x, dx)``."""
+class Derivative(Protocol):
+    """How a decoder is differentiated along a direction."""
 
-    def __call__(self, decode: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def method(self) -> str:
+        """The name of the method; two derivatives of one name are the same."""
+
+    def __call__(
+        self, decode: Network, z: Tensor, direction: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         """The decoded codes and their derivative."""
 
 
-class _Kept(NamedTuple):
-    """Something computed for a key that is compared by identity."""
+class Decode(NamedTuple):
+    """A need of a term: the interpolants of a mixer, perhaps with their derivative along the path."""
 
-    key: object
-    value: Any
+    mixer: CodeMixer | None = None
+    """None: the interpolator that the other parts of the sum use."""
+    derivative: Derivative | None = None
 
 
-class _Drawn(NamedTuple):
-    """Samples of a prior that several terms share."""
+class AtLeast(NamedTuple):
+    """A need of a term: a batch of some size."""
 
-    prior: Prior
-    generator: torch.Generator | None
-    samples: Tensor
+    samples: int
+    purpose: str
+    """As in "expected at least 2 samples *to have distances*"."""
+
+    def check_batch(self, size: int) -> None:
+        """Raise ``ValueError`` if ``size`` samples are too few."""
+        if size < self.samples:
+            raise ValueError(
+                f"x: expected at least {self.samples} samples {self.purpose}, got a batch of {size}; drop the last "
+                "batch (drop_last=True)"
+            )
+
+
+Need = Decode | AtLeast | Bottleneck
+"""What a term needs besides codes and reconstructions; a bottleneck inside the encoder stands for its aux output."""
+
+
+class Plan(NamedTuple):
+    """The needs of all terms, worked out once for every batch."""
+
+    followed: Interpolator = DEFAULT
+    """The interpolator of terms that follow the others."""
+    default: Interpolator = DEFAULT
+    """What stands in for ``DEFAULT``: the interpolator that was added to the sum, if any."""
+    derivatives: tuple[tuple[CodeMixer, Derivative], ...] = ()
+    bottlenecks: tuple[Bottleneck, ...] = ()
+    checks: tuple[Callable[[int], None], ...] = ()
 
 
 class Batch:
-    """A batch, its codes, its reconstructions and its interpolants, each computed when first asked for.
-
-    Terms may say beforehand what they will ask for (``expect``); then the interpolants that somebody wants
-    differentiated are decoded once, with their derivative, and those that may share a call of the decoder do.
+    """A batch and everything that terms ask of it, each computed when first asked for and then kept.
 
     Args:
         x: images or any other samples ``[B, ...]``, floating point.
@@ -63,12 +95,12 @@ class Batch:
         x_hat: the reconstructions, where the caller has them already.
         mask: of padded sequences, boolean ``[B, T]``, True where valid. Then every network is called as
             ``network(value, mask)``, with the mask of the value's own rows.
-        interpolator: what mixes for terms that name no interpolator; ACAI's when not given.
-        bottlenecks: those inside the encoder whose notes the terms want.
+        plan: the needs of the terms, see :func:`interpreg.regularizers.plan.plan_of`.
 
     Raises:
         TypeError: something is not a floating point tensor.
-        ValueError: a shape does not fit: codes not one a sample, reconstructions not shaped like ``x``.
+        ValueError: a shape does not fit: codes not one a sample, reconstructions not shaped like ``x``; too few
+            samples for a need.
     """
 
     def __init__(
@@ -80,134 +112,89 @@ class Batch:
         z: Tensor | None = None,
         x_hat: Tensor | None = None,
         mask: Tensor | None = None,
-        interpolator: Interpolator | None = None,
-        bottlenecks: Sequence[Bottleneck] = (),
+        plan: Plan | None = None,
     ) -> None:
         _checks.check_tensor("x", x, _IMAGES)
-        if len(x) == 0:
+        size = x.shape[0]
+        if size == 0:
             raise ValueError(f"x: expected at least one sample, got {_checks.describe(x)}")
         if z is not None:
             _checks.check_tensor("z", z)
-            _checks.check_batch_size("z", z, len(x))
+            _checks.check_batch_size("z", z, size)
         if x_hat is not None:
             _checks.check_tensor("x_hat", x_hat)
             _checks.check_shape("x_hat", x_hat, x.shape, "x")
         if mask is not None:
-            check_mask(mask, len(x))
-        self.x = x
-        self.mask = mask
-        self.encoder = encoder
-        self.decoder = decoder
-        self.interpolator = interpolator or _DEFAULT
-        self._z = z
-        self._x_hat = x_hat
-        self._bottlenecks = tuple(dict.fromkeys(bottlenecks))  # two terms may read the same one, whose note is one
-        self._notes: list[_Kept] = []
-        self._interpolants: list[_Kept] = []
-        self._derivatives: list[_Kept] = []
-        self._recoded: list[_Kept] = []
-        self._derived: list[_Kept] = []  # who is to be differentiated, and how
-        self._together: list[Source] = []  # who may share a call of the decoder
-        self._drawn: list[_Drawn] = []
-        self._memo: list[_Kept] = []
+            check_mask(mask, size)
+        self.plan = plan or Plan()
+        for check in self.plan.checks:  # before a network is called and its statistics move
+            check(size)
+        self.x, self.mask = x, mask
+        self.encoder, self.decoder = encoder, decoder
+        self._kept: list[tuple[str, object, Any]] = []
         if z is not None:
-            self._notes = [_Kept(each, each.take_note(z)) for each in self._bottlenecks]
+            self._keep_codes(z, given=True)
+        self._z, self._x_hat = z, x_hat
+
+    def once(self, what: str, of: object, make: Callable[[], _T]) -> _T:
+        """What ``make`` returns, made once a batch for ``what`` and the very object ``of``."""
+        for name, key, value in self._kept:
+            if key is of and name == what:
+                return value  # type: ignore[no-any-return]
+        value = make()
+        self._kept.append((what, of, value))
+        return value
 
     @property
     def z(self) -> Tensor:
         """The codes ``[B, ...]``."""
         if self._z is None:
             self._z = self.encode(self.x, self.mask)
-            self._notes = [_Kept(each, each.take_note()) for each in self._bottlenecks]
+            self._keep_codes(self._z)
         return self._z
 
     @property
     def x_hat(self) -> Tensor:
         """The reconstructions, shaped like ``x``."""
-        if self._x_hat is None and self._together:
-            self._decode_together()
         if self._x_hat is None:
             self._x_hat = self.decode(self.z, self.mask)
         return self._x_hat
 
-    def expect(
-        self, source: Source | None = None, *, derive: Derive | None = None, together: bool = False
-    ) -> None:
-        """Say that a source's interpolants will be asked for, with their derivative, or with others in one call."""
-        source = source or self.interpolator
-        if derive is not None and _found(self._derived, source) is None:
-            self._derived.append(_Kept(source, derive))
-        if together:
-            self._together.append(source)
+    def interpolants(self, mixer: CodeMixer | None = None) -> Interpolants:
+        """The interpolants of a mixer; of the one that is followed when not given."""
+        mixer = self._resolved(mixer)
+        return self.once("interpolants", mixer, partial(self._decoded, mixer))
 
-    def interpolants(self, source: Source | None = None) -> Interpolants:
-        """The interpolants of a source, drawn and decoded once however many terms ask."""
-        source = source or self.interpolator
-        kept = _found(self._interpolants, source)
-        if kept is None:
-            if _found(self._derived, source) is not None:
-                self.derivative(source)
-            elif any(each is source for each in self._together):
-                self._decode_together()
-            else:
-                mixed, mask = source.sample_masked(self.z, self.mask)
-                self._keep(source, mixed, self.decode(mixed.z_mix, mask), mask)
-            kept = _found(self._interpolants, source)
-        assert isinstance(kept, Interpolants)
-        return kept
+    def derivative(self, mixer: CodeMixer | None = None) -> Tensor:
+        """How a mixer's interpolants change with their coefficient, ``dx_mix/dalpha``, shaped like them.
 
-    def derivative(self, source: Source | None = None, derive: Derive | None = None) -> Tensor:
-        """How a source's interpolants change with their coefficient, ``dx_mix/dalpha``, shaped like them.
-
-        ``derive`` says how it is computed where nobody announced it.
+        Raises:
+            ValueError: no need of a derivative was declared for it.
         """
-        source = source or self.interpolator
-        kept = _found(self._derivatives, source)
-        if kept is None:
-            derive = _found(self._derived, source) or derive
-            assert derive is not None
-            assert isinstance(source, Interpolator)
-            mixed, mask = source.sample_masked(self.z, self.mask)
-            x_mix, kept = derive(partial(self.decode, mask=mask), mixed.z_mix, source.direction(self.z, mixed))
-            self._derivatives.append(_Kept(source, kept))
-            if _found(self._interpolants, source) is None:
-                self._keep(source, mixed, x_mix, mask)
-        assert isinstance(kept, Tensor)
-        return kept
+        mixer = self._resolved(mixer)
+        self.interpolants(mixer)
+        return self.once("dx_mix", mixer, _not_planned)
 
-    def recoded(self, source: Source | None = None) -> Tensor:
-        """``encoder(x_mix)`` of a source's interpolants."""
-        source = source or self.interpolator
-        kept = _found(self._recoded, source)
-        if kept is None:
-            mixed = self.interpolants(source)
-            kept = self.encode(mixed.x_mix, mixed.mask)
-            self._recoded.append(_Kept(source, kept))
-        assert isinstance(kept, Tensor)
-        return kept
+    def reencoded(self, mixer: CodeMixer | None = None) -> Tensor:
+        """``encoder(x_mix)`` of a mixer's interpolants."""
+        mixed = self.interpolants(mixer)
+        return self.once("reencoded", self._resolved(mixer), partial(self.encode, mixed.x_mix, mixed.mask))
 
-    def note(self, bottleneck: Bottleneck) -> Any:
-        """What a bottleneck inside the encoder noted when it made the codes."""
-        self.z  # noqa: B018  # which makes it note
-        return _found(self._notes, bottleneck)
-
-    def once(self, key: object, make: Callable[[], _T]) -> _T:
-        """What ``make`` returns, made once a batch for each key (of which identity counts)."""
-        kept = _found(self._memo, key)
-        if kept is None:
-            kept = make()
-            self._memo.append(_Kept(key, kept))
-        return kept  # type: ignore[no-any-return]
+    def aux(self, bottleneck: Bottleneck) -> Any:
+        """The auxiliary output of a bottleneck inside the encoder for these codes."""
+        self.z  # noqa: B018  # the call that fills the output
+        return self.once("aux", bottleneck, bottleneck.take_aux)
 
     def prior_samples(self, prior: Prior, generator: torch.Generator | None = None) -> Tensor:
-        """As many samples of a prior as there are codes, ``[B, d]``, d elements in a code; drawn once."""
-        codes = self.z.detach().reshape(self.z.shape[0], -1)
-        like = as_wide(codes)
-        for drawn in self._drawn:
-            if drawn.prior is prior and drawn.generator is generator:
-                return drawn.samples
-        self._drawn.append(_Drawn(prior, generator, prior.sample(like.shape[0], like, generator)))
-        return self._drawn[-1].samples
+        """As many samples of a prior as there are codes, ``[B, d]``, d elements in a code; drawn once a generator."""
+        drawn: list[tuple[object, Tensor]] = self.once("prior", prior, list)
+        for key, samples in drawn:
+            if key is generator:
+                return samples
+        codes = self.z.detach()
+        like = as_wide(codes.reshape(codes.shape[0], -1))
+        drawn.append((generator, prior.sample(like.shape[0], like, generator)))
+        return drawn[-1][1]
 
     def encode(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """``encoder(x)``, checked; for terms that encode something of their own."""
@@ -220,24 +207,30 @@ class Batch:
         """``decoder(z)``, checked; for terms that decode something of their own."""
         images = call(self.decoder, z, mask)
         _checks.check_tensor("decoder", images)
-        _checks.check_shape("decoder", images, torch.Size((z.shape[0], *self.x.shape[1:])), "x")
+        if images.shape[1:] != self.x.shape[1:] or images.shape[0] != z.shape[0]:
+            _checks.check_shape("decoder", images, torch.Size((z.shape[0], *self.x.shape[1:])), "x")
         return images
 
-    def _keep(self, source: Source, mixed: Mix, images: Tensor, mask: Tensor | None) -> None:
-        self._interpolants.append(_Kept(source, Interpolants(mixed.z_mix, mixed.alpha, images, mask)))
+    def _resolved(self, mixer: CodeMixer | None) -> CodeMixer:
+        return self.plan.followed if mixer is None else self.plan.default if mixer is DEFAULT else mixer
 
-    def _decode_together(self) -> None:
-        """The reconstructions and all sources that may share a call, in one where the decoder allows it."""
-        sources, self._together = self._together, []
-        mixes = [source.sample_masked(self.z, self.mask) for source in sources]
-        codes, masks = [mixed.z_mix for mixed, _ in mixes], [mask for _, mask in mixes]
-        if self._x_hat is None:
-            codes, masks = [self.z, *codes], [self.mask, *masks]
-        images = together(self.decode, self.decoder, codes, masks)
-        if self._x_hat is None:
-            self._x_hat, *images = images
-        for source, (mixed, mask), image in zip(sources, mixes, images, strict=True):
-            self._keep(source, mixed, image, mask)
+    def _keep_codes(self, z: Tensor, given: bool = False) -> None:
+        """Take aux outputs right after encoding, before anything else calls the encoder."""
+        for bottleneck in self.plan.bottlenecks:
+            self._kept.append(("aux", bottleneck, bottleneck.take_aux(z if given else None)))
+
+    def _decoded(self, mixer: CodeMixer) -> Interpolants:
+        mixed = mixer.mixed(self)
+        for planned, derivative in self.plan.derivatives:
+            if planned is mixer:
+                assert isinstance(mixer, Interpolator)
+                decode = partial(self.decode, mask=mixed.mask)
+                x_mix, dx = derivative(decode, mixed.z_mix, mixer.direction(self.z, mixed), self.mask)
+                self._kept.append(("dx_mix", mixer, dx))
+                break
+        else:
+            x_mix = self.decode(mixed.z_mix, mixed.mask)
+        return Interpolants(mixed.z_mix, mixed.alpha, x_mix, mixed.mask)
 
 
 def call(network: Network, value: Tensor, mask: Tensor | None) -> Tensor:
@@ -245,30 +238,8 @@ def call(network: Network, value: Tensor, mask: Tensor | None) -> Tensor:
     return network(value) if mask is None else network(value, mask)
 
 
-def together(
-    run: Callable[[Tensor, Tensor | None], Tensor],
-    network: object,
-    values: list[Tensor],
-    masks: list[Tensor | None],
-) -> list[Tensor]:
-    """``run`` on each of several batches: in one call, unless ``network`` has batch statistics to mix up."""
-    if len(values) == 1 or has_batch_statistics(network):
-        return [run(value, mask) for value, mask in zip(values, masks, strict=True)]
-    sizes = [value.shape[0] for value in values]
-    mask = None if masks[0] is None else torch.cat([each for each in masks if each is not None])
-    return list(run(torch.cat(values), mask).split(sizes))
-
-
-def has_batch_statistics(network: object) -> bool:
-    """Whether the rows of a batch see each other: batch normalisation in training mode, or who knows what."""
-    if not isinstance(network, nn.Module):
-        return True
-    kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
-    return any(
-        isinstance(m, kinds) and m.training and (isinstance(m, kinds[0]) or m.track_running_stats)
-        for m in network.modules()
+def _not_planned() -> Tensor:
+    raise ValueError(
+        "derivative: expected a need that declares it, Decode(interpolator, derivative=...), among the needs() of the "
+        "term that asks, got none"
     )
-
-
-def _found(kept: list[_Kept], key: object) -> Any:
-    return next((each.value for each in kept if each.key is key), None)

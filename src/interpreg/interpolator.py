@@ -1,24 +1,33 @@
 """How codes are mixed: which coefficient, with which partner, by which formula."""
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg._numerics import wide_dtype
-from interpreg._types import Mix, Network
-from interpreg.draws import Draws, Kind, Pairing
+from interpreg._numerics import uniform, wide_dtype
+from interpreg._references import Reference, Referring
+from interpreg._types import Codes, Mix, Network
 from interpreg.functional import mix, path, slerp
-from interpreg.functional.mixing import direction
+from interpreg.functional.kway import dirichlet_mix, one_of_k
+from interpreg.functional.mixing import direction, unchecked_mix
+from interpreg.sampling import (
+    Kind,
+    Pairing,
+    Sampler,
+    grain_shape,
+    grid_coefficients,
+    partners,
+    random_coefficients,
+)
 
 KINDS = ("linear", "multidimensional", "spherical", "bernoulli", "convex")
 PAIRINGS = ("reverse", "permutation", "prior")
 GRAINS = ("channel", "element")
 
 
-class Interpolator(Draws):
+class Interpolator(Referring):
     r"""Mixes every code of a batch with a partner.
 
     .. math:: z_\mathrm{mix} = \alpha z + (1 - \alpha) z_\mathrm{partner}
@@ -71,6 +80,9 @@ class Interpolator(Draws):
     torch.Size([8, 16])
     """
 
+    encoder = Reference()
+    decoder = Reference()
+
     def __init__(
         self,
         encoder: Network | None = None,
@@ -83,7 +95,7 @@ class Interpolator(Draws):
         ways: int = 2,
         grid: int | None = None,
         shared: bool = False,
-        prior: Callable[[Tensor], Tensor] | None = None,
+        prior: Sampler | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         _checks.check_one_of("kind", kind, KINDS)
@@ -92,11 +104,11 @@ class Interpolator(Draws):
         _checks.as_count("ways", ways, low=2)
         if grid is not None and kind not in ("linear", "spherical"):
             raise ValueError(f"grid: expected None for kind={kind!r}, whose coefficients are random, got {grid!r}")
-        crowd = kind == "convex" or (kind == "bernoulli" and ways > 2)
-        pairing = pairing or ("permutation" if crowd else "reverse")
+        kway = kind == "convex" or (kind == "bernoulli" and ways > 2)
+        pairing = pairing or ("permutation" if kway else "reverse")
         if not callable(pairing):
             _checks.check_one_of("pairing", pairing, PAIRINGS)
-        if pairing == "reverse" and crowd:
+        if pairing == "reverse" and kway:
             raise ValueError(
                 "pairing: expected 'permutation', 'prior' or a callable to mix more than two codes, got 'reverse'"
             )
@@ -116,12 +128,7 @@ class Interpolator(Draws):
         self.shared = shared
         self.prior = prior
         self.generator = generator
-        self._pair = (encoder, decoder)  # in a tuple, so that they are not this module's parameters
-
-    @property
-    def pair(self) -> tuple[Network | None, Network | None]:
-        """The encoder and the decoder, or two Nones."""
-        return self._pair
+        self.encoder, self.decoder = encoder, decoder
 
     def forward(self, x: Tensor) -> Tensor:
         """The interpolants of a batch of images: ``decoder(mix(encoder(x)))``."""
@@ -141,52 +148,53 @@ class Interpolator(Draws):
             return (slerp if self.kind == "spherical" else mix)(z, z_partner, alpha)
         return self.sample(z, z_partner, alpha).z_mix
 
-    def sample(self, z: Tensor, z_partner: Tensor | None = None, alpha: Tensor | float | None = None) -> Mix:
+    def sample(
+        self,
+        z: Tensor,
+        z_partner: Tensor | None = None,
+        alpha: Tensor | float | None = None,
+        *,
+        mask: Tensor | None = None,
+    ) -> Mix:
         """Mixed codes, and the coefficients and partners that made them; those not given are drawn.
+
+        With a padding mask ``[B, T]`` of the codes, a mix is valid where either of the two is.
 
         Raises:
             TypeError: ``z`` is not a floating point tensor.
-            ValueError: fewer than two samples where partners come from the batch itself.
-        """
-        return self.sample_masked(z, None, z_partner, alpha)[0]
-
-    def sample_masked(
-        self,
-        z: Tensor,
-        mask: Tensor | None,
-        z_partner: Tensor | None = None,
-        alpha: Tensor | float | None = None,
-    ) -> tuple[Mix, Tensor | None]:
-        """As :meth:`sample`, for codes with a padding mask ``[B, T]``: a mix is valid where either of the two is.
-
-        Raises:
-            ValueError: a mask beside partners of which nobody knows where they are valid.
+            ValueError: fewer than two samples where partners come from the batch itself; a mask beside partners whose
+                own is unknown.
         """
         _checks.check_tensor("z", z)
-        size = len(z)
+        size = z.shape[0]
         middle_alone = z_partner is None and alpha is None and self.pairing == "reverse" and size % 2 == 1
         if z_partner is None:
-            self.check_batch(len(z))
-            if self._is_crowd and alpha is None:
-                return self._crowd(z, mask)
-        if z_partner is None:
+            self.check_batch(size)
+            if self._is_kway and alpha is None:
+                return self._kway(z, mask)
             ((z_partner, mask),) = self._partners(z, mask)
         elif mask is not None:
             raise ValueError("mask: expected None beside a z_partner of your own, got a tensor")
         if self.grid is not None and alpha is None:
             z, z_partner = torch.cat([z] * self.grid), torch.cat([z_partner] * self.grid)
             mask = None if mask is None else torch.cat([mask] * self.grid)
-            alpha = self._on_grid(z)
+            alpha = grid_coefficients(z, self.alpha_range, self.grid)
+        given = alpha is not None
         if alpha is None:
-            coefficient = self._coefficients(z)
+            alpha = random_coefficients(z, self.kind, self.alpha_range, self.grain, self.shared, self.generator)
         else:
-            coefficient = torch.as_tensor(alpha, dtype=wide_dtype(z), device=z.device)
-            if coefficient.ndim == 1:
-                coefficient = coefficient.view(-1, *[1] * (z.ndim - 1))  # [B, 1, ...]
-        if middle_alone:  # nothing is mixed in the middle of an odd batch, and the critic is told so
-            rows = torch.arange(len(z), device=z.device).view(-1, *[1] * (z.ndim - 1))
-            coefficient = coefficient * (rows % size != size // 2)
-        return Mix(self.mix(z, z_partner, coefficient), coefficient, z_partner), mask
+            alpha = torch.as_tensor(alpha, dtype=wide_dtype(z), device=z.device)
+            if alpha.ndim == 1:
+                alpha = alpha.view(-1, *[1] * (z.ndim - 1))  # [B, 1, ...]
+        if middle_alone:  # nothing is mixed in the middle of an odd batch: the coefficient there is 0
+            rows = torch.arange(z.shape[0], device=z.device).view(-1, *[1] * (z.ndim - 1))
+            alpha = alpha * (rows % size != size // 2)
+        combine = slerp if self.kind == "spherical" else mix if given else unchecked_mix
+        return Mix(combine(z, z_partner, alpha), alpha, z_partner, mask)
+
+    def mixed(self, batch: Codes) -> Mix:
+        """Mixed codes of a batch, as the terms of a regularizer share them."""
+        return self.sample(batch.z, mask=batch.mask)
 
     def direction(self, z: Tensor, mixed: Mix) -> Tensor:
         r"""How the mixed codes of ``z`` change with their coefficient, :math:`dz_\mathrm{mix} / d\alpha`.
@@ -197,17 +205,21 @@ class Interpolator(Draws):
         Raises:
             ValueError: ``kind="bernoulli"``, whose coefficients are zeros and ones: there is no path to go along.
         """
+        self.check_path()
+        own = z if len(z) == len(mixed.z_mix) else torch.cat([z] * (len(mixed.z_mix) // len(z)))
+        return direction(own, mixed.z_partner, mixed.alpha, "spherical" if self.kind == "spherical" else "linear")
+
+    def check_path(self) -> None:
+        """Raise ``ValueError`` if there is no path from code to code: coefficients are zeros and ones."""
         if self.kind == "bernoulli":
             raise ValueError(
                 "interpolator: expected one with a path from code to code, got kind='bernoulli'; use 'linear', "
                 "'spherical', 'multidimensional' or 'convex'"
             )
-        own = z if len(z) == len(mixed.z_mix) else torch.cat([z] * (len(mixed.z_mix) // len(z)))
-        return direction(own, mixed.z_partner, mixed.alpha, "spherical" if self.kind == "spherical" else "linear")
 
     def check_batch(self, size: int) -> None:
         """Raise ``ValueError`` if ``size`` samples are too few to find partners among themselves."""
-        least = self.ways if self._is_crowd else 2
+        least = self.ways if self._is_kway else 2
         if self.pairing in ("reverse", "permutation") and size < least:
             raise ValueError(
                 f"x: expected a batch of at least {least} samples to mix with each other, got {size}; "
@@ -221,7 +233,7 @@ class Interpolator(Draws):
         Without: from codes to codes. Spherical for ``kind="spherical"``, straight for every other kind.
         """
         kind = "spherical" if self.kind == "spherical" else "linear"
-        if self._pair[0] is None:
+        if self.encoder is None:
             return path(start, end, steps, kind)
         encoder, decoder = self._networks()
         _checks.check_tensor("start", start)
@@ -242,10 +254,30 @@ class Interpolator(Draws):
         return f"kind={self.kind!r}, alpha_range={self.alpha_range}, pairing={pairing!r}"
 
     def _networks(self) -> tuple[Network, Network]:
-        encoder, decoder = self._pair
+        encoder, decoder = self.encoder, self.decoder
         if encoder is None or decoder is None:
             raise TypeError(
                 "encoder: expected a pair for images, got None; make it Interpolator(encoder, decoder), "
                 "or call .mix(z) on codes"
             )
         return encoder, decoder
+
+    @property
+    def _is_kway(self) -> bool:
+        """Whether more than pairs are mixed."""
+        return self.kind == "convex" or (self.kind == "bernoulli" and self.ways > 2)
+
+    def _partners(self, z: Tensor, mask: Tensor | None, count: int = 1) -> list[tuple[Tensor, Tensor | None]]:
+        return partners(z, mask, self.pairing, self.prior, self.generator, count)
+
+    def _kway(self, z: Tensor, mask: Tensor | None) -> Mix:
+        """A mix of k codes, valid where any of them is."""
+        pairs = self._partners(z, mask, self.ways - 1)
+        for _, either in pairs:
+            mask = None if mask is None or either is None else mask | either
+        others = torch.stack([partner for partner, _ in pairs])  # [k - 1, B, ...]
+        if self.kind == "bernoulli":
+            mixed = one_of_k(z, others, uniform(grain_shape(z, self.grain), z, self.generator))
+        else:
+            mixed = dirichlet_mix(z, others, uniform((self.ways, z.shape[0]), z, self.generator))
+        return mixed._replace(mask=mask)

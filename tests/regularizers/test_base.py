@@ -63,7 +63,7 @@ def test_an_interpolator_in_a_sum_lends_its_interpolants(pair: Zoo) -> None:
         losses = total(pair.x)
         assert len(decoded) == decodes
         assert len(losses) == 6  # the lender adds none
-        assert total.lends() is lender
+        assert total.interpolator is lender
 
 
 def test_a_sum_may_begin_with_an_interpolator(pair: Zoo) -> None:

@@ -9,7 +9,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from zoo import PAIRS, Zoo, batch_norm_pair, convolutional_pair, vector_pair
 
-from interpreg import Critic, Interpolator, Reconstruction, fresh_copy
+from interpreg import Critic, Interpolator, Ramp, Reconstruction, fresh_copy
+from interpreg import spectral_norm as normalised
 
 
 class Constant(nn.Module):
@@ -93,7 +94,8 @@ def test_the_frozen_pass_leaves_batch_statistics_alone() -> None:
 @pytest.mark.parametrize("spectral_norm", [False, True])
 def test_spectral_norm_bounds_every_layer(spectral_norm: bool) -> None:
     encoder, decoder, x = convolutional_pair()
-    critic = Critic(encoder, decoder, spectral_norm=spectral_norm)
+    network = fresh_copy(encoder)
+    critic = Critic(encoder, decoder, normalised(network) if spectral_norm else network)
     for p in critic.parameters():
         p.data.mul_(10)
     for _ in range(50):  # power iterations
@@ -105,13 +107,14 @@ def test_spectral_norm_bounds_every_layer(spectral_norm: bool) -> None:
 
 def test_schedules_are_separate_and_counted_in_a_buffer(pair: Zoo) -> None:
     critic = Critic(
-        pair.encoder, pair.decoder, weight=2.0, critic_start=2, adversarial_start=4, adversarial_ramp=4
+        pair.encoder, pair.decoder, weight=Ramp(2.0, start=4, over=4), critic_weight=Ramp(1.0, start=2)
     )
     own, critics = [], []
     for _ in range(10):
         losses = critic(pair.x)
-        own.append((losses["interpolation"] / critic.unweighted["interpolation"]).item())
-        critics.append((losses["critic/real"] / critic.unweighted["critic/real"]).item())
+        for name, weights in (("interpolation", own), ("critic/real", critics)):
+            weights.append(float(critic.weights[name]))
+            torch.testing.assert_close(losses[name].detach(), critic.unweighted[name] * weights[-1])
     assert own == pytest.approx([0, 0, 0, 0, 0, 0.5, 1, 1.5, 2, 2])
     assert critics == [0, 0] + [1] * 8
     assert critic.state_dict()["step"] == 10
@@ -161,23 +164,23 @@ def test_calls_without_a_backward_accuse_nobody(pair: Zoo) -> None:
 @pytest.mark.parametrize(
     ("network", "judge", "message"),
     [
-        (nn.Flatten(), "mean", r"critic network: expected parameters to train, got a network that has none"),
+        (nn.Flatten(), "mean", r"critic: expected parameters to train, got a network that has none"),
         (
             nn.Sequential(nn.Flatten(), nn.Linear(64, 3)),
             "logit",
-            r"critic network: expected one logit a sample .*\(6, 3\)",
+            r"critic: expected one logit a sample .*\(6, 3\)",
         ),
         (
             nn.Sequential(nn.Flatten(), nn.Linear(64, 3)),
             "code",
-            r"critic network: expected the shape of the code .*\(6, 4\)",
+            r"critic: expected the shape of the code .*\(6, 4\)",
         ),
         (
             nn.Sequential(nn.Linear(8, 8), nn.Flatten(0, 2)),
             "mean",
-            r"critic network: expected a batch of 6 samples",
+            r"critic: expected a batch of 6 samples",
         ),
-        (nn.GRU(8, 3), "mean", r"critic network: expected a tensor, got a tuple of length 2"),
+        (nn.GRU(8, 3), "mean", r"critic: expected a tensor, got a tuple of length 2"),
     ],
 )
 def test_a_critic_that_does_not_fit_is_refused(pair: Zoo, network: nn.Module, judge: str, message: str) -> None:
@@ -193,7 +196,7 @@ def test_a_scripted_critic_is_refused(pair: Zoo) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own word on scripting
         network = nn.Sequential(nn.Flatten(), torch.jit.script(nn.Linear(64, 1)))
-    with pytest.raises(TypeError, match=r"critic network: expected plain modules, got some made by torch.jit"):
+    with pytest.raises(TypeError, match=r"critic: expected plain modules, got some made by torch.jit"):
         Critic(pair.encoder, pair.decoder, network)
 
 
@@ -223,9 +226,7 @@ def test_encoders_and_decoders_may_be_what_a_critic_may_not(pair: Zoo) -> None:
 
 
 def test_a_critic_cannot_be_a_part_of_the_autoencoder(pair: Zoo) -> None:
-    with pytest.raises(
-        ValueError, match=r"critic network: expected parameters of its own, got some of the encoder's"
-    ):
+    with pytest.raises(ValueError, match=r"critic: expected parameters of its own, got some of the encoder's"):
         Critic(pair.encoder, pair.decoder, pair.encoder)
 
 

@@ -120,7 +120,7 @@ class Unresettable(nn.Linear):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (torch.relu, r"critic network: expected one, .*not an nn.Module"),
+        (torch.relu, r"critic: expected one, .*not an nn.Module"),
         (nn.LazyLinear(4), r"'weight' has no shape yet; run one batch"),
         (Uncopyable(2, 2), r"copying it failed with RuntimeError: no copies of me"),
         (nn.Flatten(), r"it has no parameters to train"),

@@ -64,7 +64,7 @@ def test_bad_input_is_named(pair: Zoo, encoder: object, decoder: object, x: obje
     reg = ACAIRegularizer(encoder or pair.encoder, decoder or pair.decoder, critic=critic)
     with pytest.raises((TypeError, ValueError), match=message):
         reg(pair.x if x is None else x)
-    assert reg.critic.step == 0
+    assert reg.game.step == 0
 
 
 @pytest.mark.parametrize(

@@ -21,26 +21,26 @@ class Bottleneck(nn.Module):
         network: the encoder inside; any module or callable.
 
     Attributes:
-        bare: if True the bottleneck does nothing of its own to the code: no noise, no sampling, no quantizing. So it
-            is in the fresh copy that a critic is made of.
+        passthrough: if True the bottleneck leaves the code as it is: no noise, no sampling, no quantizing. So it is in
+            the fresh copy that a critic is made of.
     """
 
     def __init__(self, network: Network) -> None:
         _checks.check_network("network", network)
         super().__init__()
         self.network = network
-        self.bare = False
+        self.passthrough = False
         self._slot = _Slot()
 
     def encoded(self, x: Tensor, mask: Tensor | None = None) -> Any:
         """What the encoder inside says of ``x``."""
         return self.network(x) if mask is None else self.network(x, mask)
 
-    def leave_note(self, z: Tensor, note: Any) -> None:
+    def keep_aux(self, z: Tensor, note: Any) -> None:
         """Keep ``note`` about the codes ``z`` for the batch that is being encoded."""
-        self._slot.z, self._slot.note = z, note
+        self._slot.z, self._slot.aux = z, note
 
-    def take_note(self, z: Tensor | None = None) -> Any:
+    def take_aux(self, z: Tensor | None = None) -> Any:
         """The note of the latest call, which is then forgotten.
 
         Args:
@@ -55,13 +55,13 @@ class Bottleneck(nn.Module):
                 f"z: expected the codes of the latest call of the encoder's {type(self).__name__}, got others; "
                 "encode and call the regularizer in turn, or leave z to it"
             )
-        note = slot.note
-        slot.z = slot.note = None
+        note = slot.aux
+        slot.z = slot.aux = None
         return note
 
-    def strip(self) -> None:
+    def make_passthrough(self) -> None:
         """Become bare: called on the copy that a critic is made of."""
-        self.bare = True
+        self.passthrough = True
 
 
 class _Slot:
@@ -69,7 +69,7 @@ class _Slot:
 
     def __init__(self) -> None:
         self.z: Tensor | None = None
-        self.note: Any = None
+        self.aux: Any = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_Slot":
         return _Slot()
@@ -91,7 +91,7 @@ def the_bottleneck(encoder: object, kind: type[Kind]) -> Kind:
         ValueError: there are several, or it is bare.
     """
     found: list[Kind] = bottlenecks_in(encoder, kind)
-    if len(found) == 1 and not found[0].bare:
+    if len(found) == 1 and not found[0].passthrough:
         return found[0]
     name = kind.__name__
     if found:

@@ -117,19 +117,19 @@ class GaussianBottleneck(Bottleneck):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The codes: a sample of the posterior, or its mean."""
         said = self.encoded(x, mask)
-        if self.bare and self.mean_head is not None:
+        if self.passthrough and self.mean_head is not None:
             return self.mean_head(said)  # type: ignore[no-any-return]  # modules return Any
         posterior = self._posterior(said)
-        if self.bare:
+        if self.passthrough:
             return posterior.mean
         sampled = self.training or self.sample == "always"
         z = sample_normal(*posterior, self.generator) if sampled else posterior.mean
-        self.leave_note(z, posterior)
+        self.keep_aux(z, posterior)
         return z
 
     @override
-    def strip(self) -> None:
-        super().strip()
+    def make_passthrough(self) -> None:
+        super().make_passthrough()
         self.log_variance_head = None  # so that a critic has no parameters that nothing depends on
 
     def _posterior(self, said: object) -> Posterior:

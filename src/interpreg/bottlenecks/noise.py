@@ -43,7 +43,7 @@ class DropoutBottleneck(Bottleneck):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The codes, thinned in training mode."""
         z: Tensor = self.encoded(x, mask)
-        return drop_out(z, self.p, self.generator) if self.training and not self.bare else z
+        return drop_out(z, self.p, self.generator) if self.training and not self.passthrough else z
 
 
 class DenoisingBottleneck(Bottleneck):
@@ -82,7 +82,7 @@ class DenoisingBottleneck(Bottleneck):
     @override
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The codes of ``x``, disturbed in training mode."""
-        x = self.corruption(x) if self.training and not self.bare else x
+        x = self.corruption(x) if self.training and not self.passthrough else x
         z: Tensor = self.encoded(x, mask)
         return z
 

@@ -108,11 +108,11 @@ class VectorQuantizer(Bottleneck):
         """The codes, quantized unless ``codes="continuous"``."""
         z: Tensor = self.encoded(x, mask)
         _checks.check_tensor("network", z)
-        if self.bare:
+        if self.passthrough:
             return z
         quantized, note = self._quantize(z, mask)
         z = quantized if self.codes == "quantized" else z
-        self.leave_note(z, note)
+        self.keep_aux(z, note)
         return z
 
     def before(self, decoder: Network) -> nn.Module:
@@ -126,8 +126,8 @@ class VectorQuantizer(Bottleneck):
         return _Before(self, decoder)
 
     @override
-    def strip(self) -> None:
-        super().strip()
+    def make_passthrough(self) -> None:
+        super().make_passthrough()
         self.quantizer = None
 
     def quantized(self, z: Tensor, mask: Tensor | None = None) -> Tensor:

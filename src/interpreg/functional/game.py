@@ -15,14 +15,14 @@ from interpreg._numerics import as_wide
 from interpreg.functional.means import mean
 
 
-class OfJudgement(Protocol):
+class JudgementLoss(Protocol):
     """A loss of a judgement."""
 
     def __call__(self, judgement: Tensor, mask: Tensor | None = None) -> Tensor:
         """The mean loss."""
 
 
-class OfJudgementAndCoefficient(Protocol):
+class MixLoss(Protocol):
     """A loss of a judgement and the coefficient of what was judged, in the judgement's shape."""
 
     def __call__(self, judgement: Tensor, alpha: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -33,11 +33,11 @@ class OfJudgementAndCoefficient(Protocol):
 class Game:
     """What each player minimises."""
 
-    fool: OfJudgement
+    generator: JudgementLoss
     """The autoencoder's loss, from the judgement of its interpolants."""
-    on_mix: OfJudgementAndCoefficient
+    critic_mix: MixLoss
     """The critic's loss on interpolants, from their judgement and their coefficient."""
-    on_real: OfJudgement
+    critic_real: JudgementLoss
     """The critic's loss on what is not interpolated."""
 
 
@@ -64,20 +64,20 @@ def _is_mixed(judgement: Tensor, alpha: Tensor, mask: Tensor | None = None) -> T
 GAMES: dict[str, Game] = {
     # ACAI eqs 1 and 2: regress the coefficient, 0 for what is not interpolated
     "regression": Game(
-        fool=_mean_square,
-        on_mix=_mean_square_error,
-        on_real=_mean_square,
+        generator=_mean_square,
+        critic_mix=_mean_square_error,
+        critic_real=_mean_square,
     ),
     # Goodfellow et al. 2014 with the non-saturating generator: judgements are logits, real is 1
     "bce": Game(
-        fool=_is_real,
-        on_mix=_is_mixed,
-        on_real=_is_real,
+        generator=_is_real,
+        critic_mix=_is_mixed,
+        critic_real=_is_real,
     ),
     # Lim and Ye 2017 (arXiv 1705.02894): margins of 1 on either side, an unbounded fool
     "hinge": Game(
-        fool=lambda judgement, mask=None: -mean(as_wide(judgement), mask),
-        on_mix=lambda judgement, alpha, mask=None: mean(relu(1 + as_wide(judgement)), mask),
-        on_real=lambda judgement, mask=None: mean(relu(1 - as_wide(judgement)), mask),
+        generator=lambda judgement, mask=None: -mean(as_wide(judgement), mask),
+        critic_mix=lambda judgement, alpha, mask=None: mean(relu(1 + as_wide(judgement)), mask),
+        critic_real=lambda judgement, mask=None: mean(relu(1 - as_wide(judgement)), mask),
     ),
 }

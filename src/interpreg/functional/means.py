@@ -38,7 +38,7 @@ def mean_of_samples(values: Tensor, mask: Tensor | None = None) -> Tensor:
     """The mean of each sample, ``[B]``, of valid positions where there is a mask that fits."""
     values = as_wide(values)
     if mask is None or not knows_positions(values, mask):
-        return values.reshape(values.shape[0], -1).mean(1)
+        return (values if values.ndim == 2 else values.reshape(values.shape[0], -1)).mean(1)
     shares = mask.view(*mask.shape, *[1] * (values.ndim - 2)).to(values.dtype)
     valid = torch.where(shares > 0, values, torch.zeros_like(values)).flatten(1).sum(1)
     return valid / (mask.sum(1) * values[0, 0].numel()).clamp_min(1)

@@ -32,10 +32,14 @@ def mix(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
     tensor([[1.0000, 1.0000, 1.0000],
             [0.7500, 0.7500, 0.7500]])
     """
-    weight = _weight(z, z_partner, alpha)
-    if weight.dtype == z.dtype == z_partner.dtype:
-        return torch.lerp(z_partner, z, weight)
-    return torch.lerp(z_partner.to(weight.dtype), z.to(weight.dtype), weight).to(z.dtype)
+    return unchecked_mix(z, z_partner, _weight(z, z_partner, alpha))
+
+
+def unchecked_mix(z: Tensor, z_partner: Tensor, alpha: Tensor) -> Tensor:
+    """:func:`mix` of tensors that are known to fit, ``alpha`` at least as precise as they are."""
+    if alpha.dtype == z.dtype == z_partner.dtype:
+        return torch.lerp(z_partner, z, alpha)
+    return torch.lerp(z_partner.to(alpha.dtype), z.to(alpha.dtype), alpha).to(z.dtype)
 
 
 def slerp(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:

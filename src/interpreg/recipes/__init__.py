@@ -6,11 +6,12 @@ from interpreg.recipes.aeai import AEAIRegularizer
 from interpreg.recipes.amr import AMRRegularizer
 from interpreg.recipes.disturbed import DenoisingRegularizer, DropoutRegularizer, SparseRegularizer
 from interpreg.recipes.gaia import GAIARegularizer
-from interpreg.recipes.midrae import LRAERegularizer, MIAERegularizer, MIDRAERegularizer
+from interpreg.recipes.midrae import MIDRAE_WEIGHTS, LRAERegularizer, MIAERegularizer, MIDRAERegularizer
 from interpreg.recipes.variational import VAERegularizer, VQVAERegularizer
 from interpreg.recipes.wae import WAERegularizer
 
 __all__ = [
+    "MIDRAE_WEIGHTS",
     "AAERegularizer",
     "ACAIRegularizer",
     "AEAIRegularizer",

@@ -5,16 +5,15 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from typing_extensions import Unpack
 
 from interpreg._types import Network
 from interpreg.functional.reconstruction import ReconstructionLoss
-from interpreg.recipes.common import part, reconstructed
-from interpreg.regularizers import LatentCritic, Sum
-from interpreg.regularizers.adversary import Options
+from interpreg.recipes.common import Game, reconstructed
+from interpreg.regularizers import LatentCritic
+from interpreg.regularizers.weights import WeightLike
 
 
-class AAERegularizer(Sum):
+class AAERegularizer(Game):
     r"""Adversarial autoencoder (Makhzani, Shlens, Jaitly, Goodfellow, Frey 2016; arXiv 1511.05644, section 2).
 
     .. math::
@@ -27,18 +26,17 @@ class AAERegularizer(Sum):
 
     Losses: ``reconstruction``, ``latent`` (the autoencoder's), ``critic/latent``, ``critic/prior`` (the critic's). A
     sum of :class:`Reconstruction` and :class:`LatentCritic`, whose docstrings say the rest. Calls of the networks a
-    batch: encoder 1, decoder 1, critic 2.
+    batch: encoder 1, decoder 1, critic 3.
 
     Args:
         encoder, decoder: the pair; any modules or callables.
-        network, code_shape, example: the critic network, or what one is made of; see :class:`LatentCritic`.
+        critic, code_shape, example: the critic network, or what one is made of; see :class:`LatentCritic`.
         prior: "normal" (published), "ball", "sphere", a prior from :mod:`interpreg.priors`, a ``torch.distributions``
             object, or a callable of the number of samples.
         reconstruction: "mse", "l1", "bernoulli", a callable ``loss(x_hat, x)``, or None where the loop has its own.
-        weight: lambda, of the autoencoder's adversarial term; at least 0.
+        weight, critic_weight: lambda, and the weight of the critic's terms; see :class:`Adversary`.
         loss: "bce" or "hinge".
         generator: draws the prior's samples; torch's default generator when not given.
-        options: see :class:`Adversary`.
 
     Raises:
         TypeError, ValueError: as for :class:`LatentCritic`.
@@ -55,24 +53,19 @@ class AAERegularizer(Sum):
         encoder: Network,
         decoder: Network,
         *,
-        network: nn.Module | None = None,
+        critic: nn.Module | None = None,
         code_shape: Sequence[int | None] | None = None,
         example: Tensor | None = None,
         prior: object = "normal",
         reconstruction: str | ReconstructionLoss | None = "mse",
-        weight: float = 1.0,
+        weight: WeightLike = 1.0,
+        critic_weight: WeightLike = 1.0,
         loss: Literal["bce", "hinge"] = "bce",
         generator: torch.Generator | None = None,
-        **options: Unpack[Options],
     ) -> None:
         parts = reconstructed(encoder, decoder, reconstruction)
         game = LatentCritic(
-            encoder, decoder, network, code_shape=code_shape, example=example, prior=prior, loss=loss, weight=weight,
-            generator=generator, **options,
+            encoder, decoder, critic, code_shape=code_shape, example=example, prior=prior, loss=loss, weight=weight,
+            critic_weight=critic_weight, generator=generator,
         )  # fmt: skip
         super().__init__([*parts, game])
-
-    @property
-    def critic(self) -> LatentCritic:
-        """The game; its ``network`` is what this regularizer trains."""
-        return part(self, "latent_critic", LatentCritic)

@@ -3,16 +3,17 @@
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from interpreg._types import Network
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
-from interpreg.recipes.common import part, reconstructed
-from interpreg.regularizers import Critic, Sum
+from interpreg.recipes.common import Game, mixer, reconstructed
+from interpreg.regularizers import Critic
+from interpreg.regularizers.weights import WeightLike
 
 
-class ACAIRegularizer(Sum):
+class ACAIRegularizer(Game):
     r"""Adversarially Constrained Autoencoder Interpolation (Berthelot, Raffel, Roy, Goodfellow 2019).
 
     .. math::
@@ -34,11 +35,11 @@ class ACAIRegularizer(Sum):
         encoder, decoder: the pair; any modules or callables.
         critic: the critic network; when not given, :func:`interpreg.fresh_copy` of the encoder, as in the paper.
         reconstruction: "mse", "l1", a callable ``loss(x_hat, x)``, or None where the loop has its own.
-        weight: lambda, of the autoencoder's adversarial term (paper: 0.5).
+        weight: lambda, of ``interpolation`` (paper: 0.5); a number, a tensor, a :class:`Ramp` or an :class:`Adaptive`.
+        critic_weight: of the critic's terms.
         gamma: weight of the data in the blend that the critic sees as real (paper: 0.2).
         interpolator: how codes are mixed; when not given, the paper's way.
         loss, judge: see :class:`Critic`.
-        critic_start, adversarial_start, adversarial_ramp, spectral_norm, adaptive: see :class:`Adversary`.
         generator: where the coefficients come from; torch's default generator when not given.
 
     Raises:
@@ -59,41 +60,29 @@ class ACAIRegularizer(Sum):
         *,
         critic: nn.Module | None = None,
         reconstruction: str | ReconstructionLoss | None = "mse",
-        weight: float = 0.5,
+        weight: WeightLike = 0.5,
+        critic_weight: WeightLike = 1.0,
         gamma: float = 0.2,
         interpolator: Interpolator | None = None,
         loss: Literal["regression", "bce", "hinge"] = "regression",
         judge: Literal["mean", "code", "logit"] = "mean",
-        critic_start: int = 0,
-        adversarial_start: int = 0,
-        adversarial_ramp: int = 0,
-        spectral_norm: bool = False,
-        adaptive: bool | Tensor = False,
         generator: torch.Generator | None = None,
     ) -> None:
-        if interpolator is not None and generator is not None:
-            raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
+        interpolator = mixer(interpolator, generator)
+        if generator is not None:
+            interpolator = Interpolator(generator=generator)
         parts = reconstructed(encoder, decoder, reconstruction)
         parts.append(
             Critic(
                 encoder,
                 decoder,
                 critic,
-                interpolator=interpolator or Interpolator(generator=generator),
+                interpolator=interpolator,
                 loss=loss,
                 judge=judge,
                 gamma=gamma,
                 weight=weight,
-                critic_start=critic_start,
-                adversarial_start=adversarial_start,
-                adversarial_ramp=adversarial_ramp,
-                spectral_norm=spectral_norm,
-                adaptive=adaptive,
+                critic_weight=critic_weight,
             )
         )
         super().__init__(parts)
-
-    @property
-    def critic(self) -> Critic:
-        """The game; its ``network`` is what this regularizer trains."""
-        return part(self, "critic", Critic)

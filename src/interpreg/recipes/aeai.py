@@ -3,18 +3,18 @@
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from interpreg import _checks
 from interpreg._types import Network
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
-from interpreg.recipes.common import part, reconstructed
-from interpreg.regularizers import AlphaSmoothness, Critic, CycleConsistency, Sum
+from interpreg.recipes.common import Game, mixer, reconstructed
+from interpreg.regularizers import AlphaSmoothness, Critic, CycleConsistency
 from interpreg.regularizers.smoothness import Method
+from interpreg.regularizers.weights import WeightLike, scaled
 
 
-class AEAIRegularizer(Sum):
+class AEAIRegularizer(Game):
     r"""Autoencoder Adversarial Interpolation (Oring, Yakhini, Hel-Or 2021; arXiv 2008.01487, eq. 1).
 
     .. math::
@@ -47,12 +47,12 @@ class AEAIRegularizer(Sum):
         critic: the critic network, images to logits; when not given, :func:`interpreg.fresh_copy` of the encoder, whose
             outputs are averaged to one.
         reconstruction: "mse", "l1", "bernoulli", a callable ``loss(x_hat, x)``, or None where the loop has its own.
-        adversarial, cycle, smoothness: lambda_A, lambda_C, lambda_S; at least 0 (paper: 0.01, 0.01, 0.1).
+        weight, cycle_weight, smoothness_weight: lambda_A, lambda_C, lambda_S (paper: 0.01, 0.01, 0.1).
+        critic_weight: of the critic's terms.
         grid: None, or M + 1 of at least 2: at how many points the losses are summed.
         method: how derivatives are computed, see :class:`AlphaSmoothness`.
         judge: see :class:`Critic`.
         interpolator: how codes are mixed; when not given, the paper's way.
-        critic_start, adversarial_start, adversarial_ramp, spectral_norm, adaptive: see :class:`Adversary`.
         generator: where coefficients and partners come from; torch's default generator when not given.
 
     Raises:
@@ -73,56 +73,33 @@ class AEAIRegularizer(Sum):
         *,
         critic: nn.Module | None = None,
         reconstruction: str | ReconstructionLoss | None = "mse",
-        adversarial: float = 1e-2,
-        cycle: float = 1e-2,
-        smoothness: float = 1e-1,
+        weight: WeightLike = 1e-2,
+        cycle_weight: WeightLike = 1e-2,
+        smoothness_weight: WeightLike = 1e-1,
+        critic_weight: WeightLike = 1.0,
         grid: int | None = None,
         method: Method = "auto",
         judge: Literal["mean", "code", "logit"] = "mean",
         interpolator: Interpolator | None = None,
-        critic_start: int = 0,
-        adversarial_start: int = 0,
-        adversarial_ramp: int = 0,
-        spectral_norm: bool = False,
-        adaptive: bool | Tensor = False,
         generator: torch.Generator | None = None,
     ) -> None:
-        if interpolator is not None and (generator is not None or grid is not None):
-            given = "generator" if generator is not None else "grid"
-            raise ValueError(f"{given}: expected None beside an interpolator, which has one of its own")
-        strategy = interpolator or Interpolator(
+        if interpolator is not None and grid is not None:
+            raise ValueError("grid: expected None beside an interpolator, which has one of its own")
+        strategy = mixer(interpolator, generator) or Interpolator(
             alpha_range=(0.0, 1.0), pairing="permutation", grid=grid, generator=generator
         )
-        weights = {"adversarial": adversarial, "cycle": cycle, "smoothness": smoothness}
+        # the paper sums over the grid where the terms are means
         points = strategy.grid or 1
-        summed = {name: points * _checks.as_number(name, weight) for name, weight in weights.items()}
         super().__init__(
             [
                 *reconstructed(encoder, decoder, reconstruction, weight=2.0),
                 Critic(
                     encoder, decoder, critic, interpolator=strategy, loss="bce", judge=judge, gamma=1.0,
-                    weight=summed["adversarial"], critic_weight=float(points), critic_start=critic_start,
-                    adversarial_start=adversarial_start, adversarial_ramp=adversarial_ramp,
-                    spectral_norm=spectral_norm, adaptive=adaptive,
+                    weight=scaled(weight, points), critic_weight=scaled(critic_weight, points),
                 ),
-                CycleConsistency(encoder, decoder, interpolator=strategy, weight=summed["cycle"]),
+                CycleConsistency(encoder, decoder, interpolator=strategy, weight=scaled(cycle_weight, points)),
                 AlphaSmoothness(
-                    encoder, decoder, interpolator=strategy, method=method, weight=summed["smoothness"]
+                    encoder, decoder, interpolator=strategy, method=method, weight=scaled(smoothness_weight, points)
                 ),
             ]
         )  # fmt: skip
-
-    @property
-    def critic(self) -> Critic:
-        """The game; its ``network`` is what this regularizer trains."""
-        return part(self, "critic", Critic)
-
-    @property
-    def cycle(self) -> CycleConsistency:
-        """The term of cycle consistency."""
-        return part(self, "cycle", CycleConsistency)
-
-    @property
-    def smoothness(self) -> AlphaSmoothness:
-        """The term of smoothness."""
-        return part(self, "smoothness", AlphaSmoothness)

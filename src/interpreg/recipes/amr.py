@@ -3,19 +3,20 @@
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from interpreg import _checks
 from interpreg._types import Network
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
-from interpreg.recipes.common import PRESETS, Preset, part, reconstructed
-from interpreg.regularizers import Critic, CycleConsistency, Regularizer, Sum
+from interpreg.recipes.common import Game, Preset, is_published, mixer, reconstructed
+from interpreg.regularizers import Critic, CycleConsistency, Regularizer, fresh_copy, spectral_norm
+from interpreg.regularizers.weights import WeightLike
 
 KINDS = ("mixup", "bernoulli")
 
 
-class AMRRegularizer(Sum):
+class AMRRegularizer(Game):
     r"""Adversarial mixup resynthesis (AMR; Beckham et al. 2019, arXiv 1903.02709).
 
     .. math::
@@ -30,31 +31,33 @@ class AMRRegularizer(Sum):
     with a probability from U(0, 1). Partners are permutations of the batch.
 
     Losses: ``reconstruction``, ``interpolation``, ``reconstructed`` (the autoencoder's), ``critic/interpolation``,
-    ``critic/real``, ``critic/reconstructed`` (the critic's), and with ``consistency`` ``cycle``. A sum of
+    ``critic/real``, ``critic/reconstructed`` (the critic's), and with ``cycle_weight`` ``cycle``. A sum of
     :class:`Reconstruction`, :class:`Critic` and :class:`CycleConsistency`. Calls of the networks a batch: encoder 1,
-    decoder 2, critic 5; one more of the encoder with ``consistency``.
+    decoder 2, critic 5; one more of the encoder with ``cycle_weight``.
 
-    ``preset="paper"`` is the published scripts: the autoencoder, its reconstruction loss included, has gradients at one
-    of five steps (``autoencoder_every=5``), and "bernoulli" draws one probability for the whole batch. (kappa varies by
-    script: 10 or 20 for MNIST and SVHN, 50 for CIFAR-10; none of them has a consistency term, whose loss would be the
-    images', L1.) What still differs: their permutations leave some samples to themselves, ours none; and their
-    networks.
+    ``preset="published"`` is the published scripts: the autoencoder, its reconstruction loss included, has gradients at
+    one of five steps (``autoencoder_every=5``), and "bernoulli" draws one probability for the whole batch. (kappa
+    varies by script: 10 or 20 for MNIST and SVHN, 50 for CIFAR-10; none of them has a consistency term, whose loss
+    would be the images', L1.) What still differs: their permutations leave some samples to themselves, ours none; and
+    their networks.
 
     Args:
         encoder, decoder: the pair; any modules or callables.
         kind: "mixup" or "bernoulli".
         ways: how many codes are mixed, at least 2.
-        critic: the critic network; when not given, :func:`interpreg.fresh_copy` of the encoder.
+        critic: the critic network, used as it is; when not given, :func:`interpreg.fresh_copy` of the encoder under
+            :func:`interpreg.spectral_norm`.
         reconstruction: "l1", "mse", "bernoulli", a callable, or None where the loop has its own.
         reconstruction_weight: kappa; at least 0.
-        weight: lambda, of mixes; at least 0.
-        reconstructions: rho, of reconstructions; at least 0.
-        consistency: beta; at least 0, and 0 is no such term.
-        autoencoder_every: at every how manieth step the autoencoder has gradients, see :class:`Sum`; at least 1. When
-            not given, as the preset says: 1, or 5.
+        weight: lambda, of ``interpolation``; see :class:`Adversary`.
+        reconstructed_weight: rho, of ``reconstructed``.
+        cycle_weight: beta, of ``cycle``; the number 0 is no such term.
+        critic_weight: of the critic's terms.
+        interpolator: how codes are mixed, instead of ``kind`` and ``ways``.
+        autoencoder_every: the autoencoder has gradients at one of so many steps, see :class:`Sum`; at least 1. When
+            not given, as the preset: 1, or 5.
         judge: see :class:`Critic`.
-        spectral_norm, critic_start, adversarial_start, adversarial_ramp, adaptive: see :class:`Adversary`.
-        preset: None or "paper".
+        preset: None or "published".
         generator: where coefficients and partners come from; torch's default generator when not given.
 
     Raises:
@@ -76,40 +79,34 @@ class AMRRegularizer(Sum):
         ways: int = 2,
         critic: nn.Module | None = None,
         reconstruction: str | ReconstructionLoss | None = "l1",
-        reconstruction_weight: float = 10.0,
-        weight: float = 1.0,
-        reconstructions: float = 1.0,
-        consistency: float = 0.0,
+        reconstruction_weight: WeightLike = 10.0,
+        weight: WeightLike = 1.0,
+        reconstructed_weight: WeightLike = 1.0,
+        cycle_weight: WeightLike = 0.0,
+        critic_weight: WeightLike = 1.0,
+        interpolator: Interpolator | None = None,
         autoencoder_every: int | None = None,
         judge: Literal["mean", "code", "logit"] = "mean",
-        spectral_norm: bool = True,
-        critic_start: int = 0,
-        adversarial_start: int = 0,
-        adversarial_ramp: int = 0,
-        adaptive: bool | Tensor = False,
         preset: Preset = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        _checks.check_one_of("preset", preset, PRESETS)
-        interpolator = _interpolator(kind, ways, preset == "paper", generator)
+        published = is_published(preset)
+        if interpolator is not None and (kind, ways) != ("mixup", 2):
+            raise ValueError(f"kind, ways: expected none beside an interpolator, got {kind!r} and {ways!r}")
+        interpolator = mixer(interpolator, generator) or _interpolator(kind, ways, published, generator)
+        _checks.check_network("encoder", encoder)
+        critic = spectral_norm(fresh_copy(encoder)) if critic is None else critic
         parts: list[Regularizer] = reconstructed(encoder, decoder, reconstruction, reconstruction_weight)
         parts.append(
             Critic(
                 encoder, decoder, critic, interpolator=interpolator, loss="bce", judge=judge, gamma=1.0,
-                reconstructions=reconstructions, weight=weight, critic_start=critic_start,
-                adversarial_start=adversarial_start, adversarial_ramp=adversarial_ramp, spectral_norm=spectral_norm,
-                adaptive=adaptive,
+                reconstructed_weight=reconstructed_weight, weight=weight, critic_weight=critic_weight,
             )
         )  # fmt: skip
-        if _checks.as_number("consistency", consistency) > 0:
-            parts.append(CycleConsistency(encoder, decoder, interpolator=interpolator, weight=consistency))
-        every = autoencoder_every if autoencoder_every is not None else 5 if preset == "paper" else 1
+        if isinstance(cycle_weight, bool) or cycle_weight != 0:
+            parts.append(CycleConsistency(encoder, decoder, interpolator=interpolator, weight=cycle_weight))
+        every = autoencoder_every if autoencoder_every is not None else 5 if published else 1
         super().__init__(parts, autoencoder_every=every)
-
-    @property
-    def critic(self) -> Critic:
-        """The game; its ``network`` is what this regularizer trains."""
-        return part(self, "critic", Critic)
 
 
 def _interpolator(kind: str, ways: int, published: bool, generator: torch.Generator | None) -> Interpolator:

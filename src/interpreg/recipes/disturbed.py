@@ -9,6 +9,7 @@ from interpreg.bottlenecks.noise import Corrupt
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.recipes.common import reconstructed
 from interpreg.regularizers import CodeDropout, Denoising, Sparsity, Sum
+from interpreg.regularizers.weights import WeightLike
 
 
 class DenoisingRegularizer(Sum):
@@ -110,7 +111,7 @@ class SparseRegularizer(Sum):
         *,
         penalty: Literal["l1", "kl"] = "kl",
         target: float = 0.05,
-        weight: float = 0.1,
+        weight: WeightLike = 0.1,
         reconstruction: str | ReconstructionLoss | None = "mse",
     ) -> None:
         parts = reconstructed(encoder, decoder, reconstruction)

@@ -1,21 +1,17 @@
 """Generative adversarial interpolative autoencoding."""
 
-from typing import Literal
-
 import torch
 from torch import nn
-from typing_extensions import Unpack
 
-from interpreg import _checks
 from interpreg._types import Network
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
-from interpreg.recipes.common import PRESETS, Preset, part, reconstructed
-from interpreg.regularizers import AutoencodingCritic, Sum
-from interpreg.regularizers.adversary import Options
+from interpreg.recipes.common import Game, Preset, is_published, mixer, reconstructed
+from interpreg.regularizers import AutoencodingCritic
+from interpreg.regularizers.weights import WeightLike
 
 
-class GAIARegularizer(Sum):
+class GAIARegularizer(Game):
     r"""Generative adversarial interpolative autoencoding (Sainburg, Thielk, Theilman, Migliori, Gentner 2018).
 
     The critic d is an autoencoder that copies the data and fails to copy interpolants :math:`x_i`; the autoencoder's
@@ -24,7 +20,7 @@ class GAIARegularizer(Sum):
     .. math::
         R_x = |x - d(x)|, \quad R_g = |x - d(g(f(x)))|, \quad R_i = |x_i - d(x_i)|
 
-    ``form="simple"``, the default, is the author's own rewrite, which has no hyperparameters to balance: with squares
+    The default is the author's own rewrite, which has no hyperparameters to balance: with squares
     instead of absolute values,
 
     .. math::
@@ -35,7 +31,7 @@ class GAIARegularizer(Sum):
     The author trains with Adam of ``betas=(0.5, 0.999)`` and the critic with RMSprop. With Adam's default of 0.9 the
     game swings and reconstructions suffer; where they matter, add ``reconstruction="mse"`` too.
 
-    ``form="published"`` is the code of the paper, with errors of pixels in [0, 1]:
+    ``preset="published"`` is the code of the paper, with errors of pixels in [0, 1]:
 
     .. math::
         L_{f,g} &= \mathrm{clip}(p_g R_i + (1 - p_g) R_g + w L_\mathrm{dist}, -1, 1),
@@ -44,14 +40,14 @@ class GAIARegularizer(Sum):
         \quad p_f = \mathrm{clip}(\sigma(20 (\tfrac12 R_i - R_x)), 0, 0.9)
 
     and pairs of codes mixed with coefficients from :math:`\mathcal N(0.5, 0.25^2)`, which may go beyond the ends. The
-    players' learning rates are lr times the shares in ``reg.critic.balance``; that is the loop's to do, because a
-    weight would not be felt by Adam.
+    players' learning rates are lr times the shares in ``reg.game.balance``; that is the loop's to do, because weights
+    cancel in Adam.
 
     Losses of the simple form: ``reconstructed``, ``interpolation``, ``critic/real``, ``critic/reconstructed``,
     ``critic/interpolation``; of the published one: ``adversarial``, ``critic/adversarial``. Calls of the networks a
-    batch: encoder 1, decoder 1, critic 2.
+    batch: encoder 1, decoder 2, critic 5.
 
-    ``preset="paper"`` is the published form with w = 5e-5 (else w is 0). What then still differs from the published
+    There w is 5e-5. What then still differs from the published
     runs: the networks (the critic is by default like the autoencoder; theirs was half as wide and kept a spatial code),
     L_dist is of the whole code (theirs of its content half), and the learning rates unless the loop sets them.
 
@@ -59,18 +55,16 @@ class GAIARegularizer(Sum):
         encoder, decoder: the pair; any modules or callables.
         critic: the critic network, images to images; when not given, fresh copies of the encoder and the decoder in a
             row.
-        form: "simple" or "published"; when not given, as the preset says.
         reconstruction: None, as there is no direct reconstruction loss in GAIA; or "mse", "l1", "bernoulli", a callable
             ``loss(x_hat, x)``, to add one, called ``reconstruction``.
-        weight: of the autoencoder's adversarial terms; at least 0.
-        distance_weight: w, of the published form; at least 0. When not given, as the preset says.
+        weight, critic_weight: of the autoencoder's adversarial terms and of the critic's; see :class:`Adversary`.
+        distance_weight: w, of the published form. When not given 5e-5, or 0.
         interpolator: how codes are mixed; when not given, the form's way.
-        preset: None or "paper".
+        preset: None or "published".
         generator: where coefficients come from; torch's default generator when not given.
-        options: see :class:`Adversary`.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong type, name or range; ``form="simple"`` beside the preset; a
+        TypeError, ValueError: an argument of the wrong type, name or range; a
             batch of one.
 
     >>> reg = GAIARegularizer(nn.Linear(8, 2), nn.Linear(2, 8))
@@ -86,28 +80,22 @@ class GAIARegularizer(Sum):
         decoder: Network,
         *,
         critic: nn.Module | None = None,
-        form: Literal["simple", "published"] | None = None,
         reconstruction: str | ReconstructionLoss | None = None,
-        weight: float = 1.0,
-        distance_weight: float | None = None,
+        weight: WeightLike = 1.0,
+        critic_weight: WeightLike = 1.0,
+        distance_weight: WeightLike | None = None,
         interpolator: Interpolator | None = None,
         preset: Preset = None,
         generator: torch.Generator | None = None,
-        **options: Unpack[Options],
     ) -> None:
-        _checks.check_one_of("preset", preset, PRESETS)
-        if preset == "paper" and form == "simple":
-            raise ValueError("form: expected None or 'published' beside preset='paper', got 'simple'")
+        published = is_published(preset)
+        interpolator = mixer(interpolator, generator)
         if distance_weight is None:
-            distance_weight = 5e-5 if preset == "paper" else 0.0
+            distance_weight = 5e-5 if published else 0.0
         parts = reconstructed(encoder, decoder, reconstruction)
         game = AutoencodingCritic(
-            encoder, decoder, critic, form=form or ("published" if preset == "paper" else "simple"),
-            interpolator=interpolator, weight=weight, distance_weight=distance_weight, generator=generator, **options,
+            encoder, decoder, critic, form="published" if published else "simple",
+            interpolator=interpolator, weight=weight, distance_weight=distance_weight, critic_weight=critic_weight,
+            generator=generator,
         )  # fmt: skip
         super().__init__([*parts, game])
-
-    @property
-    def critic(self) -> AutoencodingCritic:
-        """The game; its ``network`` is what this regularizer trains."""
-        return part(self, "critic", AutoencodingCritic)

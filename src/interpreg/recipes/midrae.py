@@ -2,31 +2,37 @@
 
 import torch
 from torch import nn
-from typing_extensions import Unpack
 
-from interpreg import _checks
 from interpreg._types import Network
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
 from interpreg.kernels import RBF, Kernel
-from interpreg.recipes.common import PRESETS, Preset, part, reconstructed
-from interpreg.regularizers import Critic, DualCritic, MMDPrior, Sum
-from interpreg.regularizers.adversary import Options
+from interpreg.recipes.common import Game, Preset, is_published, mixer, reconstructed
+from interpreg.regularizers import Critic, DualCritic, MMDPrior
+from interpreg.regularizers.weights import WeightLike
 
-WEIGHTS: dict[str, tuple[float, float, float, float]] = {
+Weights = dict[str, float]
+
+
+def _weights(mmd: float, interpolation: float, noise: float, prior: float) -> Weights:
+    return {"mmd_weight": mmd, "weight": interpolation, "noise_weight": noise, "prior_weight": prior}
+
+
+MIDRAE_WEIGHTS: dict[str, Weights] = {
     # the paper, section 5.4: omega 1 to 4
-    "mnist": (1.0, 0.5, 0.5, 0.1),
-    "svhn": (1.0, 0.5, 0.5, 0.05),
-    "cifar10": (1.0, 0.5, 0.01, 0.01),
-    "celeba": (1.0, 0.5, 0.1, 0.05),
+    "mnist": _weights(1.0, 0.5, 0.5, 0.1),
+    "svhn": _weights(1.0, 0.5, 0.5, 0.05),
+    "cifar10": _weights(1.0, 0.5, 0.01, 0.01),
+    "celeba": _weights(1.0, 0.5, 0.1, 0.05),
     # the published scripts, by the elements of a code; the other two data sets of theirs are as in the paper
-    "mnist-32": (1.0, 0.5, 0.05, 1.0),
-    "svhn-32": (1.0, 0.5, 0.1, 0.005),
-    "cifar10-1024": (1.0, 0.5, 0.01, 0.04),
+    "mnist-32": _weights(1.0, 0.5, 0.05, 1.0),
+    "svhn-32": _weights(1.0, 0.5, 0.1, 0.005),
+    "cifar10-1024": _weights(1.0, 0.5, 0.01, 0.04),
 }
+"""The weights of each data set, as keyword arguments of :class:`MIDRAERegularizer`."""
 
 
-class MIAERegularizer(Sum):
+class MIAERegularizer(Game):
     r"""Autoencoder with multidimensional interpolation (MI-AE; Qian et al. 2020, section 4.1).
 
     .. math::
@@ -40,18 +46,18 @@ class MIAERegularizer(Sum):
     Losses: ``reconstruction``, ``interpolation``, ``critic/interpolation``, ``critic/real``. Calls of the networks a
     batch: encoder 1, decoder 2, critic 3.
 
-    ``preset="paper"`` is the published code: the critic's real images are :math:`0.2 x + 0.8 \hat x` as in ACAI
+    ``preset="published"`` is the published code: the critic's real images are :math:`0.2 x + 0.8 \hat x` as in ACAI
     (``gamma=0.2``), where the paper writes x (``gamma=1``).
 
     Args:
         encoder, decoder: the pair.
         critic: the critic network; when not given, :func:`interpreg.fresh_copy` of the encoder, as published.
         reconstruction: "mse", "l1", "bernoulli", a callable, or None where the loop has its own.
-        weight: :math:`\omega_2` (paper: 0.5).
+        weight, critic_weight: :math:`\omega_2` (paper: 0.5) and the critic's; see :class:`Adversary`.
         gamma: weight of the data in what the critic sees as real; when not given, as the preset says.
-        preset: None or "paper".
+        interpolator: how codes are mixed; when not given, the paper's way.
+        preset: None or "published".
         generator: where the coefficients come from.
-        options: see :class:`Adversary`.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range.
@@ -70,26 +76,24 @@ class MIAERegularizer(Sum):
         *,
         critic: nn.Module | None = None,
         reconstruction: str | ReconstructionLoss | None = "mse",
-        weight: float = 0.5,
+        weight: WeightLike = 0.5,
+        critic_weight: WeightLike = 1.0,
         gamma: float | None = None,
+        interpolator: Interpolator | None = None,
         preset: Preset = None,
         generator: torch.Generator | None = None,
-        **options: Unpack[Options],
     ) -> None:
         parts = reconstructed(encoder, decoder, reconstruction)
+        interpolator = mixer(interpolator, generator, "multidimensional")
         game = Critic(
-            encoder, decoder, critic, interpolator=Interpolator(kind="multidimensional", generator=generator),
-            judge="code", gamma=_gamma(gamma, preset), weight=weight, **options,
+            encoder, decoder, critic, judge="code", gamma=_gamma(gamma, preset), weight=weight,
+            critic_weight=critic_weight,
+            interpolator=interpolator or Interpolator(kind="multidimensional", generator=generator),
         )  # fmt: skip
         super().__init__([*parts, game])
 
-    @property
-    def critic(self) -> Critic:
-        """The game; its ``network`` is what this regularizer trains."""
-        return part(self, "critic", Critic)
 
-
-class LRAERegularizer(Sum):
+class LRAERegularizer(Game):
     r"""Autoencoder with latent regularization (LR-AE; Qian et al. 2020, section 5.1): ACAI and an MMD to a prior.
 
     .. math:: L_{f,g} = \overline{(x - \hat x)^2} + \omega_2 \overline{d(x_\mathrm{mix})^2}
@@ -100,20 +104,20 @@ class LRAERegularizer(Sum):
     Losses: ``reconstruction``, ``interpolation``, ``critic/interpolation``, ``critic/real``, ``mmd``. Calls of the
     networks a batch: encoder 1, decoder 2, critic 3.
 
-    ``preset="paper"`` is the published code's MMD: samples of the prior instead of the closed form, the sum of six
+    ``preset="published"`` is the published code's MMD: samples of the prior instead of the closed form, the sum of six
     Gaussian kernels of fixed widths (:meth:`interpreg.kernels.RBF.midrae`; the paper names no kernel), and negative
     estimates replaced by 0, which takes away their gradient. The default is :class:`MMDPrior`'s own: WAE's kernel in
     closed form, unclamped. (The code's default for :math:`\omega_1` is 0.1; every script of it says 1.0, as the paper.)
 
     Args:
         encoder, decoder: the pair.
-        critic, reconstruction, weight, gamma: as for :class:`ACAIRegularizer`.
+        critic, reconstruction, weight, critic_weight, gamma: as for :class:`ACAIRegularizer`.
         mmd_weight: :math:`\omega_1` (paper: 1.0).
         prior: as for :class:`MMDPrior`.
         kernel: when not given, as the preset says.
-        preset: None or "paper".
+        interpolator: how codes are mixed; when not given, the paper's way.
+        preset: None or "published".
         generator: where coefficients and samples come from.
-        options: see :class:`Adversary`.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a batch of one.
@@ -132,29 +136,25 @@ class LRAERegularizer(Sum):
         *,
         critic: nn.Module | None = None,
         reconstruction: str | ReconstructionLoss | None = "mse",
-        weight: float = 0.5,
+        weight: WeightLike = 0.5,
+        critic_weight: WeightLike = 1.0,
         gamma: float = 0.2,
-        mmd_weight: float = 1.0,
+        mmd_weight: WeightLike = 1.0,
         prior: object = "normal",
         kernel: Kernel | None = None,
+        interpolator: Interpolator | None = None,
         preset: Preset = None,
         generator: torch.Generator | None = None,
-        **options: Unpack[Options],
     ) -> None:
         parts = reconstructed(encoder, decoder, reconstruction)
         game = Critic(
-            encoder, decoder, critic, interpolator=Interpolator(generator=generator), gamma=gamma, weight=weight,
-            **options,
+            encoder, decoder, critic, gamma=gamma, weight=weight, critic_weight=critic_weight,
+            interpolator=mixer(interpolator, None) or Interpolator(generator=generator),
         )  # fmt: skip
         super().__init__([*parts, game, _mmd(encoder, decoder, prior, kernel, mmd_weight, preset, generator)])
 
-    @property
-    def critic(self) -> Critic:
-        """The game; its ``network`` is what this regularizer trains."""
-        return part(self, "critic", Critic)
 
-
-class MIDRAERegularizer(Sum):
+class MIDRAERegularizer(Game):
     r"""Multidimensional interpolation and dual regularizations (MIDR-AE; Qian et al. 2020, eqs 9 and 10).
 
     .. math::
@@ -167,10 +167,9 @@ class MIDRAERegularizer(Sum):
     itself, decoded (eqs 6 to 8), every coefficient an element's own, and means over the batch and over elements.
 
     Losses: ``reconstruction``, ``interpolation``, ``noise``, ``prior``, ``critic/interpolation``, ``critic/noise``,
-    ``critic/prior``, ``critic/real``, ``mmd``. Calls of the networks a batch: encoder 1, decoder 1, critic 2; with
-    batch statistics, whose batches must not be joined, decoder 4, critic 7.
+    ``critic/prior``, ``critic/real``, ``mmd``. Calls of the networks a batch: encoder 1, decoder 4, critic 7.
 
-    ``preset="paper"`` is the published code, which differs from the paper in this:
+    ``preset="published"`` is the published code, which differs from the paper in this:
 
     - the critic's real images are :math:`0.2 x + 0.8 \hat x` (``gamma=0.2``), not x;
     - the coefficient of a code mixed with noise is uniform on [0, 1], not on [0, 0.5]. So the critic is taught 1 for
@@ -181,20 +180,22 @@ class MIDRAERegularizer(Sum):
         encoder, decoder: the pair.
         critic: the critic network; when not given, :func:`interpreg.fresh_copy` of the encoder, as published.
         reconstruction: "mse", "l1", "bernoulli", a callable, or None where the loop has its own.
-        weights: :math:`(\omega_1, \omega_2, \omega_3, \omega_4)`, or the name of the paper's data set: "mnist", "svhn",
-            "cifar10", "celeba"; or, where the published scripts have other weights than the paper, with the number of
-            elements of a code: "mnist-32", "svhn-32", "cifar10-1024".
+        weight, noise_weight, prior_weight, mmd_weight: :math:`\omega_2, \omega_3, \omega_4, \omega_1`; the defaults are
+            the paper's for MNIST, and ``**MIDRAE_WEIGHTS["svhn"]`` those of another data set: "mnist", "svhn",
+            "cifar10", "celeba"; or, where the published scripts have other weights, with the number of elements of a
+            code: "mnist-32", "svhn-32", "cifar10-1024".
+        critic_weight: of the critic's terms; see :class:`Adversary`.
         gamma, noise_range: of the critic's real images and of :math:`\nu`; when not given, as the preset says.
         prior, kernel: as for :class:`LRAERegularizer`.
-        preset: None or "paper".
+        interpolator: how codes are mixed; when not given, the paper's way.
+        preset: None or "published".
         generator: where coefficients and samples come from.
-        options: see :class:`Adversary`.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a batch of one.
 
-    >>> reg = MIDRAERegularizer(nn.Linear(8, 2), nn.Linear(2, 8), weights="svhn")
-    >>> reg.critic.noise_weight, reg.critic.prior_weight
+    >>> reg = MIDRAERegularizer(nn.Linear(8, 2), nn.Linear(2, 8), **MIDRAE_WEIGHTS["svhn"])
+    >>> reg.game.noise_weight, reg.game.prior_weight
     (0.5, 0.05)
     """
 
@@ -207,34 +208,33 @@ class MIDRAERegularizer(Sum):
         *,
         critic: nn.Module | None = None,
         reconstruction: str | ReconstructionLoss | None = "mse",
-        weights: str | tuple[float, float, float, float] = "mnist",
+        weight: WeightLike = 0.5,
+        noise_weight: WeightLike = 0.5,
+        prior_weight: WeightLike = 0.1,
+        mmd_weight: WeightLike = 1.0,
+        critic_weight: WeightLike = 1.0,
         gamma: float | None = None,
         noise_range: tuple[float, float] | None = None,
         prior: object = "normal",
         kernel: Kernel | None = None,
+        interpolator: Interpolator | None = None,
         preset: Preset = None,
         generator: torch.Generator | None = None,
-        **options: Unpack[Options],
     ) -> None:
-        of_mmd, of_mix, of_noise, of_prior = _weights(weights)
         parts = reconstructed(encoder, decoder, reconstruction)
-        mmd = _mmd(encoder, decoder, prior, kernel, of_mmd, preset, generator)
+        mmd = _mmd(encoder, decoder, prior, kernel, mmd_weight, preset, generator)
         game = DualCritic(
-            encoder, decoder, critic, prior=mmd.prior, gamma=_gamma(gamma, preset), weight=of_mix,
-            noise_weight=of_noise, prior_weight=of_prior, generator=generator,
-            noise_range=noise_range or ((0.0, 1.0) if preset == "paper" else (0.0, 0.5)), **options,
+            encoder, decoder, critic, interpolator=mixer(interpolator, None, "multidimensional"), prior=mmd.prior,
+            gamma=_gamma(gamma, preset), weight=weight, noise_weight=noise_weight, prior_weight=prior_weight,
+            critic_weight=critic_weight, generator=generator,
+            noise_range=noise_range or ((0.0, 1.0) if is_published(preset) else (0.0, 0.5)),
         )  # fmt: skip
         super().__init__([*parts, game, mmd])
 
-    @property
-    def critic(self) -> DualCritic:
-        """The game; its ``network`` is what this regularizer trains."""
-        return part(self, "critic", DualCritic)
-
 
 def _gamma(gamma: float | None, preset: Preset) -> float:
-    _checks.check_one_of("preset", preset, PRESETS)
-    return gamma if gamma is not None else 0.2 if preset == "paper" else 1.0
+    published = is_published(preset)
+    return gamma if gamma is not None else 0.2 if published else 1.0
 
 
 def _mmd(
@@ -242,12 +242,11 @@ def _mmd(
     decoder: Network,
     prior: object,
     kernel: Kernel | None,
-    weight: float,
+    weight: WeightLike,
     preset: Preset,
     generator: torch.Generator | None,
 ) -> MMDPrior:
-    _checks.check_one_of("preset", preset, PRESETS)
-    if preset is None:
+    if not is_published(preset):
         return MMDPrior(encoder, decoder, prior=prior, kernel=kernel, weight=weight, generator=generator)
     kernel = kernel or RBF.midrae()
     return MMDPrior(
@@ -260,15 +259,3 @@ def _mmd(
         weight=weight,
         generator=generator,
     )
-
-
-def _weights(weights: object) -> tuple[float, float, float, float]:
-    if isinstance(weights, str):
-        _checks.check_one_of("weights", weights, WEIGHTS)
-        return WEIGHTS[weights]
-    if not isinstance(weights, (tuple, list)) or len(weights) != 4:
-        raise TypeError(
-            f"weights: expected a name or four numbers (omega 1 to 4), got {_checks.describe(weights)}"
-        )
-    first, second, third, fourth = (_checks.as_number(f"weights[{i}]", w) for i, w in enumerate(weights))
-    return first, second, third, fourth

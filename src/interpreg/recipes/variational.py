@@ -1,10 +1,10 @@
 """Variational and vector-quantized autoencoders."""
 
-from interpreg import _checks
 from interpreg._types import Network
 from interpreg.functional.reconstruction import ReconstructionLoss
-from interpreg.recipes.common import PRESETS, Preset, part, reconstructed
+from interpreg.recipes.common import Preset, is_published, reconstructed
 from interpreg.regularizers import Commitment, KLPrior, Sum
+from interpreg.regularizers.weights import WeightLike
 
 AS_PRESET = "auto"
 
@@ -23,18 +23,18 @@ class VAERegularizer(Sum):
     Losses: ``reconstruction``, ``kl``. A sum of :class:`Reconstruction` and :class:`KLPrior`. Calls of the networks a
     batch: encoder 1, decoder 1.
 
-    ``preset="paper"`` is the VAE of ACAI's comparison as published: ``reconstruction="bernoulli"``, where the images of
-    the decoder are :math:`2\,\mathrm{sigmoid}(g(z)) - 1` (which the loop applies before it measures or draws them). Its
-    losses are sums over pixels and over the code, which is N times these; Adam does not notice a factor. What else was
-    published is the encoder's: ``GaussianBottleneck.dense(network, code_shape, sample="always")``, whose interpolations
-    are between samples.
+    ``preset="published"`` is the VAE of ACAI's comparison as published: ``reconstruction="bernoulli"``, where the
+    images of the decoder are :math:`2\,\mathrm{sigmoid}(g(z)) - 1` (which the loop applies before it measures or draws
+    them). Its losses are sums over pixels and over the code, which is N times these; Adam does not notice a factor.
+    What else was published is the encoder's: ``GaussianBottleneck.dense(network, code_shape, sample="always")``, whose
+    interpolations are between samples.
 
     Args:
         encoder, decoder: the pair; the encoder with one :class:`interpreg.GaussianBottleneck` in it.
-        beta: of the KL term; at least 0.
+        weight: beta, of the KL term.
         reconstruction: "mse", "l1", "bernoulli", a callable, or None where the loop has its own; "auto" is "mse", and
             what the preset says with one.
-        preset: None or "paper".
+        preset: None or "published".
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range, or an encoder without that bottleneck.
@@ -53,21 +53,16 @@ class VAERegularizer(Sum):
         encoder: Network,
         decoder: Network,
         *,
-        beta: float = 1.0,
+        weight: WeightLike = 1.0,
         reconstruction: str | ReconstructionLoss | None = AS_PRESET,
         preset: Preset = None,
     ) -> None:
-        _checks.check_one_of("preset", preset, PRESETS)
+        published = is_published(preset)
         if reconstruction == AS_PRESET:
-            reconstruction = "mse" if preset is None else "bernoulli"
+            reconstruction = "bernoulli" if published else "mse"
         super().__init__(
-            [*reconstructed(encoder, decoder, reconstruction), KLPrior(encoder, decoder, weight=beta)]
+            [*reconstructed(encoder, decoder, reconstruction), KLPrior(encoder, decoder, weight=weight)]
         )
-
-    @property
-    def kl(self) -> KLPrior:
-        """The KL term; its ``weight`` is beta, which a schedule may change."""
-        return part(self, "kl", KLPrior)
 
 
 class VQVAERegularizer(Sum):
@@ -83,17 +78,17 @@ class VQVAERegularizer(Sum):
     Losses: ``reconstruction``, ``commitment``. A sum of :class:`Reconstruction` and :class:`Commitment`. Calls of the
     networks a batch: encoder 1, decoder 1.
 
-    ``preset="paper"`` is the weight in ACAI's published comparison, beta = 10. Its networks are the user's to build and
-    are not included: there the code is flattened, a dense layer makes 10 latents of it, each with as many numbers as
-    the whole code, all are quantized by one codebook of K = 16384 (``decay=0.999``), and dense layers (ReLU, 512, ReLU)
-    lead back to the decoder; interpolation is between the codes before all this (``codes="continuous"``).
+    ``preset="published"`` is the weight in ACAI's published comparison, beta = 10. Its networks are the user's to build
+    and are not included: there the code is flattened, a dense layer makes 10 latents of it, each with as many numbers
+    as the whole code, all are quantized by one codebook of K = 16384 (``decay=0.999``), and dense layers (ReLU, 512,
+    ReLU) lead back to the decoder; interpolation is between the codes before all this (``codes="continuous"``).
 
     Args:
         encoder, decoder: the pair; the encoder with one :class:`interpreg.VectorQuantizer` in it, and the decoder
             behind its ``before`` where interpolants are to be quantized.
-        beta: of the commitment; at least 0. When not given 0.25 (the paper), or as the preset says.
+        weight: beta, of the commitment. When not given 0.25 (the paper), or as the preset.
         reconstruction: "mse", "l1", "bernoulli", a callable, or None where the loop has its own.
-        preset: None or "paper".
+        preset: None or "published".
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range, or an encoder without that quantizer.
@@ -106,18 +101,13 @@ class VQVAERegularizer(Sum):
         encoder: Network,
         decoder: Network,
         *,
-        beta: float | None = None,
+        weight: WeightLike | None = None,
         reconstruction: str | ReconstructionLoss | None = "mse",
         preset: Preset = None,
     ) -> None:
-        _checks.check_one_of("preset", preset, PRESETS)
-        if beta is None:
-            beta = 0.25 if preset is None else 10.0
+        published = is_published(preset)
+        if weight is None:
+            weight = 10.0 if published else 0.25
         super().__init__(
-            [*reconstructed(encoder, decoder, reconstruction), Commitment(encoder, decoder, weight=beta)]
+            [*reconstructed(encoder, decoder, reconstruction), Commitment(encoder, decoder, weight=weight)]
         )
-
-    @property
-    def commitment(self) -> Commitment:
-        """The commitment term; its ``weight`` is beta, which a schedule may change."""
-        return part(self, "commitment", Commitment)

@@ -10,6 +10,7 @@ from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.kernels import Kernel
 from interpreg.recipes.common import reconstructed
 from interpreg.regularizers import MMDPrior, SinkhornPrior, Sum
+from interpreg.regularizers.weights import WeightLike
 
 DIVERGENCES = ("mmd", "sinkhorn")
 
@@ -54,7 +55,7 @@ class WAERegularizer(Sum):
         *,
         divergence: Literal["mmd", "sinkhorn"] = "mmd",
         prior: object = "normal",
-        weight: float = 0.01,
+        weight: WeightLike = 0.01,
         kernel: Kernel | None = None,
         samples: int | None = None,
         reconstruction: str | ReconstructionLoss | None = "mse",

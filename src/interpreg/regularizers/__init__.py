@@ -1,8 +1,8 @@
 """One term, or one game, a file. Each is usable alone and in sums."""
 
-from interpreg.regularizers.adversary import Adversary
+from interpreg.regularizers.adversary import Adversary, spectral_norm
 from interpreg.regularizers.autoencoding_critic import AutoencodingCritic, Balance
-from interpreg.regularizers.base import Players, Regularizer, Sum
+from interpreg.regularizers.base import Players, Regularizer
 from interpreg.regularizers.commitment import Commitment
 from interpreg.regularizers.critic import Critic
 from interpreg.regularizers.cycle import CycleConsistency
@@ -18,8 +18,11 @@ from interpreg.regularizers.reconstruction import Reconstruction
 from interpreg.regularizers.sinkhorn_prior import SinkhornPrior
 from interpreg.regularizers.smoothness import AlphaSmoothness
 from interpreg.regularizers.sparsity import Sparsity
+from interpreg.regularizers.sum import Sum
+from interpreg.regularizers.weights import Adaptive, Ramp
 
 __all__ = [
+    "Adaptive",
     "Adversary",
     "AlphaSmoothness",
     "AutoencodingCritic",
@@ -35,6 +38,7 @@ __all__ = [
     "MMDPrior",
     "PairwiseDistance",
     "Players",
+    "Ramp",
     "Reconstruction",
     "Regularizer",
     "SinkhornPrior",
@@ -42,4 +46,5 @@ __all__ = [
     "Sum",
     "fresh_copy",
     "latent_network",
+    "spectral_norm",
 ]

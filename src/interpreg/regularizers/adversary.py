@@ -1,154 +1,119 @@
-"""What all critics have in common: a network of their own, frozen for the other player, a schedule, a watch."""
+"""What all critics have in common: a network of their own, which is frozen for the other player."""
 
 import warnings
-from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.utils import parametrizations
-from typing_extensions import TypedDict, override
+from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._types import Adaptive, Network
-from interpreg.batch import call, together
+from interpreg._references import fixed
+from interpreg._types import Network
+from interpreg.batch import call
 from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight, adaptive_at
+from interpreg.regularizers.frozen import Frozen
+from interpreg.regularizers.weights import Weight, WeightLike
 
-
-class Options(TypedDict, total=False):
-    """What every adversary takes besides its network and the weight of its main term."""
-
-    critic_weight: float
-    critic_start: int
-    adversarial_start: int
-    adversarial_ramp: int
-    spectral_norm: bool
-    adaptive: bool | Tensor
-
-
-PATIENCE = 100  # training calls with gradients waiting after which a critic counts as forgotten
+PATIENCE = 100  # training calls with gradients after which a critic counts as forgotten
 
 
 class Adversary(Regularizer):
     """A regularizer that trains a critic network against the autoencoder.
 
     One backward is right for both players: the autoencoder's terms call the network with detached parameters
-    (:meth:`frozen`), so that no gradient of them is computed; the network's own terms see detached images or codes.
-    The frozen pass leaves the network's buffers (batch statistics) as they were.
+    (:meth:`call_frozen`), so that no gradient of them is computed; the network's own terms judge detached images or
+    codes (:meth:`call_detached`). The frozen pass leaves the network's buffers (batch statistics) as they were. A
+    player whose weight is 0 costs nothing, and its parameters get no gradient.
 
     Args:
         encoder, decoder: the pair.
-        network: what this module trains.
-        weight: of the autoencoder's terms; at least 0.
-        critic_weight: of the critic's terms; at least 0.
-        critic_start: training step from which on the critic's terms count.
-        adversarial_start: training step from which on the autoencoder's terms count ...
-        adversarial_ramp: ... and over how many steps their weight then grows from 0 to ``weight``, linearly.
-        spectral_norm: normalise every linear and convolutional layer of the network (Miyato et al. 2018).
-        adaptive: multiply the weight by :func:`interpreg.functional.adaptive_weight`, the ratio of the reconstruction's
-            gradient to the adversarial one at the decoder's last layer: True, or the parameter to compare them at.
-            Wants a reconstruction term in the sum; not for compiled code.
+        critic: the network that this module trains. It cannot be replaced afterwards.
+        weight: of the autoencoder's terms: a number of at least 0, a 0-dim tensor, a :class:`Ramp` or an
+            :class:`Adaptive` ratio of gradients.
+        critic_weight: of the critic's terms: a number, a tensor or a :class:`Ramp`.
 
     Attributes:
-        weight, critic_weight: may be changed at any time, by a schedule of the loop's own.
-        step: a buffer; counts the calls in training mode with gradients enabled (so one a micro-batch where gradients
-            are accumulated).
+        weight, critic_weight: may be assigned at any time.
+        network: the critic network; :attr:`critic` is the same.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong type, name or range; a network that shares parameters with the
-            encoder or decoder.
+        TypeError, ValueError: an argument of the wrong type or range; a network that shares parameters with the encoder
+            or decoder.
     """
 
-    step: Tensor
     weight = Weight()
-    critic_weight = Weight()
+    critic_weight = Weight(adaptive=False)
 
     def __init__(
         self,
         encoder: Network,
         decoder: Network,
-        network: object,
+        critic: object,
         *,
-        weight: float,
-        critic_weight: float = 1.0,
-        critic_start: int = 0,
-        adversarial_start: int = 0,
-        adversarial_ramp: int = 0,
-        spectral_norm: bool = False,
-        adaptive: bool | Tensor = False,
+        weight: WeightLike,
+        critic_weight: WeightLike = 1.0,
     ) -> None:
         super().__init__(encoder, decoder)
+        self.network = _as_critic(critic, encoder, decoder)
+        self._frozen = Frozen(self.network)
+        self.step = torch.zeros((), dtype=torch.long, device=next(self.network.parameters()).device)
         self.weight = weight
         self.critic_weight = critic_weight
-        self.critic_start = _checks.as_count("critic_start", critic_start)
-        self.adversarial_start = _checks.as_count("adversarial_start", adversarial_start)
-        self.adversarial_ramp = _checks.as_count("adversarial_ramp", adversarial_ramp)
-        self.network = _own(network, encoder, decoder)
-        self._at = (adaptive_at(adaptive, decoder),)  # in a tuple: it is the decoder's
-        if spectral_norm:
-            _normalise(self.network)
-        device = next(self.network.parameters()).device
-        self.register_buffer("step", torch.zeros((), dtype=torch.long, device=device))
-        self._watch = _Watch()
+        self._stale = StaleCriticCheck()
 
-    @override
-    def advance(self) -> None:
-        self.step += 1
-        if not torch.compiler.is_compiling():
-            self._watch.look(self.network)
+    @property
+    def critic(self) -> nn.Module:
+        """The critic network."""
+        return self.network
 
-    def frozen(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What the network says, for the autoencoder to learn from; the network's parameters get no gradient."""
-        arguments = (value,) if mask is None else (value, mask)
-        return functional_call(self.network, _frozen(self.network), arguments)  # type: ignore[no-any-return]
+    def call_frozen(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The network's output for the autoencoder to learn from; the network's parameters get no gradient."""
+        return self._frozen(value, mask)
 
-    def frozen_each(self, values: Sequence[Tensor], masks: Sequence[Tensor | None]) -> list[Tensor]:
-        """:meth:`frozen` of several batches, in one call where the network has no batch statistics."""
-        return together(self.frozen, self.network, list(values), list(masks))
-
-    def judged(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What the network says of something detached, for itself to learn from."""
+    def call_detached(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The network's output on a detached input, for the network itself to learn from."""
         return call(self.network, value.detach(), mask)
 
-    def judged_each(self, values: Sequence[Tensor], masks: Sequence[Tensor | None]) -> list[Tensor]:
-        """:meth:`judged` of several batches, in one call where the network has no batch statistics."""
-        return together(self.judged, self.network, list(values), list(masks))
+    @override
+    def after_step(self) -> None:
+        self._stale.after_step(self.network)
 
-    def autoencoders(self, weight: float | Tensor) -> float | Tensor | Adaptive:
-        """A weight of the autoencoder's at this step, for its :class:`interpreg.Term`."""
-        now = self._schedule(weight, self.adversarial_start, self.adversarial_ramp)
-        (at,) = self._at
-        return now if at is None else Adaptive(now, at)
+    @override
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "network" and "network" in self.__dict__.get("_modules", {}):
+            raise fixed(self, name, value)
+        super().__setattr__(name, value)
 
-    def critics(self) -> float | Tensor:
-        """The weight of the critic's terms at this step."""
-        return self._schedule(self.critic_weight, self.critic_start)
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_frozen"}
 
-    def _schedule(self, weight: float | Tensor, start: int, ramp: int = 0) -> float | Tensor:
-        """``weight`` at this step: 0 before ``start``, then growing over ``ramp`` steps. Never waits."""
-        if start == 0 and ramp == 0:
-            return weight
-        if ramp == 0:
-            return weight * (self.step >= start)
-        return weight * ((self.step - start) / ramp).clamp(0, 1)
+    @override
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._frozen = Frozen(self.network)  # a copy has tensors of its own
 
 
-class _Watch:
-    """Notices that nobody ever updates a critic, though gradients are waiting for it call after call.
+class StaleCriticCheck:
+    """A warning, once, where a critic has had gradients for ``PATIENCE`` training calls and no optimizer updates it.
 
-    Gradients that are cleared begin the count anew, so most loops never get further than a look at ``grad``.
-    Where they are zeroed in place, the values half-way and at the end decide, compared once in a lifetime.
+    Gradients that are cleared begin the count anew, so most loops never get further than reading ``grad``. Where they
+    are zeroed in place, the values half-way and at the end decide, compared once.
     """
 
     def __init__(self) -> None:
         self.waiting = 0
         self.sums: list[Tensor] = []
+        self.parameters: list[nn.Parameter] | None = None
 
-    def look(self, network: nn.Module) -> None:
+    def after_step(self, network: nn.Module) -> None:
+        """Count a training call, and warn if it is one too many."""
         if self.waiting > PATIENCE:
             return
-        trained = [p for p in network.parameters() if p.requires_grad]
+        if self.parameters is None:  # walking over a network's modules takes longer than its small layers do
+            self.parameters = [p for p in network.parameters() if p.requires_grad]
+        trained = self.parameters
         self.waiting = self.waiting + 1 if any(p.grad is not None for p in trained) else 0
         if self.waiting == PATIENCE // 2:
             self.sums = [p.detach().sum() for p in trained]
@@ -162,36 +127,42 @@ class _Watch:
             )
 
 
-def _frozen(network: nn.Module) -> dict[str, Tensor]:
-    """The network's state, cut off from autograd, with buffers whose changes are nobody's."""
-    state = {name: p.detach() for name, p in network.named_parameters()}
-    return state | {name: b.clone() for name, b in network.named_buffers()}
-
-
-def _own(network: object, encoder: object, decoder: object) -> nn.Module:
-    """``network``, if it is one that a critic can train without touching the pair."""
+def _as_critic(network: object, encoder: object, decoder: object) -> nn.Module:
+    """``network``, if it can be trained without training the encoder or decoder too."""
     if not isinstance(network, nn.Module):
-        raise TypeError(f"critic network: expected an nn.Module to train, got {_checks.describe(network)}")
+        raise TypeError(f"critic: expected an nn.Module to train, got {_checks.describe(network)}")
     if any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
-        raise TypeError(
-            "critic network: expected plain modules, got some made by torch.jit, which cannot be frozen"
-        )
-    _checks.check_unsharded(
-        "critic network", network, "leave the critic whole and wrap it in DistributedDataParallel"
-    )
+        raise TypeError("critic: expected plain modules, got some made by torch.jit, which cannot be frozen")
+    _checks.check_unsharded("critic", network, "leave the critic unsharded and wrap it in DistributedDataParallel")
     trained = {id(p) for p in network.parameters() if p.requires_grad}
     if not trained:
-        raise ValueError("critic network: expected parameters to train, got a network that has none")
+        raise ValueError("critic: expected parameters to train, got a network that has none")
     for role, other in (("encoder", encoder), ("decoder", decoder)):
         if isinstance(other, nn.Module) and any(id(p) in trained for p in other.parameters()):
             raise ValueError(
-                f"critic network: expected parameters of its own, got some of the {role}'s, which the critic's "
+                f"critic: expected parameters of its own, got some of the {role}'s, which the critic's "
                 "losses would train too; copy it first: fresh_copy(network)"
             )
     return network
 
 
-def _normalise(network: nn.Module) -> None:
+def spectral_norm(network: nn.Module) -> nn.Module:
+    """``network`` with every linear and convolutional layer normalised to spectral norm 1 (Miyato et al. 2018).
+
+    In place, and before the network is wrapped for distributed training.
+
+    Raises:
+        TypeError: not a module.
+        ValueError: a layer whose width is not known yet.
+
+    >>> critic = spectral_norm(fresh_copy(encoder))  # doctest: +SKIP
+    """
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"network: expected an nn.Module, got {_checks.describe(network)}")
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in network.parameters()):
+        raise ValueError(
+            "network: expected layers whose widths are known, got lazy ones; run one batch through it first"
+        )
     layers = (
         nn.Linear,
         nn.Conv1d,
@@ -204,3 +175,4 @@ def _normalise(network: nn.Module) -> None:
     for module in list(network.modules()):
         if isinstance(module, layers) and not nn.utils.parametrize.is_parametrized(module, "weight"):
             parametrizations.spectral_norm(module)
+    return network

@@ -1,21 +1,23 @@
 """The game of GAIA: a critic that is an autoencoder itself, and copies what it takes for data."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from typing_extensions import Unpack, override
+from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._types import Network, Term
-from interpreg.batch import Batch, Source, call
+from interpreg.batch import Batch, CodeMixer, Decode, Need, call
 from interpreg.functional import gaia
 from interpreg.interpolator import Interpolator
-from interpreg.regularizers.adversary import Adversary, Options
+from interpreg.regularizers.adversary import Adversary
 from interpreg.regularizers.base import as_interpolator
 from interpreg.regularizers.fresh_copy import fresh_copy
-from interpreg.regularizers.gaia_mixes import Halves, Whole
-from interpreg.regularizers.weights import Weight
+from interpreg.regularizers.gaia_mixes import DirichletMix, HalfBatchMix
+from interpreg.regularizers.weights import Adaptive, Weight, WeightLike
 
 FORMS = ("simple", "published")
 
@@ -54,16 +56,15 @@ class AutoencodingCritic(Adversary):
     :func:`interpreg.functional.gaia_autoencoder_loss` and :func:`interpreg.functional.gaia_critic_loss` say, of mean
     absolute errors instead of squares. Their constants are for pixels in [0, 1]; here pixels are in [-1, 1], where such
     errors are twice as large, so the errors are those of :math:`(x + 1) / 2`. Pairs of codes are mixed, a little beyond
-    their ends too. The two players are balanced by learning rates, not by weights, which Adam does not feel; see
+    their ends too. The two players are balanced by learning rates, because weights cancel in Adam; see
     ``balance``.
 
     Gradients go through both sides of :math:`R_i` and through all shares. One backward is right for both players.
-    Calls of the networks a batch: encoder 1, decoder 1, critic 2 (decoder 2 and critic 5 where they have batch
-    statistics).
+    Calls of the networks a batch: encoder 1, decoder 2, critic 5.
 
     Args:
         encoder, decoder: the pair.
-        network: the critic network, images to images of the same shape, which this module trains. When not given: fresh
+        critic: the critic network, images to images of the same shape, which this module trains. When not given: fresh
             copies of the encoder and the decoder, one after the other.
         form: "simple" or "published".
         interpolator: what mixes, instead of the form's way.
@@ -71,7 +72,7 @@ class AutoencodingCritic(Adversary):
         distance_weight: published form: of :func:`interpreg.functional.distance_loss` inside the autoencoder's clip;
             at least 0, and published as 5e-5.
         generator: where coefficients come from.
-        options: see :class:`Adversary`.
+        critic_weight: see :class:`Adversary`.
 
     Attributes:
         errors: the last call's :math:`R_x, R_g, R_i`.
@@ -87,101 +88,107 @@ class AutoencodingCritic(Adversary):
     """
 
     name = "critic"
-    distance_weight = Weight()
+    distance_weight = Weight(adaptive=False)
 
     def __init__(
         self,
         encoder: Network,
         decoder: Network,
-        network: nn.Module | None = None,
+        critic: nn.Module | None = None,
         *,
         form: Literal["simple", "published"] = "simple",
         interpolator: Interpolator | None = None,
-        weight: float = 1.0,
-        distance_weight: float = 0.0,
+        weight: WeightLike = 1.0,
+        distance_weight: WeightLike = 0.0,
         generator: torch.Generator | None = None,
-        **options: Unpack[Options],
+        critic_weight: WeightLike = 1.0,
     ) -> None:
         _checks.check_one_of("form", form, FORMS)
         if interpolator is not None and generator is not None:
             raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
-        if form == "simple" and _checks.as_number("distance_weight", distance_weight) > 0:
+        if form == "simple" and distance_weight != 0.0:
             raise ValueError(
                 f"distance_weight: expected 0 for form='simple', got {distance_weight!r}; add PairwiseDistance instead"
             )
-        self._is_pair(encoder, decoder)
-        super().__init__(
-            encoder, decoder, Copier(encoder, decoder) if network is None else network, weight=weight, **options
-        )
+        interpolator = as_interpolator(interpolator)
+        _checks.check_network("encoder", encoder)
+        _checks.check_network("decoder", decoder)
+        critic = Copier(encoder, decoder) if critic is None else critic
+        super().__init__(encoder, decoder, critic, weight=weight, critic_weight=critic_weight)
         self.form, self.distance_weight = form, distance_weight
-        self.interpolator = as_interpolator(interpolator)
-        self.source: Source = self.interpolator or (Whole if form == "simple" else Halves)(generator)
+        self._mixer: CodeMixer = interpolator or (DirichletMix if form == "simple" else HalfBatchMix)(generator)
         self.errors: Errors | None = None
         self.balance: Balance | None = None
 
-    @staticmethod
-    def _is_pair(encoder: object, decoder: object) -> None:
-        _checks.check_network("encoder", encoder)
-        _checks.check_network("decoder", decoder)
+    @property
+    def interpolator(self) -> Interpolator | None:
+        """The interpolator given, or None for the form's own mix."""
+        return self._mixer if isinstance(self._mixer, Interpolator) else None
 
     @override
-    def announce(self, batch: Batch) -> None:
-        batch.expect(self.source, together=True)
-
-    @override
-    def lends(self) -> Interpolator | None:
-        return self.interpolator
-
-    @override
-    def check_batch(self, size: int, lent: Interpolator) -> None:
-        if self.interpolator is not None:
-            self.interpolator.check_batch(size)
-        elif size < 2:
-            raise ValueError(
-                f"x: expected a batch of at least 2 samples to mix with each other, got {size}; drop the last batch "
-                "(drop_last=True)"
-            )
+    def needs(self) -> Sequence[Need]:
+        return [Decode(self._mixer)]
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        x, mixed = batch.x, batch.interpolants(self.source)
-        x_hat, x_mix, masks = batch.x_hat, mixed.x_mix, [batch.mask, mixed.mask]
-        targets, own_masks = [x, x, x_mix], [batch.mask, *masks]
-        of_hat, of_mix = (
-            self._error(*each)
-            for each in zip(targets[1:], self.frozen_each([x_hat, x_mix], masks), masks, strict=True)
-        )
-        real, reconstructed, interpolation = (
-            self._error(target.detach(), copy, mask)
-            for target, copy, mask in zip(
-                targets, self.judged_each([x, x_hat, x_mix], own_masks), own_masks, strict=True
-            )
-        )
-        self.errors = Errors(real.detach(), reconstructed.detach(), interpolation.detach())
-        if self.form == "simple":
+        weight, critic_weight = self.weight, self.critic_weight
+        if self.form == "published":
             return {
-                "reconstructed": Term(of_hat, self.autoencoders(self.weight)),
-                "interpolation": Term(of_mix, self.autoencoders(self.weight)),
-                "critic/real": Term(real, self.critics()),
-                "critic/reconstructed": Term(reconstructed, self.critics()),
-                "critic/interpolation": Term(gaia.missed(real, interpolation), self.critics()),
+                "adversarial": Term(partial(self._published_loss, batch), weight),
+                "critic/adversarial": Term(
+                    lambda: gaia.gaia_critic_loss(*self._critic_errors(batch)), critic_weight
+                ),
             }
-        self.balance = Balance(*gaia.gaia_balance(*self.errors))
-        fooled = gaia.gaia_autoencoder_loss(of_hat, of_mix, self._distance(batch))
-        caught = gaia.gaia_critic_loss(real, reconstructed, interpolation)
         return {
-            "adversarial": Term(fooled, self.autoencoders(self.weight)),
-            "critic/adversarial": Term(caught, self.critics()),
+            "reconstructed": Term(partial(self._frozen_error, batch, mixed=False), weight),
+            "interpolation": Term(partial(self._frozen_error, batch, mixed=True), weight),
+            "critic/real": Term(lambda: self._critic_errors(batch).real, critic_weight),
+            "critic/reconstructed": Term(lambda: self._critic_errors(batch).reconstructed, critic_weight),
+            "critic/interpolation": Term(partial(self._missed, batch), critic_weight),
         }
 
+    def _frozen_error(self, batch: Batch, mixed: bool) -> Tensor:
+        """How well the critic copies reconstructions of x to x, or interpolants to themselves, for the autoencoder."""
+        if not mixed:
+            return self._error(batch.x, self.call_frozen(batch.x_hat, batch.mask), batch.mask)
+        mix = batch.interpolants(self._mixer)
+        return self._error(mix.x_mix, self.call_frozen(mix.x_mix, mix.mask), mix.mask)
+
+    def _published_loss(self, batch: Batch) -> Tensor:
+        of_hat, of_mix = self._frozen_error(batch, mixed=False), self._frozen_error(batch, mixed=True)
+        return gaia.gaia_autoencoder_loss(of_hat, of_mix, self._distance(batch))
+
+    def _missed(self, batch: Batch) -> Tensor:
+        errors = self._critic_errors(batch)
+        return gaia.missed(errors.real, errors.interpolation)
+
+    def _critic_errors(self, batch: Batch) -> "Errors":
+        """The errors of the critic's own pass, with their graph."""
+        return batch.once("critic errors", self, partial(self._compute_errors, batch))
+
+    def _compute_errors(self, batch: Batch) -> "Errors":
+        x, mixed = batch.x.detach(), batch.interpolants(self._mixer)
+        x_mix = mixed.x_mix.detach()
+        errors = Errors(
+            self._error(x, self.call_detached(x, batch.mask), batch.mask),
+            self._error(x, self.call_detached(batch.x_hat, batch.mask), batch.mask),
+            self._error(x_mix, self.call_detached(x_mix, mixed.mask), mixed.mask),
+        )
+        self.errors = Errors(*(error.detach() for error in errors))
+        if self.form == "published":
+            self.balance = Balance(*gaia.gaia_balance(*self.errors))
+        return errors
+
     def _distance(self, batch: Batch) -> Tensor | float:
-        if not isinstance(self.distance_weight, Tensor) and self.distance_weight == 0:
+        weight = self.distance_weight
+        assert not isinstance(weight, Adaptive)
+        if not isinstance(weight, Tensor) and weight == 0:
             return 0.0
-        return self.distance_weight * gaia.distance_loss(batch.x, batch.z, batch.mask)
+        return weight * gaia.distance_loss(batch.x, batch.z, batch.mask)
 
     def _error(self, image: Tensor, copy: Tensor, mask: Tensor | None) -> Tensor:
-        _checks.check_tensor("critic network", copy)
-        _checks.check_shape("critic network", copy, image.shape, "the images that it copies")
+        _checks.check_tensor("critic", copy)
+        _checks.check_shape("critic", copy, image.shape, "the images that it copies")
         return gaia.copying_error(image, copy, "mse" if self.form == "simple" else "l1", mask)
 
 

@@ -1,22 +1,26 @@
 """What every regularizer is, and how two of them add up."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from typing import ClassVar, NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from typing_extensions import override
 
 from interpreg import _checks
+from interpreg._references import Reference, Referring
 from interpreg._types import Network, Term
-from interpreg.batch import Batch
-from interpreg.bottlenecks.base import Bottleneck
+from interpreg.batch import Batch, Need, Plan
 from interpreg.interpolator import Interpolator
-from interpreg.regularizers.weights import resolved, without_ratio
+from interpreg.regularizers import steps
+from interpreg.regularizers.evaluation import evaluated
+from interpreg.regularizers.plan import plan_of
+from interpreg.regularizers.weights import Running, WeightLike
+
+if TYPE_CHECKING:
+    from interpreg.regularizers.sum import Sum
 
 CRITIC = "critic/"
-_T = TypeVar("_T")
 
 
 class Players(NamedTuple):
@@ -26,58 +30,58 @@ class Players(NamedTuple):
     critic: Tensor
 
 
-class Regularizer(nn.Module, ABC):
+class Regularizer(Referring, ABC):
     """An ``nn.Module`` that turns a batch into named losses, around an encoder and a decoder it never owns.
 
+    A subclass needs a ``name`` and :meth:`terms`, and :meth:`needs` where a term uses interpolants.
     ``parameters()`` and ``state_dict()`` hold what the regularizer itself trains (critics) and its buffers.
 
     Args:
-        encoder, decoder: any modules or callables of one tensor.
+        encoder, decoder: any modules or callables of one tensor. Neither can be replaced afterwards.
 
     Attributes:
-        unweighted: the last call's losses before weights and schedules, detached, for logging. Reading one
-            with ``float`` waits for the device; keeping it does not.
-        weights: the last call's weights, schedules and adaptive ratios included; numbers or detached tensors.
+        step: a buffer of critics and of terms with a :class:`Ramp`: the number of calls in training mode with gradients
+            enabled (so one a micro-batch where gradients are accumulated). None for all others.
+        unweighted: the last call's losses before weights, detached, for logging; 0 where the weight is 0, whose term
+            is not computed. Reading one with ``float`` waits for the device; keeping it does not.
+        weights: the last call's weights, ramps and adaptive ratios included; numbers or detached tensors.
+
+    Raises:
+        TypeError: a network that cannot be called; a subclass without a name.
     """
 
     name: ClassVar[str]
     """What the regularizer is called inside a sum."""
+    step: Tensor | None
+    encoder = Reference()
+    decoder = Reference()
 
     def __init__(self, encoder: Network, decoder: Network) -> None:
         _checks.check_network("encoder", encoder)
         _checks.check_network("decoder", decoder)
+        if not isinstance(getattr(self, "name", None), str):
+            raise TypeError(
+                f"name: expected a class attribute of {type(self).__name__}, a str, got "
+                f"{_checks.describe(getattr(self, 'name', None))}"
+            )
         super().__init__()
-        self._pair = (encoder, decoder)  # in a tuple, so that they are not this module's parameters
+        self.encoder, self.decoder = encoder, decoder
+        self._weights: dict[str, WeightLike] = {}
+        self._ramps: dict[str, Running] = {}
+        self._planned: Plan | None = None
+        self._key = steps.register(self)
         self.unweighted: dict[str, Tensor] = {}
         self.weights: dict[str, float | Tensor] = {}
-
-    @property
-    def encoder(self) -> Network:
-        """The user's encoder."""
-        return self._pair[0]
-
-    @property
-    def decoder(self) -> Network:
-        """The user's decoder."""
-        return self._pair[1]
+        self.register_buffer("step", None)
+        self.register_load_state_dict_post_hook(_resume)  # type: ignore[no-untyped-call]
 
     @abstractmethod
     def terms(self, batch: Batch) -> dict[str, Term]:
         """The named terms of a batch; what they share they ask of the batch."""
 
-    def lends(self) -> Interpolator | None:
-        """The interpolator that others in a sum may share, if there is one."""
-        return None
-
-    def announce(self, batch: Batch) -> None:
-        """Tell the batch what :meth:`terms` will ask for, where it can save work by knowing (``batch.expect``)."""
-
-    def reads(self) -> tuple[Bottleneck, ...]:
-        """The bottlenecks inside the encoder whose notes the terms want."""
+    def needs(self) -> Sequence[Need]:
+        """What :meth:`terms` will ask for besides codes and reconstructions. Read once, when first needed."""
         return ()
-
-    def check_batch(self, size: int, lent: Interpolator) -> None:
-        """Raise ``ValueError`` if a batch of ``size`` is too small, ``lent`` standing in for an interpolator."""
 
     def forward(
         self, x: Tensor, *, z: Tensor | None = None, x_hat: Tensor | None = None, mask: Tensor | None = None
@@ -93,26 +97,74 @@ class Regularizer(nn.Module, ABC):
                 wherever the second axis is T long, means are taken over valid positions alone.
 
         Raises:
-            TypeError: ``x``, a code or an image is not a floating point tensor; a mask is not boolean.
-            ValueError: a shape does not fit; the message names whose.
+            TypeError: ``x``, a code or an image is not a floating point tensor; a mask is not boolean; a term is no
+                :class:`Term`.
+            ValueError: a shape does not fit, or a term is not 0-dim; the message names which.
         """
-        batch = Batch(
-            x, self.encoder, self.decoder, z=z, x_hat=x_hat, mask=mask, interpolator=self.lends(),
-            bottlenecks=self.reads(),
-        )  # fmt: skip
-        self.check_batch(len(x), batch.interpolator)  # before a network is called and its statistics move
-        self.announce(batch)
-        terms = self.terms(batch)
-        weights = {name: resolved(term, terms) for name, term in terms.items()}
-        self.unweighted = {name: term.value.detach() for name, term in terms.items()}
-        self.weights = {name: w.detach() if isinstance(w, Tensor) else w for name, w in weights.items()}
-        losses = {name: term.value * weights[name] for name, term in terms.items()}
+        plan = self._planned or self.plan()
+        if self._planned is None and not torch.compiler.is_compiling():
+            self._planned = plan
+        batch = Batch(x, self.encoder, self.decoder, z=z, x_hat=x_hat, mask=mask, plan=plan)
+        losses, unweighted, weights = evaluated(self.terms(batch), x)
+        # not through nn.Module.__setattr__, which takes 10 microseconds to find out that they are no modules
+        self.__dict__["unweighted"], self.__dict__["weights"] = unweighted, weights
         if self.training and torch.is_grad_enabled():
-            self.advance()
+            self._advance()
         return losses
 
-    def advance(self) -> None:
-        """Count one training step, for regularizers with a schedule."""
+    def plan(self) -> Plan:
+        """The needs of all terms as one plan; errors in them are raised here."""
+        return plan_of(self.needs())
+
+    def _tree(self) -> Iterator["Regularizer"]:
+        """This regularizer and all parts of it, in order."""
+        yield self
+
+    def count_on_host(self) -> None:
+        """Count one training step of the ramps of all parts on the host."""
+        for part in self._tree():
+            part._count()
+
+    def _count(self) -> None:
+        for ramp in self._ramps.values():
+            ramp.advance()
+
+    def _advance(self) -> None:
+        """Count one training step."""
+        parts = list(self._tree())
+        counters = [part.step for part in parts if part.step is not None]
+        compiling = torch.compiler.is_compiling()
+        if compiling and any(part._is_waiting() for part in parts):
+            steps.count_from_graph(counters, self._key)
+            return
+        if counters:
+            steps.count(counters)
+        if not compiling:
+            self.count_on_host()
+            for part in parts:
+                part.after_step()
+
+    def _resume(self) -> None:
+        for ramp in self._ramps.values():
+            assert self.step is not None
+            ramp.resume(self.step)
+
+    def _start_counting(self) -> Tensor:
+        """The step, which is 0 where it was not counted so far."""
+        if self.step is None:
+            self.step = torch.zeros((), dtype=torch.long)
+        return self.step
+
+    def _is_waiting(self) -> bool:
+        """Whether another set of terms may have a gradient at the next step."""
+        return any(not ramp.begun for ramp in self._ramps.values())
+
+    def after_step(self) -> None:
+        """Checks that follow a training step outside compiled code."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._key = steps.register(self)  # a copy counts for itself
 
     @staticmethod
     def split(losses: dict[str, Tensor]) -> Players:
@@ -135,113 +187,14 @@ class Regularizer(nn.Module, ABC):
     def __add__(self, other: object) -> "Regularizer":
         if not isinstance(other, (Regularizer, Interpolator)):
             return NotImplemented
-        return Sum([*_flat(self), *_flat(other)])
+        return _sum().of(self, other)
 
     def __radd__(self, other: object) -> "Regularizer":
         if isinstance(other, int) and other == 0:  # the start of sum([...])
             return self
         if not isinstance(other, Interpolator):
             return NotImplemented
-        return Sum([other, *_flat(self)])
-
-
-class Sum(Regularizer):
-    """Several regularizers of the same pair of networks, sharing one forward pass.
-
-    ``reg_a + reg_b`` and ``sum([reg_a, reg_b])`` make one. Losses keep their names; where two parts use the same
-    name the later one gets a number: "interpolation", "interpolation_2".
-
-    Args:
-        parts: regularizers, and at most one ``Interpolator`` to lend to the parts that have none. Without one,
-            the first part that has an interpolator lends its own.
-        autoencoder_every: the autoencoder's losses have gradients at every so-many-th training step only, the last
-            of each round; at the others its parameters get none at all (``None``, with gradients cleared as
-            ``zero_grad`` does), which optimizers leave alone. Compiled code has one graph for each step of a round.
-
-    Raises:
-        TypeError: a part is neither.
-        ValueError: no parts, two interpolators, or parts that wrap different networks.
-    """
-
-    name = "sum"
-
-    turn: Tensor
-
-    def __init__(self, parts: Iterable["Regularizer | Interpolator"], *, autoencoder_every: int = 1) -> None:
-        parts = list(parts)
-        for part in parts:
-            if not isinstance(part, (Regularizer, Interpolator)):
-                raise TypeError(f"parts: expected regularizers, got {_checks.describe(part)}")
-        regularizers = [part for part in parts if isinstance(part, Regularizer)]
-        lenders = [part for part in parts if isinstance(part, Interpolator)]
-        if not regularizers or len(lenders) > 1:
-            raise ValueError(
-                "parts: expected at least one regularizer and at most one Interpolator, "
-                f"got {len(regularizers)} and {len(lenders)}"
-            )
-        encoder, decoder = regularizers[0].encoder, regularizers[0].decoder
-        pairs: list[tuple[object, object]] = [(part.encoder, part.decoder) for part in regularizers]
-        pairs += [part.pair for part in lenders if part.pair[0] is not None]
-        for pair in pairs:
-            for role, own, other in zip(("encoder", "decoder"), (encoder, decoder), pair, strict=True):
-                if not _same(own, other):
-                    raise ValueError(
-                        f"parts: expected all to wrap the same {role}, got {_checks.describe(own)} and another, "
-                        f"{_checks.describe(other)}; make them all with one {role}, wrapped once if it is wrapped"
-                    )
-        super().__init__(encoder, decoder)
-        self.parts = nn.ModuleDict(dict(_numbered((part.name, part) for part in regularizers)))
-        self.lender = next(iter(lenders), None)
-        self.autoencoder_every = _checks.as_count("autoencoder_every", autoencoder_every, low=1)
-        if autoencoder_every > 1:
-            self.register_buffer("turn", torch.zeros((), dtype=torch.long))
-            self.register_load_state_dict_post_hook(_resume)  # type: ignore[no-untyped-call]
-        self._turn = (
-            0  # the step within a round, as a number: what has gradients must be known before a graph is made
-        )
-
-    @override
-    def lends(self) -> Interpolator | None:
-        lent = (part.lends() for part in self.regularizers())
-        return self.lender or next((interpolator for interpolator in lent if interpolator is not None), None)
-
-    @override
-    def check_batch(self, size: int, lent: Interpolator) -> None:
-        for part in self.regularizers():
-            part.check_batch(size, lent)
-
-    @override
-    def announce(self, batch: Batch) -> None:
-        for part in self.regularizers():
-            part.announce(batch)
-
-    @override
-    def reads(self) -> tuple[Bottleneck, ...]:
-        return tuple(bottleneck for part in self.regularizers() for bottleneck in part.reads())
-
-    @override
-    def terms(self, batch: Batch) -> dict[str, Term]:
-        terms = dict(_numbered(pair for part in self.regularizers() for pair in part.terms(batch).items()))
-        if not self.training or self._turn == self.autoencoder_every - 1:
-            return terms
-        return {
-            name: term if name.startswith(CRITIC) else Term(term.value.detach(), without_ratio(term.weight))
-            for name, term in terms.items()
-        }
-
-    @override
-    def advance(self) -> None:
-        for part in self.regularizers():
-            part.advance()
-        if self.autoencoder_every > 1:
-            self._turn = (self._turn + 1) % self.autoencoder_every
-            self.turn.add_(1).remainder_(self.autoencoder_every)
-
-    def regularizers(self) -> Iterator[Regularizer]:
-        """The parts, in order."""
-        for part in self.parts.values():
-            assert isinstance(part, Regularizer)  # for the type checker: ModuleDict forgets it
-            yield part
+        return _sum().of(other, self)
 
 
 def as_interpolator(interpolator: object) -> Interpolator | None:
@@ -252,30 +205,12 @@ def as_interpolator(interpolator: object) -> Interpolator | None:
 
 
 def _resume(module: nn.Module, _: object) -> None:
-    """Go on within the round where the state was saved; the one look at the host is at loading."""
-    assert isinstance(module, Sum)
-    module._turn = int(module.turn)
+    """Go on from the step at which the state was saved; the one look at the device is at loading."""
+    assert isinstance(module, Regularizer)
+    module._resume()
 
 
-def _flat(part: "Regularizer | Interpolator") -> list["Regularizer | Interpolator"]:
-    """The parts of a plain sum; a recipe stays whole, so that its attributes stay at hand."""
-    if type(part) is not Sum:
-        return [part]
-    return [*([part.lender] if part.lender else []), *part.regularizers()]
+def _sum() -> "type[Sum]":
+    from interpreg.regularizers.sum import Sum  # which is a regularizer itself
 
-
-def _same(a: object, b: object) -> bool:
-    """Identity, but equality for bound methods, which Python makes anew at each access."""
-    return a is b or (getattr(a, "__self__", None) is not None and a == b)
-
-
-def _numbered(pairs: Iterable[tuple[str, _T]]) -> Iterator[tuple[str, _T]]:
-    """The same pairs, a number added to each name that came before."""
-    taken: set[str] = set()
-    for name, value in pairs:
-        unique, count = name, 1
-        while unique in taken:
-            count += 1
-            unique = f"{name}_{count}"
-        taken.add(unique)
-        yield unique, value
+    return Sum

@@ -1,13 +1,16 @@
 """How far codes are from the codebook vectors that stand for them."""
 
+from collections.abc import Sequence
+
 from typing_extensions import override
 
+from interpreg._references import Reference
 from interpreg._types import Network, Term
-from interpreg.batch import Batch
-from interpreg.bottlenecks.base import Bottleneck, the_bottleneck
+from interpreg.batch import Batch, Need
+from interpreg.bottlenecks.base import the_bottleneck
 from interpreg.bottlenecks.quantized import VectorQuantizer
 from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight
+from interpreg.regularizers.weights import Weight, WeightLike
 
 
 class Commitment(Regularizer):
@@ -29,18 +32,17 @@ class Commitment(Regularizer):
 
     name = "commitment"
     weight = Weight()
+    bottleneck = Reference()
 
-    def __init__(self, encoder: Network, decoder: Network, *, weight: float = 0.25) -> None:
+    def __init__(self, encoder: Network, decoder: Network, *, weight: WeightLike = 0.25) -> None:
         super().__init__(encoder, decoder)
-        self._bottleneck = (
-            the_bottleneck(encoder, VectorQuantizer),
-        )  # in a tuple, so that it is not this module's
+        self.bottleneck = the_bottleneck(encoder, VectorQuantizer)
         self.weight = weight
 
     @override
-    def reads(self) -> tuple[Bottleneck, ...]:
-        return self._bottleneck
+    def needs(self) -> Sequence[Need]:
+        return [self.bottleneck]
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        return {"commitment": Term(batch.note(self._bottleneck[0]).commitment, self.weight)}
+        return {"commitment": Term(lambda: batch.aux(self.bottleneck).commitment, self.weight)}

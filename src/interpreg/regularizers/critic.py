@@ -1,22 +1,35 @@
 """The two-player game around a critic network."""
 
-from typing import Literal
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._types import Interpolants, Network, Term
-from interpreg.batch import Batch
+from interpreg.batch import DEFAULT, Batch, CodeMixer, Decode, Need
 from interpreg.functional.game import GAMES
 from interpreg.functional.means import mean_of_samples
-from interpreg.functional.mixing import mix
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.adversary import Adversary
 from interpreg.regularizers.base import as_interpolator
 from interpreg.regularizers.fresh_copy import fresh_copy
+from interpreg.regularizers.weights import Weight, WeightLike
 
 JUDGES = ("mean", "code", "logit")
+
+
+class Source(NamedTuple):
+    """One kind of generated image that a critic judges."""
+
+    name: str
+    """Of its term."""
+    mixer: CodeMixer
+    weight: Any
+    """Of its generator loss."""
 
 
 class Critic(Adversary):
@@ -34,24 +47,23 @@ class Critic(Adversary):
     One backward is right for both players: the first term gives the critic's parameters exactly no gradient
     (they are detached, so none is computed), the other two give the encoder and decoder exactly none (their
     images are detached). The adversarial pass leaves the critic's buffers (batch statistics) as they were.
-    Calls of the networks a batch: encoder 1, decoder 2 (1 with ``gamma=1``), critic 3; with ``reconstructions``
-    decoder 2, critic 5.
+    Calls of the networks a batch: encoder 1, decoder 2 (1 with ``gamma=1``), critic 3; with
+    ``reconstructed_weight`` decoder 2, critic 5.
 
     Args:
         encoder, decoder: the pair.
-        network: the critic network, images to judgements, which this module trains. When not given:
+        critic: the critic network, images to judgements, which this module trains. When not given:
             :func:`interpreg.fresh_copy` of the encoder.
-        interpolator: what mixes; when not given, what the sum lends, or else ACAI's.
+        interpolator: what mixes; when not given, the one that was added to the sum, or else ACAI's.
         loss: "regression", "bce" or "hinge".
         judge: how the network's output is read. "mean": all of a sample's outputs averaged to one number (ACAI,
             section 3.2). "code": one judgement an element, so the output must be shaped like the code (MI-AE).
             "logit": the output is one number a sample already, ``[B]`` or ``[B, 1]``.
         gamma: in [0, 1], weight of the data in what the critic sees as real; the rest is reconstruction.
-        reconstructions: if given, reconstructions are looked for as interpolants are (AMR): terms ``reconstructed``,
-            with this weight, and ``critic/reconstructed``. For "bce" and "hinge", whose critic knows no coefficient.
-        weight: lambda, of the autoencoder's term; at least 0.
-        critic_weight, critic_start, adversarial_start, adversarial_ramp, spectral_norm, adaptive: see
-            :class:`Adversary`.
+        reconstructed_weight: if given, reconstructions are looked for as interpolants are (AMR): terms
+            ``reconstructed``, with this weight, and ``critic/reconstructed``. For "bce" and "hinge", which regress no
+            coefficient.
+        weight: lambda, of ``interpolation``; see :class:`Adversary`, as for critic_weight.
 
     A network with activation checkpointing cannot be frozen: torch recomputes it unfrozen in the backward, and
     says so with a ``CheckpointError``. In the encoder and decoder checkpointing is welcome.
@@ -62,99 +74,106 @@ class Critic(Adversary):
     """
 
     name = "critic"
+    reconstructed_weight = Weight()
 
     def __init__(
         self,
         encoder: Network,
         decoder: Network,
-        network: nn.Module | None = None,
+        critic: nn.Module | None = None,
         *,
         interpolator: Interpolator | None = None,
         loss: Literal["regression", "bce", "hinge"] = "regression",
         judge: Literal["mean", "code", "logit"] = "mean",
         gamma: float = 0.2,
-        reconstructions: float | None = None,
-        weight: float = 0.5,
-        critic_weight: float = 1.0,
-        critic_start: int = 0,
-        adversarial_start: int = 0,
-        adversarial_ramp: int = 0,
-        spectral_norm: bool = False,
-        adaptive: bool | Tensor = False,
+        reconstructed_weight: WeightLike | None = None,
+        weight: WeightLike = 0.5,
+        critic_weight: WeightLike = 1.0,
     ) -> None:
         _checks.check_one_of("loss", loss, GAMES)
         _checks.check_one_of("judge", judge, JUDGES)
-        if reconstructions is not None and loss == "regression":
+        if reconstructed_weight is not None and loss == "regression":
             raise ValueError(
-                "reconstructions: expected None with loss='regression', whose critic is told reconstructions are real "
-                f"(gamma), got {reconstructions!r}"
+                "reconstructed_weight: expected None with loss='regression', whose critic is told reconstructions are "
+                f"real (gamma), got {reconstructed_weight!r}"
             )
         _checks.check_network("encoder", encoder)
-        super().__init__(
-            encoder, decoder, fresh_copy(encoder) if network is None else network, weight=weight,
-            critic_weight=critic_weight, critic_start=critic_start, adversarial_start=adversarial_start,
-            adversarial_ramp=adversarial_ramp, spectral_norm=spectral_norm, adaptive=adaptive,
-        )  # fmt: skip
+        critic = fresh_copy(encoder) if critic is None else critic
+        super().__init__(encoder, decoder, critic, weight=weight, critic_weight=critic_weight)
         self.gamma = _checks.as_number("gamma", gamma, high=1.0)
-        self.reconstructions = (
-            reconstructions if reconstructions is None else _checks.as_number("reconstructions", reconstructions)
-        )
-        self.interpolator = as_interpolator(interpolator)
+        self._judges_reconstructions = reconstructed_weight is not None
+        self.reconstructed_weight = 0.0 if reconstructed_weight is None else reconstructed_weight
+        self._interpolator = as_interpolator(interpolator)
         self.loss = loss
         self.judge = judge
 
+    @property
+    def interpolator(self) -> Interpolator | None:
+        """What mixes; None for the sum's, or else ACAI's."""
+        return self._interpolator
+
+    def sources(self) -> tuple[Source, ...]:
+        """The kinds of generated images that are judged, each with the weight of its generator loss."""
+        return (Source("interpolation", self.interpolator or DEFAULT, self.weight),)
+
+    @override
+    def needs(self) -> Sequence[Need]:
+        return [Decode(source.mixer) for source in self.sources()]
+
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        game = GAMES[self.loss]
-        mixed = batch.interpolants(self.interpolator)
-        code, mask = mixed.z_mix, mixed.mask
-        fooled = self.read(self.frozen(mixed.x_mix, mask), code, mask)
-        on_mix = self.read(self.judged(mixed.x_mix, mask), code, mask)
-        on_real = self.read(self.judged(self.real(batch), batch.mask), batch.z, batch.mask)
-        terms = {
-            "interpolation": Term(game.fool(fooled, mask), self.autoencoders(self.weight)),
-            "critic/interpolation": Term(game.on_mix(on_mix, self.target(mixed), mask), self.critics()),
-            "critic/real": Term(game.on_real(on_real, batch.mask), self.critics()),
-        }
-        return terms if self.reconstructions is None else terms | self._reconstructed(batch, self.reconstructions)
+        sources, critic_weight = self.sources(), self.critic_weight
+        terms = {s.name: Term(partial(self._generator_loss, batch, s.mixer), s.weight) for s in sources}
+        for source in sources:
+            terms[f"critic/{source.name}"] = Term(partial(self._critic_loss, batch, source.mixer), critic_weight)
+        terms["critic/real"] = Term(partial(self._real_loss, batch), critic_weight)
+        if self._judges_reconstructions:
+            terms["reconstructed"] = Term(partial(self._reconstructed_loss, batch), self.reconstructed_weight)
+            terms["critic/reconstructed"] = Term(partial(self._critic_reconstructed_loss, batch), critic_weight)
+        return terms
 
-    def _reconstructed(self, batch: Batch, weight: float) -> dict[str, Term]:
-        game = GAMES[self.loss]
-        fooled = self.read(self.frozen(batch.x_hat, batch.mask), batch.z, batch.mask)
-        judged = self.read(self.judged(batch.x_hat, batch.mask), batch.z, batch.mask)
-        return {
-            "reconstructed": Term(game.fool(fooled, batch.mask), self.autoencoders(weight)),
-            "critic/reconstructed": Term(game.on_mix(judged, judged.detach(), batch.mask), self.critics()),
-        }
+    def _generator_loss(self, batch: Batch, mixer: CodeMixer) -> Tensor:
+        mixed = batch.interpolants(mixer)
+        output = self.call_frozen(mixed.x_mix, mixed.mask)
+        return GAMES[self.loss].generator(self.judgement(output, mixed.z_mix, mixed.mask), mixed.mask)
+
+    def _critic_loss(self, batch: Batch, mixer: CodeMixer) -> Tensor:
+        mixed = batch.interpolants(mixer)
+        judgement = self.judgement(self.call_detached(mixed.x_mix, mixed.mask), mixed.z_mix, mixed.mask)
+        return GAMES[self.loss].critic_mix(judgement, self.target(mixed), mixed.mask)
+
+    def _real_loss(self, batch: Batch) -> Tensor:
+        output = self.call_detached(self.real(batch), batch.mask)
+        return GAMES[self.loss].critic_real(self.judgement(output, batch.z, batch.mask), batch.mask)
+
+    def _reconstructed_loss(self, batch: Batch) -> Tensor:
+        output = self.call_frozen(batch.x_hat, batch.mask)
+        return GAMES[self.loss].generator(self.judgement(output, batch.z, batch.mask), batch.mask)
+
+    def _critic_reconstructed_loss(self, batch: Batch) -> Tensor:
+        judgement = self.judgement(self.call_detached(batch.x_hat, batch.mask), batch.z, batch.mask)
+        return GAMES[self.loss].critic_mix(judgement, judgement.detach(), batch.mask)
 
     def real(self, batch: Batch) -> Tensor:
-        """What the critic is shown as real: the data, blended with reconstructions."""
+        """The real images of the critic: the data, blended with reconstructions."""
         x = batch.x.detach()
-        return x if self.gamma == 1 else mix(x, batch.x_hat.detach(), self.gamma)
+        return x if self.gamma == 1 else torch.lerp(batch.x_hat.detach().to(x.dtype), x, self.gamma)
 
-    @override
-    def lends(self) -> Interpolator | None:
-        return self.interpolator
-
-    @override
-    def check_batch(self, size: int, lent: Interpolator) -> None:
-        (self.interpolator or lent).check_batch(size)
-
-    def read(self, said: Tensor, code: Tensor, mask: Tensor | None) -> Tensor:
-        """The critic's output as a judgement of each sample, ``[B]``, or of each element of its code."""
-        _checks.check_tensor("critic network", said)
-        _checks.check_batch_size("critic network", said, len(code))
+    def judgement(self, output: Tensor, code: Tensor, mask: Tensor | None) -> Tensor:
+        """The network's output as a judgement of each sample, ``[B]``, or of each element of its code."""
+        _checks.check_tensor("critic", output)
+        _checks.check_batch_size("critic", output, len(code))
         if self.judge == "mean":
-            return mean_of_samples(said, mask)
+            return mean_of_samples(output, mask)
         if self.judge == "code":
-            _checks.check_shape("critic network", said, code.shape, "the code (judge='code')")
-            return said
-        if said.numel() != len(said):
+            _checks.check_shape("critic", output, code.shape, "the code (judge='code')")
+            return output
+        if output.numel() != len(output):
             raise ValueError(
-                f"critic network: expected one logit a sample (judge='logit'), shape [{len(said)}] or "
-                f"[{len(said)}, 1], got {_checks.describe(said)}"
+                f"critic: expected one logit a sample (judge='logit'), shape [{len(output)}] or "
+                f"[{len(output)}, 1], got {_checks.describe(output)}"
             )
-        return said.reshape(len(said))
+        return output.reshape(len(output))
 
     def target(self, mixed: Interpolants) -> Tensor:
         """The coefficient in the shape of the judgement."""

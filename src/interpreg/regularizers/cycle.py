@@ -1,13 +1,17 @@
 """Whether interpolants are encoded to the codes that they were decoded from."""
 
+from collections.abc import Sequence
+from functools import partial
+
+from torch import Tensor
 from typing_extensions import override
 
 from interpreg._types import Network, Term
-from interpreg.batch import Batch
+from interpreg.batch import Batch, Decode, Need
 from interpreg.functional.cycle import cycle_loss
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.base import Regularizer, as_interpolator
-from interpreg.regularizers.weights import Weight
+from interpreg.regularizers.weights import Weight, WeightLike
 
 
 class CycleConsistency(Regularizer):
@@ -20,7 +24,7 @@ class CycleConsistency(Regularizer):
 
     Args:
         encoder, decoder: the pair.
-        interpolator: what mixes; when not given, what the sum lends, or else ACAI's.
+        interpolator: what mixes; when not given, what the sum mixes, or else ACAI's.
         weight: lambda_C (paper: 0.01); at least 0.
 
     Raises:
@@ -31,22 +35,30 @@ class CycleConsistency(Regularizer):
     weight = Weight()
 
     def __init__(
-        self, encoder: Network, decoder: Network, *, interpolator: Interpolator | None = None, weight: float = 1e-2
+        self,
+        encoder: Network,
+        decoder: Network,
+        *,
+        interpolator: Interpolator | None = None,
+        weight: WeightLike = 1e-2,
     ) -> None:
         super().__init__(encoder, decoder)
-        self.interpolator = as_interpolator(interpolator)
+        self._interpolator = as_interpolator(interpolator)
         self.weight = weight
+
+    @property
+    def interpolator(self) -> Interpolator | None:
+        """What mixes; None for what the sum mixes."""
+        return self._interpolator
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
+        return {"cycle": Term(partial(self._loss, batch), self.weight)}
+
+    def _loss(self, batch: Batch) -> Tensor:
         mixed = batch.interpolants(self.interpolator)
-        value = cycle_loss(mixed.z_mix, batch.recoded(self.interpolator), mixed.mask)
-        return {"cycle": Term(value, self.weight)}
+        return cycle_loss(mixed.z_mix, batch.reencoded(self.interpolator), mixed.mask)
 
     @override
-    def lends(self) -> Interpolator | None:
-        return self.interpolator
-
-    @override
-    def check_batch(self, size: int, lent: Interpolator) -> None:
-        (self.interpolator or lent).check_batch(size)
+    def needs(self) -> Sequence[Need]:
+        return [Decode(self.interpolator)]

@@ -1,16 +1,19 @@
 """Reconstruction in spite of a disturbance: of the input or of the code."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from typing_extensions import override
 
+from interpreg._references import Reference
 from interpreg._types import Network, Term
 from interpreg.batch import Batch
 from interpreg.bottlenecks.noise import Corrupt, Corruption
 from interpreg.functional.noise import as_probability, drop_out
 from interpreg.functional.reconstruction import ReconstructionLoss, check_loss, reconstruction_loss
 from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight
+from interpreg.regularizers.weights import Weight, WeightLike
 
 
 class Denoising(Regularizer):
@@ -35,6 +38,7 @@ class Denoising(Regularizer):
 
     name = "denoising"
     weight = Weight()
+    loss = Reference()
 
     def __init__(
         self,
@@ -44,22 +48,25 @@ class Denoising(Regularizer):
         std: float = 1.0,
         corrupt: Corrupt | None = None,
         loss: str | ReconstructionLoss = "mse",
-        weight: float = 1.0,
+        weight: WeightLike = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
         check_loss(loss)
         super().__init__(encoder, decoder)
         self.corruption = Corruption(std, corrupt, generator)
-        self._loss = (loss,)  # in a tuple: a loss that is a module is the user's
+        self.loss = loss
         self.weight = weight
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        images = self._denoised(batch) if self.training else batch.x_hat
-        return {"denoising": Term(reconstruction_loss(images, batch.x, self._loss[0], batch.mask), self.weight)}
+        return {"denoising": Term(partial(self._loss_of, batch), self.weight)}
 
-    def _denoised(self, batch: Batch) -> Tensor:
-        return batch.decode(batch.encode(self.corruption(batch.x), batch.mask), batch.mask)
+    def _loss_of(self, batch: Batch) -> Tensor:
+        if self.training:
+            images = batch.decode(batch.encode(self.corruption(batch.x), batch.mask), batch.mask)
+        else:
+            images = batch.x_hat
+        return reconstruction_loss(images, batch.x, self.loss, batch.mask)
 
 
 class CodeDropout(Regularizer):
@@ -83,6 +90,7 @@ class CodeDropout(Regularizer):
 
     name = "dropout"
     weight = Weight()
+    loss = Reference()
 
     def __init__(
         self,
@@ -91,20 +99,21 @@ class CodeDropout(Regularizer):
         *,
         p: float = 0.5,
         loss: str | ReconstructionLoss = "mse",
-        weight: float = 1.0,
+        weight: WeightLike = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
         check_loss(loss)
         super().__init__(encoder, decoder)
         self.p = as_probability(p)
         self.generator = generator
-        self._loss = (loss,)
+        self.loss = loss
         self.weight = weight
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        images = self._thinned(batch) if self.training else batch.x_hat
-        return {"dropout": Term(reconstruction_loss(images, batch.x, self._loss[0], batch.mask), self.weight)}
+        return {"dropout": Term(partial(self._loss_of, batch), self.weight)}
 
-    def _thinned(self, batch: Batch) -> Tensor:
-        return batch.decode(drop_out(batch.z, self.p, self.generator), batch.mask)
+    def _loss_of(self, batch: Batch) -> Tensor:
+        dropped = partial(drop_out, p=self.p, generator=self.generator)
+        images = batch.decode(dropped(batch.z), batch.mask) if self.training else batch.x_hat
+        return reconstruction_loss(images, batch.x, self.loss, batch.mask)

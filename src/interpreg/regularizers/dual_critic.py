@@ -4,20 +4,16 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from typing_extensions import Unpack, override
+from typing_extensions import override
 
 from interpreg._numerics import wide_dtype
-from interpreg._types import Mix, Network, Term
-from interpreg.batch import Batch, Source
-from interpreg.draws import Kind
-from interpreg.functional.game import GAMES
+from interpreg._types import Mix, Network
+from interpreg.batch import Batch
 from interpreg.interpolator import Interpolator
-from interpreg.priors import as_prior
-from interpreg.regularizers.adversary import Options
-from interpreg.regularizers.critic import Critic
-from interpreg.regularizers.weights import Weight
-
-KINDS = ("interpolation", "noise", "prior")
+from interpreg.priors import Prior, as_prior
+from interpreg.regularizers.base import as_interpolator
+from interpreg.regularizers.critic import Critic, Source
+from interpreg.regularizers.weights import Weight, WeightLike
 
 
 class DualCritic(Critic):
@@ -35,19 +31,18 @@ class DualCritic(Critic):
     ``critic/prior`` and ``critic/real``. One draw h of the prior serves both kinds, and an :class:`MMDPrior` in the
     same sum that samples the same prior. With ``loss="bce"`` or ``"hinge"`` coefficients play no part.
 
-    The codes of all three kinds, and the reconstructions where a term asks for them, are decoded in one call, unless
-    the decoder has batch statistics (or is no module, so that nobody knows); the critic judges likewise. Calls of the
-    networks a batch: encoder 1, decoder 1 (or 4), critic 2 (or 7).
+    Calls of the networks a batch: encoder 1, decoder 4 (3 where reconstructions are not asked for), critic 7.
 
     Args:
         encoder, decoder: the pair.
-        network: the critic network; when not given, :func:`interpreg.fresh_copy` of the encoder.
-        interpolator: what mixes codes with each other; when not given, coefficients of each element's own.
+        critic: the critic network; when not given, :func:`interpreg.fresh_copy` of the encoder.
+        interpolator: what mixes codes with each other; when not given, a coefficient for each element.
         prior: what h is drawn from, as for :class:`MMDPrior`.
         noise_range: (low, high) within [0, 1] of the coefficient :math:`\nu` of a code mixed with noise.
         weight, noise_weight, prior_weight: :math:`\omega_2, \omega_3, \omega_4`; at least 0.
-        loss, judge, gamma, options: see :class:`Critic`; ``judge="code"``, one judgement an element, is the paper's.
-        generator: of the prior's samples and the coefficients of mixes with noise.
+        loss, judge, gamma, critic_weight: see :class:`Critic`; ``judge="code"``, one judgement an element, is the
+            paper's.
+        generator: draws the prior's samples and the coefficients, those of an interpolator of your own excepted.
 
     Raises:
         TypeError, ValueError: as for :class:`Critic`.
@@ -61,82 +56,72 @@ class DualCritic(Critic):
         self,
         encoder: Network,
         decoder: Network,
-        network: nn.Module | None = None,
+        critic: nn.Module | None = None,
         *,
         interpolator: Interpolator | None = None,
         prior: object = "normal",
         noise_range: tuple[float, float] = (0.0, 0.5),
-        weight: float = 0.5,
-        noise_weight: float = 0.5,
-        prior_weight: float = 0.1,
+        weight: WeightLike = 0.5,
+        noise_weight: WeightLike = 0.5,
+        prior_weight: WeightLike = 0.1,
+        critic_weight: WeightLike = 1.0,
         loss: Literal["regression", "bce", "hinge"] = "regression",
         judge: Literal["mean", "code", "logit"] = "code",
         gamma: float = 1.0,
         generator: torch.Generator | None = None,
-        **options: Unpack[Options],
     ) -> None:
-        interpolator = interpolator or Interpolator(kind="multidimensional", generator=generator)
+        interpolator = as_interpolator(interpolator) or Interpolator(kind="multidimensional", generator=generator)
+        known, kind = as_prior(prior), "multidimensional" if interpolator.kind == "multidimensional" else "linear"
+        noise = Interpolator(kind=kind, alpha_range=noise_range, pairing="prior", generator=generator)  # type: ignore[arg-type]
         super().__init__(
-            encoder, decoder, network, interpolator=interpolator, loss=loss, judge=judge, gamma=gamma, weight=weight,
-            **options,
+            encoder, decoder, critic, interpolator=interpolator, loss=loss, judge=judge, gamma=gamma, weight=weight,
+            critic_weight=critic_weight,
         )  # fmt: skip
         self.noise_weight, self.prior_weight = noise_weight, prior_weight
-        self.prior, self.generator = as_prior(prior), generator
-        kind: Kind = "multidimensional" if interpolator.kind == "multidimensional" else "linear"
-        self.noise = Interpolator(kind=kind, alpha_range=noise_range, pairing="prior", generator=generator)
+        self.prior, self.generator = known, generator
+        self._noise, self._prior = NoiseMix(known, noise), PriorSamples(known, generator)
 
     @override
-    def announce(self, batch: Batch) -> None:
-        for source in self._sources(batch):
-            batch.expect(source, together=True)
-
-    @override
-    def terms(self, batch: Batch) -> dict[str, Term]:
-        game = GAMES[self.loss]
-        made = [batch.interpolants(source) for source in self._sources(batch)]
-        images, masks = [each.x_mix for each in made], [each.mask for each in made]
-        fooled = self.frozen_each(images, masks)
-        judged = self.judged_each([*images, self.real(batch)], [*masks, batch.mask])
-        weights = (self.weight, self.noise_weight, self.prior_weight)
-        terms = {}
-        for name, each, said, weight in zip(KINDS, made, fooled, weights, strict=True):
-            value = game.fool(self.read(said, each.z_mix, each.mask), each.mask)
-            terms[name] = Term(value, self.autoencoders(weight))
-        for name, each, said in zip(KINDS, made, judged[:3], strict=True):
-            value = game.on_mix(self.read(said, each.z_mix, each.mask), self.target(each), each.mask)
-            terms[f"critic/{name}"] = Term(value, self.critics())
-        on_real = self.read(judged[3], batch.z, batch.mask)
-        return terms | {"critic/real": Term(game.on_real(on_real, batch.mask), self.critics())}
-
-    def _sources(self, batch: Batch) -> tuple[Source, Source, Source]:
-        assert self.interpolator is not None
-        noisy, decoded = batch.once(self, lambda: (_Noisy(self, batch), _Noise(self, batch)))
-        return self.interpolator, noisy, decoded
-
-    def draw(self, batch: Batch) -> Tensor:
-        """One sample of the prior for each code, shaped like the codes."""
-        return batch.prior_samples(self.prior, self.generator).to(batch.z.dtype).reshape(batch.z.shape)
+    def sources(self) -> tuple[Source, ...]:
+        return (
+            *super().sources(),
+            Source("noise", self._noise, self.noise_weight),
+            Source("prior", self._prior, self.prior_weight),
+        )
 
 
-class _Noisy:
-    """Codes mixed with noise."""
+class NoiseMix:
+    """Mixes codes with samples of a prior."""
 
-    def __init__(self, game: DualCritic, batch: Batch) -> None:
-        self.game, self.batch = game, batch
+    def __init__(self, prior: Prior, interpolator: Interpolator) -> None:
+        self.prior, self.interpolator = prior, interpolator
 
-    def sample_masked(self, z: Tensor, mask: Tensor | None) -> tuple[Mix, Tensor | None]:
-        mixed, _ = self.game.noise.sample_masked(z, None, z_partner=self.game.draw(self.batch))
-        return mixed, mask
+    def mixed(self, batch: Batch) -> Mix:
+        """Codes mixed with a sample each."""
+        samples = _shaped(batch, self.prior, self.interpolator.generator)
+        return self.interpolator.sample(batch.z, samples)._replace(mask=batch.mask)
 
-
-class _Noise(_Noisy):
-    """Noise alone: as far from the data as a mix can be, with the largest coefficient that there is."""
-
-    @override
-    def sample_masked(self, z: Tensor, mask: Tensor | None) -> tuple[Mix, Tensor | None]:
-        noise = self.game.draw(self.batch)
-        half = torch.full((1,) * z.ndim, 0.5, dtype=wide_dtype(z), device=z.device)
-        return Mix(noise, half, noise), mask
+    def check_batch(self, size: int) -> None:
+        """Any size will do."""
 
 
-__all__ = ["DualCritic"]
+class PriorSamples:
+    """Samples of a prior in the place of codes, with the largest coefficient that there is."""
+
+    def __init__(self, prior: Prior, generator: torch.Generator | None) -> None:
+        self.prior, self.generator = prior, generator
+
+    def mixed(self, batch: Batch) -> Mix:
+        """A sample for each code, and the coefficient 1/2."""
+        samples = _shaped(batch, self.prior, self.generator)
+        half = torch.full((1,) * samples.ndim, 0.5, dtype=wide_dtype(samples), device=samples.device)
+        return Mix(samples, half, samples, batch.mask)
+
+    def check_batch(self, size: int) -> None:
+        """Any size will do."""
+
+
+def _shaped(batch: Batch, prior: Prior, generator: torch.Generator | None) -> Tensor:
+    """The batch's samples of a prior, shaped and typed like its codes."""
+    z = batch.z
+    return batch.prior_samples(prior, generator).to(z.dtype).reshape(z.shape)

@@ -11,7 +11,7 @@ from interpreg import _checks
 from interpreg.bottlenecks.base import Bottleneck
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-_NO_COPY = "critic network: expected one, because no fresh copy of the encoder can be made: "
+_NO_COPY = "critic: expected one, because no fresh copy of the encoder can be made: "
 
 
 def fresh_copy(network: object) -> nn.Module:
@@ -60,7 +60,7 @@ def fresh_copy(network: object) -> nn.Module:
         raise ValueError(f"{_NO_COPY}copying it failed with {type(error).__name__}: {error}") from error
     for module in list(fresh.modules()):
         if isinstance(module, Bottleneck):
-            module.strip()
+            module.make_passthrough()
     before = {name: p.detach().clone() for name, p in fresh.named_parameters()}
     for module in fresh.modules():
         _drop_hooks(module)

@@ -1,14 +1,26 @@
-"""How GAIA mixes codes: pairs across the halves of a batch, or all of a batch at once."""
+"""GAIA's mixes: pairs across the halves of a batch, or Dirichlet combinations of all of it."""
 
 import torch
 from torch import Tensor
 
 from interpreg._numerics import full_precision, normal, uniform, wide_dtype
 from interpreg._types import Mix
+from interpreg.batch import AtLeast, Batch
 from interpreg.functional.mixing import mix
 
 
-class Halves:
+class _WholeBatch:
+    """What is drawn of a whole batch of at least two."""
+
+    def __init__(self, generator: torch.Generator | None = None) -> None:
+        self.generator = generator
+
+    def check_batch(self, size: int) -> None:
+        """Raise ``ValueError`` for a batch of one."""
+        AtLeast(2, "to mix with each other").check_batch(size)
+
+
+class HalfBatchMix(_WholeBatch):
     r"""Pairs across the halves of a batch, with coefficients from :math:`\mathcal N(0.5, 0.25^2)`.
 
     Sample i of the first half is mixed with sample i of the second, and, a second time, the second half with the
@@ -16,11 +28,9 @@ class Halves:
     an odd batch is mixed with nobody, so there is one mixed code less.
     """
 
-    def __init__(self, generator: torch.Generator | None = None) -> None:
-        self.generator = generator
-
-    def sample_masked(self, z: Tensor, mask: Tensor | None) -> tuple[Mix, Tensor | None]:
+    def mixed(self, batch: Batch) -> Mix:
         """The mixed codes of the first pairing and of the second."""
+        z, mask = batch.z, batch.mask
         half = len(z) // 2
         beta = 0.5 + 0.25 * normal((2 * half,), z, self.generator)
         alpha = torch.cat([beta[:half], 1 - beta[half:]])  # of the own code: drawn for the first half's throughout
@@ -28,10 +38,10 @@ class Halves:
         z, z_partner = z[: 2 * half], _across(z, half)
         if mask is not None:
             mask = mask[: 2 * half] | _across(mask, half)
-        return Mix(mix(z, z_partner, alpha), alpha, z_partner), mask
+        return Mix(mix(z, z_partner, alpha), alpha, z_partner, mask)
 
 
-class Whole:
+class DirichletMix(_WholeBatch):
     r"""As many convex combinations of a whole batch as it has samples, with few large weights.
 
     The weights are :math:`\chi^2_{1/B}` draws over their sum, which is the Dirichlet distribution with all parameters
@@ -39,18 +49,16 @@ class Whole:
     distributed as Gamma(a + 1) times :math:`U^{1/a}`. The coefficient is 1 - the largest weight.
     """
 
-    def __init__(self, generator: torch.Generator | None = None) -> None:
-        self.generator = generator
-
-    def sample_masked(self, z: Tensor, mask: Tensor | None) -> tuple[Mix, Tensor | None]:
+    def mixed(self, batch: Batch) -> Mix:
         """The combinations; valid wherever a code of the batch is."""
+        z, mask = batch.z, batch.mask
         count = len(z)
         with full_precision(z):
             weights = self.weights(count, z)
             z_mix = (weights @ z.reshape(count, -1).to(weights.dtype)).reshape(z.shape).to(z.dtype)
         alpha = (1 - weights.amax(1)).view(-1, *[1] * (z.ndim - 1))
         partner = z[weights.argmax(1)]
-        return Mix(z_mix, alpha, partner), None if mask is None else mask.any(0, keepdim=True).expand_as(mask)
+        return Mix(z_mix, alpha, partner, None if mask is None else mask.any(0, keepdim=True).expand_as(mask))
 
     def weights(self, count: int, z: Tensor) -> Tensor:
         """``[count, count]``, each row non-negative and of sum 1."""

@@ -1,18 +1,22 @@
 """How far the posterior of a variational autoencoder is from its prior."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import torch
 from torch import Tensor
 from typing_extensions import override
 
+from interpreg._references import Reference
 from interpreg._types import Network, Term
-from interpreg.batch import Batch
-from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in, the_bottleneck
+from interpreg.batch import Batch, Need
+from interpreg.bottlenecks.base import bottlenecks_in, the_bottleneck
 from interpreg.bottlenecks.gaussian import GaussianBottleneck
 from interpreg.bottlenecks.quantized import VectorQuantizer
 from interpreg.functional.kl import kl_to_normal
 from interpreg.functional.means import knows_positions
 from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight
+from interpreg.regularizers.weights import Weight, WeightLike
 
 
 class KLPrior(Regularizer):
@@ -40,21 +44,24 @@ class KLPrior(Regularizer):
 
     name = "kl"
     weight = Weight()
+    bottleneck = Reference()
 
-    def __init__(self, encoder: Network, decoder: Network, *, weight: float = 1.0) -> None:
+    def __init__(self, encoder: Network, decoder: Network, *, weight: WeightLike = 1.0) -> None:
         super().__init__(encoder, decoder)
-        self._bottleneck = (_the_posteriors(encoder),)  # in a tuple, so that it is not this module's
+        self.bottleneck = _the_posteriors(encoder)
         self.weight = weight
 
     @override
-    def reads(self) -> tuple[Bottleneck, ...]:
-        return self._bottleneck
+    def needs(self) -> Sequence[Need]:
+        return [self.bottleneck]
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        posterior = batch.note(self._bottleneck[0])
-        total = _valid(kl_to_normal(*posterior), batch.mask).sum()
-        return {"kl": Term(total / _elements(batch.x, batch.mask), self.weight)}
+        return {"kl": Term(partial(self._divergence, batch), self.weight)}
+
+    def _divergence(self, batch: Batch) -> Tensor:
+        posterior = batch.aux(self.bottleneck)
+        return _valid(kl_to_normal(*posterior), batch.mask).sum() / _elements(batch.x, batch.mask)
 
 
 def _valid(values: Tensor, mask: Tensor | None) -> Tensor:

@@ -1,12 +1,13 @@
 """The game of adversarial autoencoders: a critic that tells codes from samples of a prior."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from typing_extensions import Unpack, override
+from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._numerics import as_wide
@@ -16,8 +17,10 @@ from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in
 from interpreg.functional.game import GAMES
 from interpreg.functional.means import knows_positions, mean_of_samples
 from interpreg.priors import as_prior
-from interpreg.regularizers.adversary import Adversary, Options
+from interpreg.regularizers.adversary import Adversary
+from interpreg.regularizers.frozen import Frozen
 from interpreg.regularizers.latent_network import is_lazy, latent_network
+from interpreg.regularizers.weights import Adaptive, WeightLike
 
 LOSSES = ("bce", "hinge")
 
@@ -38,12 +41,11 @@ class LatentCritic(Adversary):
     Of sequences with a padding mask each position's code is compared with a sample of the prior of its own, and the
     default network, which then pools over valid positions, does not see the others.
 
-    One backward is right for both players. Calls of the networks a batch: encoder 1, decoder 0, critic 2 (3 where it
-    has batch statistics).
+    One backward is right for both players. Calls of the networks a batch: encoder 1, decoder 0, critic 3.
 
     Args:
         encoder, decoder: the pair; the decoder is not called.
-        network: the critic network, codes to logits, which this module trains; several outputs for a code are
+        critic: the critic network, codes to logits, which this module trains; several outputs for a code are
             averaged. With a padding mask it is called as ``network(z, mask)``. When not given:
             :func:`interpreg.latent_network` of ``code_shape``, or of the code of ``example``; with neither, its first
             layer takes its width from the first batch. Optimizers made before that hold its parameters and train them;
@@ -54,15 +56,14 @@ class LatentCritic(Adversary):
         prior: "normal", "ball", "sphere", a prior from :mod:`interpreg.priors`, a ``torch.distributions`` object, or a
             callable of the number of samples.
         loss: "bce" or "hinge".
-        weight: lambda, of the autoencoder's term; at least 0.
+        weight: lambda, of the autoencoder's term, see :class:`Adversary`, as for critic_weight. An ``Adaptive`` weight
+            needs a parameter of the encoder: no gradient of these terms goes through the decoder.
         generator: draws the prior's samples.
-        options: see :class:`Adversary`; ``adaptive`` wants the parameter at which gradients are compared, one of the
-            encoder's, because no gradient of these terms goes through the decoder.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; two that say the same thing; an encoder in
-            DistributedDataParallel without a network that is wrapped too; ``spectral_norm`` of a layer that has no
-            width yet; at a call, a network that does not give something for each code.
+            DistributedDataParallel without a critic that is wrapped too; at a call, a network that does not
+            give something for each code.
     """
 
     name = "latent_critic"
@@ -71,52 +72,53 @@ class LatentCritic(Adversary):
         self,
         encoder: Network,
         decoder: Network,
-        network: nn.Module | None = None,
+        critic: nn.Module | None = None,
         *,
         code_shape: Sequence[int | None] | None = None,
         example: Tensor | None = None,
         prior: object = "normal",
         loss: Literal["bce", "hinge"] = "bce",
-        weight: float = 1.0,
+        weight: WeightLike = 1.0,
+        critic_weight: WeightLike = 1.0,
         generator: torch.Generator | None = None,
-        **options: Unpack[Options],
     ) -> None:
         _checks.check_one_of("loss", loss, LOSSES)
         _checks.check_network("encoder", encoder)
-        if options.get("adaptive") is True:
+        if isinstance(weight, Adaptive) and weight.at is None:
             raise ValueError(
-                "adaptive: expected False or a parameter of the encoder, got True; the decoder's last layer has no "
-                "gradient of a latent critic to compare"
+                "weight: expected Adaptive(..., at=a parameter of the encoder), got at=None, which is the decoder's "
+                "last layer; it has no gradient of a latent critic to compare"
             )
         known = as_prior(prior)
-        if network is None:
-            network = _default(encoder, code_shape, example)
+        if critic is None:
+            critic = _default(encoder, code_shape, example)
         elif code_shape is not None or example is not None:
-            raise ValueError("network: expected None beside code_shape or example, which are what one is made of")
-        if options.get("spectral_norm") and isinstance(network, nn.Module) and is_lazy(network):
-            raise ValueError(
-                "spectral_norm: expected False for a network whose first layer has no width yet, got True; give "
-                "code_shape=, or example=, a batch"
-            )
-        super().__init__(encoder, decoder, network, weight=weight, **options)
+            raise ValueError("critic: expected None beside code_shape or example, which are what one is made of")
+        super().__init__(encoder, decoder, critic, weight=weight, critic_weight=critic_weight)
         self.prior, self.loss, self.generator = known, loss, generator
         self._unfinished = is_lazy(self.network)
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
         game = GAMES[self.loss]
-        z, mask = batch.z, batch.mask
-        if self._unfinished:
-            self._finish(z, mask)
-        fooled = self.read(self.frozen(z, mask), z, mask)
-        on_codes, on_samples = (
-            self.read(said, z, mask) for said in self.judged_each([z, self.draw(batch)], [mask, mask])
-        )
         return {
-            "latent": Term(game.fool(fooled), self.autoencoders(self.weight)),
-            "critic/latent": Term(game.on_mix(on_codes, on_codes.detach()), self.critics()),
-            "critic/prior": Term(game.on_real(on_samples), self.critics()),
+            "latent": Term(lambda: game.generator(self._judged(batch.z, batch, frozen=True)), self.weight),
+            "critic/latent": Term(partial(self._codes_loss, batch), self.critic_weight),
+            "critic/prior": Term(
+                lambda: game.critic_real(self._judged(self.draw(batch), batch)), self.critic_weight
+            ),
         }
+
+    def _codes_loss(self, batch: Batch) -> Tensor:
+        judgement = self._judged(batch.z, batch)
+        return GAMES[self.loss].critic_mix(judgement, judgement.detach())
+
+    def _judged(self, z: Tensor, batch: Batch, frozen: bool = False) -> Tensor:
+        """One logit for each code, ``[B]``."""
+        if self._unfinished:
+            self._finish(z, batch.mask)
+        output = (self.call_frozen if frozen else self.call_detached)(z, batch.mask)
+        return self.judgement(output, z, batch.mask)
 
     def draw(self, batch: Batch) -> Tensor:
         """One sample of the prior for each code, or for each position of a padded sequence; shaped like the codes."""
@@ -129,21 +131,22 @@ class LatentCritic(Adversary):
             samples = self.prior.sample(len(like), like, self.generator)
         return samples.to(z.dtype).reshape(z.shape)
 
-    def read(self, said: Tensor, z: Tensor, mask: Tensor | None) -> Tensor:
-        """What the network said of each code as one logit, ``[B]``."""
-        _checks.check_tensor("latent critic's network", said)
-        _checks.check_batch_size("latent critic's network", said, len(z))
-        return mean_of_samples(said, mask)
+    def judgement(self, output: Tensor, z: Tensor, mask: Tensor | None) -> Tensor:
+        """The network's output as one logit a code, ``[B]``."""
+        _checks.check_tensor("critic", output)
+        _checks.check_batch_size("critic", output, len(z))
+        return mean_of_samples(output, mask)
 
     def _finish(self, z: Tensor, mask: Tensor | None) -> None:
         """Give a lazy network its shapes, by a call that leaves nothing else behind."""
         if torch.compiler.is_compiling():
             raise RuntimeError(
-                "latent critic's network: expected one whose shapes are known before it is compiled; give "
+                "critic: expected one whose shapes are known before it is compiled; give "
                 "code_shape=, or example=, or call the regularizer once before compiling it"
             )
         with torch.inference_mode(False):  # so that parameters made during a validation can be trained
             _quietly(self.network, torch.zeros_like(z, requires_grad=False), mask)
+        self._frozen = Frozen(self.network)
         self._unfinished = False
 
 
@@ -151,7 +154,7 @@ def _default(encoder: Network, code_shape: Sequence[int | None] | None, example:
     """The default network, typed and placed as the encoder is."""
     if isinstance(encoder, DistributedDataParallel):
         raise TypeError(
-            "latent critic's network: expected one beside an encoder in DistributedDataParallel, got None, whose "
+            "critic: expected one beside an encoder in DistributedDataParallel, got None, whose "
             "default would train without synchronisation; give DistributedDataParallel(latent_network(code_shape))"
         )
     if code_shape is not None and example is not None:
@@ -160,7 +163,7 @@ def _default(encoder: Network, code_shape: Sequence[int | None] | None, example:
         _checks.check_tensor("example", example)
         code = _quietly(encoder, example[:1], None)
         for bottleneck in bottlenecks_in(encoder, Bottleneck):
-            bottleneck.leave_note(None, None)
+            bottleneck.keep_aux(None, None)
         _checks.check_tensor("encoder", code)
         code_shape = tuple(code.shape[1:])
     network = latent_network(code_shape)

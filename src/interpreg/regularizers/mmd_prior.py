@@ -1,5 +1,8 @@
 """The MMD between the codes and a prior, as a term."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import torch
 from torch import Tensor
 from typing_extensions import override
@@ -7,16 +10,15 @@ from typing_extensions import override
 from interpreg import _checks
 from interpreg._numerics import full_precision, wide_dtype, widen
 from interpreg._types import Network, Term
-from interpreg.batch import Batch
+from interpreg.batch import AtLeast, Batch, Need
 from interpreg.functional import mmd as functional
 from interpreg.functional.means import knows_positions
-from interpreg.interpolator import Interpolator
 from interpreg.kernels import Kernel
 from interpreg.mmd import gathered, watch
 from interpreg.mmd.sums import NAMES
 from interpreg.priors import Normal, as_prior
 from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight
+from interpreg.regularizers.weights import Weight, WeightLike
 
 SYNCS = ("global", "local")
 
@@ -71,7 +73,7 @@ class MMDPrior(Regularizer):
         estimator: str = "unbiased",
         closed_form: bool | str = "auto",
         sync: str = "global",
-        weight: float = 1.0,
+        weight: WeightLike = 1.0,
         samples: int | None = None,
         clamp: bool = False,
         slices: int = 256,
@@ -92,15 +94,17 @@ class MMDPrior(Regularizer):
         self.backend, self.generator, self.group = backend, generator, group
 
     @override
-    def check_batch(self, size: int, lent: Interpolator) -> None:
-        if size < 2 and self.estimator != "biased" and not self._is_shared():
-            raise ValueError(f"x: expected at least 2 samples for the {self.estimator} MMD, got a batch of {size}")
+    def needs(self) -> Sequence[Need]:
+        alone = self.estimator != "biased" and not self._is_shared()
+        return [AtLeast(2, f"for the {self.estimator} MMD")] if alone else []
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
+        return {"mmd": Term(partial(self._value, batch), self.weight)}
+
+    def _value(self, batch: Batch) -> Tensor:
         codes, shares = _samples(batch)
-        value = self._global(codes, shares, batch) if self._is_shared() else self._local(codes, shares, batch)
-        return {"mmd": Term(value, self.weight)}
+        return self._global(codes, shares, batch) if self._is_shared() else self._local(codes, shares, batch)
 
     def _local(self, codes: Tensor, shares: Tensor | None, batch: Batch) -> Tensor:
         known = functional.use_closed_form(self.closed_form, self.prior, self.kernel, self.estimator)

@@ -1,13 +1,14 @@
 """Codes as far from each other as what they encode."""
 
+from collections.abc import Sequence
+
 from typing_extensions import override
 
 from interpreg._types import Network, Term
-from interpreg.batch import Batch
+from interpreg.batch import AtLeast, Batch, Need
 from interpreg.functional.gaia import distance_loss
-from interpreg.interpolator import Interpolator
 from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight
+from interpreg.regularizers.weights import Weight, WeightLike
 
 
 class PairwiseDistance(Regularizer):
@@ -30,15 +31,14 @@ class PairwiseDistance(Regularizer):
     name = "distance"
     weight = Weight()
 
-    def __init__(self, encoder: Network, decoder: Network, *, weight: float = 1.0) -> None:
+    def __init__(self, encoder: Network, decoder: Network, *, weight: WeightLike = 1.0) -> None:
         super().__init__(encoder, decoder)
         self.weight = weight
 
     @override
-    def check_batch(self, size: int, lent: Interpolator) -> None:
-        if size < 2:
-            raise ValueError(f"x: expected at least 2 samples to have distances, got a batch of {size}")
+    def needs(self) -> Sequence[Need]:
+        return [AtLeast(2, "to have distances")]
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        return {"distance": Term(distance_loss(batch.x, batch.z, batch.mask), self.weight)}
+        return {"distance": Term(lambda: distance_loss(batch.x, batch.z, batch.mask), self.weight)}

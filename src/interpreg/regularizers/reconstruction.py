@@ -1,12 +1,16 @@
 """The reconstruction term: what every autoencoder minimises."""
 
+from functools import partial
+
+from torch import Tensor
 from typing_extensions import override
 
+from interpreg._references import Reference
 from interpreg._types import Network, Term
 from interpreg.batch import Batch
 from interpreg.functional.reconstruction import ReconstructionLoss, check_loss, reconstruction_loss
 from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight
+from interpreg.regularizers.weights import Weight, WeightLike
 
 
 class Reconstruction(Regularizer):
@@ -26,6 +30,7 @@ class Reconstruction(Regularizer):
 
     name = "reconstruction"
     weight = Weight()
+    loss = Reference()
 
     def __init__(
         self,
@@ -33,15 +38,16 @@ class Reconstruction(Regularizer):
         decoder: Network,
         *,
         loss: str | ReconstructionLoss = "mse",
-        weight: float = 1.0,
+        weight: WeightLike = 1.0,
     ) -> None:
         check_loss(loss)
         super().__init__(encoder, decoder)
-        # in a tuple: a loss that is a module, a perceptual one say, is the user's and not this module's
-        self._loss = (loss,)
+        self.loss = loss
         self.weight = weight
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        value = reconstruction_loss(batch.x_hat, batch.x, self._loss[0], batch.mask)
-        return {"reconstruction": Term(value, self.weight)}
+        return {"reconstruction": Term(partial(self._loss_of, batch), self.weight)}
+
+    def _loss_of(self, batch: Batch) -> Tensor:
+        return reconstruction_loss(batch.x_hat, batch.x, self.loss, batch.mask)

@@ -1,5 +1,6 @@
 """The Sinkhorn divergence between the codes and a prior: optimal transport where MMDPrior has kernels."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from interpreg._types import Network, Term
 from interpreg.batch import Batch
 from interpreg.priors import as_prior
 from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight
+from interpreg.regularizers.weights import Weight, WeightLike
 
 
 class SinkhornPrior(Regularizer):
@@ -53,7 +54,7 @@ class SinkhornPrior(Regularizer):
         p: int = 2,
         scaling: float = 0.5,
         samples: int | None = None,
-        weight: float = 1.0,
+        weight: WeightLike = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(encoder, decoder)
@@ -68,13 +69,16 @@ class SinkhornPrior(Regularizer):
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
+        return {"sinkhorn": Term(partial(self._value, batch), self.weight)}
+
+    def _value(self, batch: Batch) -> Tensor:
         codes = batch.z.flatten(1) if batch.z.ndim > 1 else batch.z[:, None]  # [B, d]
         with full_precision(codes):
             (x,) = widen(codes)
             y = self.prior.sample(self.samples or len(x), x.detach(), self.generator)
             blur = self._default_blur(y) if self.blur is None else self.blur
             loss = SamplesLoss("sinkhorn", p=self.p, blur=blur, scaling=self.scaling, backend="tensorized")
-            return {"sinkhorn": Term(_Once.apply(x, y, loss), self.weight)}  # type: ignore[no-untyped-call]
+            return _Once.apply(x, y, loss)  # type: ignore[no-any-return, no-untyped-call]
 
     def _default_blur(self, samples: Tensor) -> float:
         spread = self.prior.spread(samples.shape[1])

@@ -1,6 +1,7 @@
 """How fast interpolants change on their way from one image to another."""
 
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
@@ -11,12 +12,12 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._types import Network, Term
-from interpreg.batch import Batch
+from interpreg.batch import Batch, Decode, Need
 from interpreg.functional.derivative import METHODS, path_derivative, smoothness_loss
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.base import Regularizer, as_interpolator
-from interpreg.regularizers.trial import tried
-from interpreg.regularizers.weights import Weight
+from interpreg.regularizers.method_selection import select_method
+from interpreg.regularizers.weights import Weight, WeightLike
 
 Method = Literal["auto", "forward", "double-backward", "finite"]
 
@@ -32,7 +33,7 @@ class AlphaSmoothness(Regularizer):
 
     Args:
         encoder, decoder: the pair.
-        interpolator: what mixes; when not given, what the sum lends, or else ACAI's. Not of ``kind="bernoulli"``,
+        interpolator: what mixes; when not given, what the sum mixes, or else ACAI's. Not of ``kind="bernoulli"``,
             which has no path from code to code.
         method: "forward", "double-backward" or "finite", as for :func:`interpreg.functional.path_derivative`; or
             "auto": at the first call outside compiled code, the first of the three that runs on a few codes, can be
@@ -57,69 +58,74 @@ class AlphaSmoothness(Regularizer):
         *,
         interpolator: Interpolator | None = None,
         method: Method = "auto",
-        weight: float = 1e-1,
+        weight: WeightLike = 1e-1,
     ) -> None:
         _checks.check_one_of("method", method, ("auto", *METHODS))
-        _check_path(as_interpolator(interpolator))
+        interpolator = as_interpolator(interpolator)
+        if interpolator is not None:
+            interpolator.check_path()
         super().__init__(encoder, decoder)
-        self.interpolator = interpolator
-        self.method = method
+        self._interpolator = interpolator
         self.weight = weight
-        self._decided: str | None = None
+        self._derivative = DerivativeOf(decoder, method)
         self._synchronised = isinstance(decoder, nn.Module) and any(
             isinstance(module, DistributedDataParallel) for module in decoder.modules()
         )
 
+    @property
+    def interpolator(self) -> Interpolator | None:
+        """What mixes; None for what the sum mixes."""
+        return self._interpolator
+
+    @property
+    def method(self) -> str:
+        """As given."""
+        return self._derivative.method
+
     @override
-    def announce(self, batch: Batch) -> None:
-        batch.expect(self.interpolator, derive=partial(self._derive, batch.mask))
+    def needs(self) -> Sequence[Need]:
+        return [Decode(self.interpolator, self._derivative)]
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        dx = batch.derivative(self.interpolator, partial(self._derive, batch.mask))
-        mixed = batch.interpolants(self.interpolator)
+        return {"smoothness": Term(partial(self._loss, batch), self.weight)}
+
+    def _loss(self, batch: Batch) -> Tensor:
+        dx, mixed = batch.derivative(self.interpolator), batch.interpolants(self.interpolator)
         value = smoothness_loss(dx, mixed.mask)
-        if self._synchronised:  # which waits for a gradient of every parameter
+        if self._synchronised:  # DistributedDataParallel waits for a gradient of every parameter
             value = value + 0 * mixed.x_mix.reshape(-1)[0]
-        return {"smoothness": Term(value, self.weight)}
+        return value
 
-    @override
-    def lends(self) -> Interpolator | None:
-        return self.interpolator
 
-    @override
-    def check_batch(self, size: int, lent: Interpolator) -> None:
-        strategy = self.interpolator or lent
-        _check_path(strategy)
-        strategy.check_batch(size)
+class DerivativeOf:
+    """How a decoder is differentiated along a path: by one method, or by the first that works at the first call."""
 
-    def _derive(self, mask: Tensor | None, decode: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-        method = self._method(mask, z, direction)
-        return path_derivative(decode, z, direction, method=method, module=self.decoder)
+    def __init__(self, decoder: Network, method: str) -> None:
+        self.decoder, self.method = decoder, method
+        self.selected: str | None = None
+
+    def __call__(
+        self, decode: Network, z: Tensor, direction: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The decoded codes and their derivative along ``direction``."""
+        return path_derivative(decode, z, direction, method=self._method(mask, z, direction), module=self.decoder)
 
     def _method(self, mask: Tensor | None, z: Tensor, direction: Tensor) -> str:
         if self.method != "auto":
             return self.method
-        if self._decided is not None:
-            return self._decided
-        if torch.compiler.is_compiling() or type(z) is not Tensor:  # nothing to compare: no values
+        if self.selected is not None:
+            return self.selected
+        if torch.compiler.is_compiling() or type(z) is not Tensor:  # no values to compare
             return "forward"
         if torch.is_inference_mode_enabled():  # where nothing can be tried, and tangents are lost
             return "finite"
-        verdict = tried(self.decoder, z, direction, mask)
-        self._decided = verdict.method
-        if verdict.why:
+        selection = select_method(self.decoder, z, direction, mask)
+        self.selected = selection.method
+        if selection.why:
             warnings.warn(
-                f"AlphaSmoothness uses method={verdict.method!r}, because {verdict.why}; say method="
-                f"{verdict.method!r} and nothing is tried",
+                f"AlphaSmoothness uses method={selection.method!r}, because {selection.why}; say method="
+                f"{selection.method!r} and nothing is tried",
                 stacklevel=2,
             )
-        return verdict.method
-
-
-def _check_path(interpolator: Interpolator | None) -> None:
-    if interpolator is not None and interpolator.kind == "bernoulli":
-        raise ValueError(
-            "interpolator: expected one with a path from code to code, got kind='bernoulli'; use 'linear', "
-            "'spherical', 'multidimensional' or 'convex'"
-        )
+        return selection.method

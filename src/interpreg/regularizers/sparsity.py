@@ -1,7 +1,9 @@
 """Sparse codes."""
 
+from functools import partial
 from typing import Literal
 
+from torch import Tensor
 from typing_extensions import override
 
 from interpreg import _checks
@@ -10,7 +12,7 @@ from interpreg.batch import Batch
 from interpreg.functional.means import mean
 from interpreg.functional.sparsity import as_target, sparsity_kl
 from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight
+from interpreg.regularizers.weights import Weight, WeightLike
 
 PENALTIES = ("l1", "kl")
 
@@ -43,7 +45,7 @@ class Sparsity(Regularizer):
         *,
         penalty: Literal["l1", "kl"] = "l1",
         target: float = 0.05,
-        weight: float = 1.0,
+        weight: WeightLike = 1.0,
     ) -> None:
         _checks.check_one_of("penalty", penalty, PENALTIES)
         target = as_target(target)
@@ -53,8 +55,9 @@ class Sparsity(Regularizer):
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
+        return {"sparsity": Term(partial(self._penalty, batch), self.weight)}
+
+    def _penalty(self, batch: Batch) -> Tensor:
         if self.penalty == "l1":
-            value = mean(batch.z.abs(), batch.mask)
-        else:
-            value = sparsity_kl(batch.z, self.target, batch.mask)
-        return {"sparsity": Term(value, self.weight)}
+            return mean(batch.z.abs(), batch.mask)
+        return sparsity_kl(batch.z, self.target, batch.mask)

@@ -1,23 +1,102 @@
-"""Weights: attributes that a schedule may change, checked at each change; and those that measure gradients."""
+"""Weights of terms: a number, a 0-dim tensor, a ramp over training steps, or a ratio of gradients."""
 
-from typing import Any, overload
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, overload
 
-import torch
 from torch import Tensor, nn
 
 from interpreg import _checks
-from interpreg._types import Adaptive, Term
-from interpreg.functional.adaptive import adaptive_weight
 
-REFERENCE = "reconstruction"
+if TYPE_CHECKING:
+    from interpreg.regularizers.base import Regularizer
+
+
+@dataclass(frozen=True)
+class Ramp:
+    r"""A weight that is 0 until a training step and then grows linearly.
+
+    .. math:: w(t) = \mathrm{value} \cdot \min\left(1, \frac{t - \mathrm{start}}{\mathrm{over}}\right)
+              \text{ for } t \ge \mathrm{start}, \quad 0 \text{ before}
+
+    with t the regularizer's ``step``; ``over=0`` jumps to the value. While it is 0 its terms are not computed, and the
+    parameters that only they train get no gradient (``None``). Compiled code has one graph before the ramp and one from
+    then on; a captured CUDA graph must be captured anew when the ramp begins.
+
+    Args:
+        value: the weight at the end, a number of at least 0 or a 0-dim tensor.
+        start: training step, at least 0.
+        over: how many steps it grows, at least 0.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or range.
+
+    >>> [float(Ramp(2.0, start=1, over=4).at(torch.tensor(t))) for t in range(6)]
+    [0.0, 0.0, 0.5, 1.0, 1.5, 2.0]
+    """
+
+    value: float | Tensor
+    start: int = 0
+    over: int = 0
+
+    def __post_init__(self) -> None:
+        _as_scalar("value", self.value)
+        _checks.as_count("start", self.start)
+        _checks.as_count("over", self.over)
+
+    @property
+    def first(self) -> int:
+        """The first step at which the weight is not 0."""
+        return self.start + (self.over > 0)
+
+    def at(self, step: Tensor) -> Tensor:
+        """The weight at a step, 0-dim; on the device of ``step``, without waiting for it."""
+        since = step - self.start
+        share = (since / self.over).clamp(0, 1) if self.over else (since >= 0)
+        return share * self.value
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """A weight times the ratio of the reconstruction's gradient to the term's own (VQGAN, Esser et al. 2021).
+
+    The ratio is :func:`interpreg.functional.adaptive_weight`, measured at every call with gradients. It wants a
+    reconstruction term in the sum, and is not for compiled code.
+
+    Args:
+        value: a number, a 0-dim tensor or a :class:`Ramp`.
+        at: the parameter at which the gradients are compared; the decoder's last layer when not given.
+
+    Raises:
+        TypeError, ValueError: an argument of the wrong type or range.
+    """
+
+    value: "float | Tensor | Ramp" = 1.0
+    at: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, Ramp):
+            _as_scalar("value", self.value)
+        if self.at is not None and not isinstance(self.at, Tensor):
+            raise TypeError(f"at: expected a parameter, got {_checks.describe(self.at)}")
+
+
+WeightLike = float | Tensor | Ramp | Adaptive
+"""What may be assigned to a weight."""
 
 
 class Weight:
-    """A weight as a class attribute: what is assigned must be a finite number of at least 0, or a 0-dim tensor.
+    """A weight as a class attribute: checked when it is assigned, read as what it is at the present step.
 
-    A tensor is for schedules inside compiled code, which would compile anew for every number; its value is not looked
-    at.
+    A number must be finite and at least 0. A 0-dim tensor is for schedules of the loop's own inside compiled code,
+    which would compile anew for every number; its value is not read.
+
+    Args:
+        adaptive: whether :class:`Adaptive` is accepted.
     """
+
+    def __init__(self, *, adaptive: bool = True) -> None:
+        self._adaptive = adaptive
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -25,20 +104,66 @@ class Weight:
     @overload
     def __get__(self, instance: None, owner: type) -> "Weight": ...
     @overload
-    def __get__(self, instance: object, owner: type) -> float | Tensor: ...
-    def __get__(self, instance: object, owner: type) -> "Weight | float | Tensor":
-        return self if instance is None else instance.__dict__["_weights_" + self._name]
+    def __get__(self, instance: "Regularizer", owner: type) -> float | Tensor | Adaptive: ...
+    def __get__(self, instance: "Regularizer | None", owner: type) -> "Weight | float | Tensor | Adaptive":
+        if instance is None:
+            return self
+        weight, ramp = instance._weights[self._name], instance._ramps.get(self._name)
+        if ramp is None:
+            assert not isinstance(weight, Ramp)
+            return weight
+        assert instance.step is not None
+        now = ramp.ramp.at(instance.step) if ramp.begun else 0.0
+        return replace(weight, value=now) if isinstance(weight, Adaptive) and ramp.begun else now
 
-    def __set__(self, instance: object, value: Any) -> None:
-        if not isinstance(value, Tensor):
-            value = _checks.as_number(self._name, value)
-        elif value.ndim != 0 or not value.is_floating_point():
-            raise ValueError(f"{self._name}: expected a number or a 0-dim tensor, got {_checks.describe(value)}")
-        instance.__dict__["_weights_" + self._name] = value
+    def __set__(self, instance: "Regularizer", value: Any) -> None:
+        inner = value.value if isinstance(value, Adaptive) else value
+        if isinstance(value, Adaptive):
+            if not self._adaptive:
+                raise TypeError(
+                    f"{self._name}: expected a number, a 0-dim tensor or a Ramp, got an Adaptive weight"
+                )
+            if value.at is None:
+                value = replace(value, at=last_layer(instance.decoder))
+        if not isinstance(inner, Ramp):
+            inner = _as_scalar(self._name, inner)
+            value = value if isinstance(value, Adaptive) else inner
+        instance._weights[self._name] = value
+        instance._ramps.pop(self._name, None)
+        if isinstance(inner, Ramp):
+            instance._ramps[self._name] = Running(inner, instance._start_counting())
+
+
+class Running:
+    """A ramp on its way: how many steps are left before it begins, counted on the host."""
+
+    def __init__(self, ramp: Ramp, step: Tensor) -> None:
+        self.ramp = ramp
+        self.resume(step)
+
+    def resume(self, step: Tensor) -> None:
+        """Count from ``step``: the one look at the device, at assignment and at loading."""
+        self.left = max(0, self.ramp.first - (0 if step.is_meta else int(step)))
+        self.begun = self.left == 0
+
+    def advance(self) -> None:
+        """Count one training step."""
+        self.left -= 1
+        if self.left <= 0:
+            self.begun = True
+
+
+def scaled(weight: WeightLike, factor: float) -> WeightLike:
+    """``factor`` times a weight of any kind."""
+    if isinstance(weight, Adaptive):
+        return Adaptive(scaled(weight.value, factor), weight.at)  # type: ignore[arg-type]
+    if isinstance(weight, Ramp):
+        return Ramp(weight.value * factor, weight.start, weight.over)
+    return weight if factor == 1 else weight * factor
 
 
 def last_layer(decoder: object) -> Tensor:
-    """The weight of the decoder's last layer: its last parameter of at least two axes.
+    """The weight of the decoder's last layer: its last trained parameter of at least two axes.
 
     Raises:
         TypeError: not a module, or one without such a parameter.
@@ -47,41 +172,16 @@ def last_layer(decoder: object) -> Tensor:
     layers = [p for p in parameters if p.ndim >= 2 and p.requires_grad]
     if not layers:
         raise TypeError(
-            "adaptive: expected a decoder with a trained layer, or the parameter at which gradients are compared "
-            f"(adaptive=decoder[-1].weight), got True beside {_checks.describe(decoder)}"
+            "at: expected a decoder with a trained layer, or the parameter at which gradients are compared "
+            f"(Adaptive(0.5, at=decoder[-1].weight)), got None beside {_checks.describe(decoder)}"
         )
     return layers[-1]
 
 
-def adaptive_at(adaptive: object, decoder: object) -> Tensor | None:
-    """The parameter that ``adaptive`` means: none, the decoder's last layer, or the one given."""
-    if isinstance(adaptive, Tensor):
-        return adaptive
-    if not isinstance(adaptive, bool):
-        raise TypeError(f"adaptive: expected True, False or a parameter, got {_checks.describe(adaptive)}")
-    return last_layer(decoder) if adaptive else None
-
-
-def resolved(term: Term, terms: dict[str, Term]) -> float | Tensor:
-    """A term's weight as a number or tensor, the ratio of gradients measured where the weight is adaptive."""
-    if not isinstance(term.weight, Adaptive):
-        return term.weight
-    references = [
-        each.value * each.weight
-        for name, each in terms.items()
-        if name.startswith(REFERENCE) and not isinstance(each.weight, Adaptive)
-    ]
-    if not references:
-        raise ValueError(
-            "adaptive: expected a reconstruction term in the sum to compare gradients with, got none; where the loop "
-            "has a reconstruction loss of its own, multiply by interpreg.functional.adaptive_weight there"
-        )
-    if not (torch.is_grad_enabled() and term.value.requires_grad):
-        return term.weight.weight
-    reference = sum(references[1:], references[0])
-    return adaptive_weight(reference, term.value, term.weight.at) * term.weight.weight
-
-
-def without_ratio(weight: float | Tensor | Adaptive) -> float | Tensor:
-    """The weight before any ratio of gradients."""
-    return weight.weight if isinstance(weight, Adaptive) else weight
+def _as_scalar(name: str, value: Any) -> float | Tensor:
+    """``value`` if it is a 0-dim tensor, or as a finite number of at least 0."""
+    if isinstance(value, Tensor):
+        if value.ndim != 0 or not value.is_floating_point():
+            raise ValueError(f"{name}: expected a number or a 0-dim tensor, got {_checks.describe(value)}")
+        return value
+    return _checks.as_number(name, value, high=math.inf)

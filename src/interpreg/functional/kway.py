@@ -7,7 +7,7 @@ from interpreg._types import Mix
 from interpreg.functional.mixing import mix
 
 
-def barycentre(z: Tensor, others: Tensor, uniform: Tensor) -> Mix:
+def dirichlet_mix(z: Tensor, others: Tensor, uniform: Tensor) -> Mix:
     r"""A convex mix of k codes with weights from the flat Dirichlet distribution (AMR's k-way mixup).
 
     .. math:: z_\mathrm{mix} = \sum_k w_k z_k, \qquad w_k = \frac{e_k}{\sum_j e_j}, \quad e_k = -\ln(1 - u_k)
@@ -29,7 +29,7 @@ def barycentre(z: Tensor, others: Tensor, uniform: Tensor) -> Mix:
     return Mix(mix(z, partner, weights[0]), 1 - weights.amax(0), partner)
 
 
-def one_of(z: Tensor, others: Tensor, uniform: Tensor) -> Mix:
+def one_of_k(z: Tensor, others: Tensor, uniform: Tensor) -> Mix:
     """Every channel or element whole from one of the k codes, each as likely (AMR's k-way Bernoulli mixup).
 
     Args:

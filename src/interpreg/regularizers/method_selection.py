@@ -1,4 +1,4 @@
-"""Which way of differentiating a decoder works: tried on a few codes, leaving no trace."""
+"""Selecting the method by which a decoder is differentiated: on a few codes, leaving no trace."""
 
 from functools import partial
 from typing import NamedTuple
@@ -17,12 +17,12 @@ SAMPLES = 4  # batch statistics want two at least
 TOLERANCE = 0.1  # of the derivative's norm: for a branch whose part is missing, not for rounding
 
 
-class Verdict(NamedTuple):
-    """What the trial found."""
+class Selection(NamedTuple):
+    """The method selected."""
 
     method: str
     why: str
-    """What was wrong with the methods before it."""
+    """What is wrong with the methods before it."""
 
 
 class _Decoded(NamedTuple):
@@ -30,18 +30,18 @@ class _Decoded(NamedTuple):
     dx: Tensor
 
 
-def tried(decoder: Network, z: Tensor, direction: Tensor, mask: Tensor | None) -> Verdict:
+def select_method(decoder: Network, z: Tensor, direction: Tensor, mask: Tensor | None) -> Selection:
     """The first method that runs, whose backward runs, and that agrees with finite differences.
 
     Nothing of it remains: random numbers are given back, parameters and buffers are copies, and a decoder in
     DistributedDataParallel is called without its wrapper. A decoder that is sharded over processes is not tried.
 
     Raises:
-        RuntimeError: none does.
+        RuntimeError: no method works for this decoder.
     """
     network = decoder.module if isinstance(decoder, DistributedDataParallel) else decoder
     if isinstance(network, nn.Module) and any(type(p).__name__ == "DTensor" for p in network.parameters()):
-        return Verdict("finite", "its parameters are sharded over processes")
+        return Selection("finite", "its parameters are sharded over processes")
     devices, _ = get_device_states(z)
     with torch.random.fork_rng(devices, device_type=z.device.type), torch.enable_grad():
         trial = _Trial(network, z[:SAMPLES], direction[:SAMPLES], None if mask is None else mask[:SAMPLES])
@@ -60,8 +60,8 @@ def tried(decoder: Network, z: Tensor, direction: Tensor, mask: Tensor | None) -
             except Exception as error:  # whatever stands in the way, another method may not mind
                 faults.append(f"{method!r} fails, {_account(error)}")
                 continue
-            if reference.confirms(found):
-                return Verdict(method, "; ".join(faults))
+            if reference.agrees_with(found):
+                return Selection(method, "; ".join(faults))
             faults.append(f"{method!r} disagrees with finite differences, as where an operation drops its tangent")
     raise RuntimeError(f"decoder: expected one whose interpolants can be differentiated, but {'; '.join(faults)}")
 
@@ -73,7 +73,7 @@ class _Reference(NamedTuple):
     dtype: torch.dtype
     noise: float
 
-    def confirms(self, found: Tensor) -> bool:
+    def agrees_with(self, found: Tensor) -> bool:
         """Whether a derivative is the same but for rounding; a NaN is not."""
         one, other = found.double(), self.dx.double()
         tolerance = TOLERANCE + 20 * torch.finfo(self.dtype).eps
@@ -100,7 +100,7 @@ class _Trial:
                 continue
             noise = 10 * torch.finfo(dtype).eps ** (2 / 3) * float(once.x.double().norm())
             reference = _Reference(once.dx, dtype, noise)
-            if reference.confirms(again.dx):
+            if reference.agrees_with(again.dx):
                 return reference
         raise fault
 

@@ -1,0 +1,47 @@
+"""Modules that refer to other people's networks without owning them."""
+
+from typing import Any, overload
+
+from torch import nn
+
+from interpreg import _checks
+
+
+class Reference:
+    """An attribute that is set once, in the constructor, and is no submodule: its parameters stay the user's."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Reference": ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> Any: ...
+    def __get__(self, instance: object, owner: type) -> Any:
+        return self if instance is None else instance.__dict__["_ref_" + self._name]
+
+    def __set__(self, instance: object, value: Any) -> None:
+        if "_ref_" + self._name in instance.__dict__:
+            raise fixed(instance, self._name, value)
+        instance.__dict__["_ref_" + self._name] = value
+
+
+class Referring(nn.Module):
+    """A module whose descriptors and properties decide what an assignment means, before ``nn.Module`` registers it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        attribute = getattr(type(self), name, None)
+        if isinstance(attribute, property) and attribute.fset is None:
+            raise fixed(self, name, value)
+        if hasattr(type(attribute), "__set__"):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+
+def fixed(instance: object, name: str, value: object) -> AttributeError:
+    """The error of an assignment after construction, which could be honoured in part only."""
+    return AttributeError(
+        f"{name}: expected no assignment after {type(instance).__name__} was made, got {_checks.describe(value)}; "
+        "make a new one with it"
+    )

@@ -1,0 +1,96 @@
+"""From terms to losses: values, weights, and what is not computed because its weight is 0."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from interpreg import _checks
+from interpreg._numerics import wide_dtype
+from interpreg._types import Term
+from interpreg.functional.adaptive import adaptive_weight
+from interpreg.regularizers.weights import Adaptive, Ramp
+
+REFERENCE = "reconstruction"
+
+
+class Evaluated(NamedTuple):
+    """The losses of a batch, and what they are made of."""
+
+    losses: dict[str, Tensor]
+    unweighted: dict[str, Tensor]
+    weights: dict[str, float | Tensor]
+
+
+def evaluated(terms: dict[str, Term], like: Tensor) -> Evaluated:
+    """The weighted losses of terms, 0-dim; ``like`` is a tensor on their device.
+
+    Raises:
+        TypeError: something is no :class:`interpreg.Term`.
+        ValueError: a value that is not 0-dim; an adaptive weight without a reconstruction to compare with.
+    """
+    values = {name: _value(name, term, like) for name, term in terms.items()}
+    weights = {name: _resolved(name, values, terms) for name in terms}
+    return Evaluated(
+        {name: _times(weights[name], value) for name, value in values.items()},
+        {name: value.detach() for name, value in values.items()},
+        {name: weight.detach() if isinstance(weight, Tensor) else weight for name, weight in weights.items()},
+    )
+
+
+def _times(weight: float | Tensor, value: Tensor) -> Tensor:
+    return value * weight if isinstance(weight, Tensor) or weight != 1 else value
+
+
+def without_gradient(term: Term) -> Term:
+    """A term whose value is the same, and nobody's to learn from."""
+    value, weight = term
+    weight = weight.value if isinstance(weight, Adaptive) else weight
+    if isinstance(value, Tensor):
+        return Term(value.detach(), weight)
+    return Term(lambda: value().detach(), weight)
+
+
+def _value(name: str, term: object, like: Tensor) -> Tensor:
+    """A term's value; 0 without computing it where the weight is the number 0."""
+    if not isinstance(term, Term):
+        raise TypeError(f"terms: expected a Term for {name!r}, got {_checks.describe(term)}")
+    value, weight = term
+    if isinstance(weight, (int, float)) and weight == 0:
+        return torch.zeros((), dtype=wide_dtype(like), device=like.device)
+    if not isinstance(value, Tensor):
+        value = value()
+    if not isinstance(value, Tensor) or value.ndim != 0:
+        raise ValueError(f"terms: expected a 0-dim tensor as the value of {name!r}, got {_checks.describe(value)}")
+    return value
+
+
+def _resolved(name: str, values: dict[str, Tensor], terms: dict[str, Term]) -> float | Tensor:
+    """A term's weight as a number or a tensor, the ratio of gradients measured where it is adaptive."""
+    weight = terms[name].weight
+    if not isinstance(weight, Adaptive):
+        return weight  # type: ignore[no-any-return]
+    references = [
+        values[key] * each.weight
+        for key, each in terms.items()
+        if key.startswith(REFERENCE) and not isinstance(each.weight, Adaptive)
+    ]
+    if not references:
+        raise ValueError(
+            "weight: expected a reconstruction term in the sum beside an Adaptive weight, to compare gradients with, "
+            "got none; where the loop has a reconstruction loss of its own, multiply by "
+            "interpreg.functional.adaptive_weight there"
+        )
+    value = values[name]
+    assert not isinstance(weight.value, Ramp)
+    if not (torch.is_grad_enabled() and value.requires_grad):
+        return weight.value
+    assert weight.at is not None
+    try:
+        ratio = adaptive_weight(sum(references[1:], references[0]), value, weight.at)
+    except RuntimeError as error:
+        raise ValueError(
+            f"weight: expected Adaptive(at=) a parameter on which the reconstruction and {name!r} both depend, got "
+            f"{_checks.describe(weight.at)}, on which one of them does not"
+        ) from error
+    return ratio * weight.value

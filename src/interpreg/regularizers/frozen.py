@@ -1,0 +1,109 @@
+"""Calling a network with detached parameters: no graph to them, running statistics untouched."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from interpreg.batch import call
+
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+Slot = tuple[dict[str, Any], str]
+
+
+class Frozen:
+    """A network whose parameters get no gradient while it is called through here.
+
+    Where its tensors live is looked up once, by module, so that a layer under two names is one layer; and again when
+    its layers change. Not for two threads at once.
+
+    Args:
+        network: the network.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self._look_up()
+
+    def __call__(self, value: Tensor, mask: Tensor | None) -> Tensor:
+        """``network(value, mask)``."""
+        if torch.compiler.is_compiling():
+            arguments = (value,) if mask is None else (value, mask)
+            return functional_call(self.network, _state(self.network), arguments, tie_weights=False)  # type: ignore[no-any-return]
+        if self._layout() != self._known_layout:
+            self._look_up()
+        with self._swapped():
+            return call(self.network, value, mask)
+
+    def _look_up(self) -> None:
+        self._modules = list(self.network.modules())
+        self._parameters: list[Slot] = [(m._parameters, k) for m in self._modules for k in m._parameters]
+        self._aliases: list[Tensor | None] = [None] * len(self._parameters)
+        self._statistics = {id(m._buffers) for m in self._modules if type(m) in _BATCH_NORMS}
+        self._rnns = [m for m in self._modules if isinstance(m, nn.RNNBase)]
+        self._known_layout = self._layout()
+
+    def _layout(self) -> list[int]:
+        """What changes when a layer is replaced, added, parametrised or pruned."""
+        layout = []
+        for m in self._modules:
+            layout += [len(m._parameters), len(m._buffers), *map(id, m._modules.values())]
+        return layout
+
+    @contextmanager
+    def _swapped(self) -> Iterator[None]:
+        """Detached tensors in the place of parameters, and copies in the place of buffers."""
+        slots = [*self._parameters, *self._buffers()]
+        before = [holder[key] for holder, key in slots]
+        count = len(self._parameters)
+        for (holder, key), alias in zip(self._parameters, self._detached(before[:count]), strict=True):
+            holder[key] = alias
+        for (holder, key), buffer in zip(slots[count:], before[count:], strict=True):
+            holder[key] = None if id(holder) in self._statistics else buffer.clone()
+        for rnn in self._rnns:
+            rnn._flat_weights = [getattr(rnn, name, None) for name in rnn._flat_weights_names]
+        try:
+            yield
+        finally:
+            for (holder, key), tensor in zip(slots, before, strict=True):
+                holder[key] = tensor
+            for rnn in self._rnns:
+                rnn._flat_weights = [getattr(rnn, name, None) for name in rnn._flat_weights_names]
+
+    def _detached(self, parameters: list[Tensor | None]) -> list[Tensor | None]:
+        """Detached views of the parameters, made anew only where a parameter got other memory."""
+        aliases = self._aliases
+        for i, parameter in enumerate(parameters):
+            alias = aliases[i]
+            if parameter is None:
+                aliases[i] = None
+            elif alias is None or not _is_view_of(alias, parameter):
+                aliases[i] = parameter.detach()
+        return aliases
+
+    def _buffers(self) -> list[Slot]:
+        """The buffers that the call might change, or that must not be changed while its backward is to come."""
+        slots = []
+        for module in self._modules:
+            if not module._buffers or (type(module) in _BATCH_NORMS and not module.training):
+                continue
+            # Batch normalisation in training mode reads no running statistics: without them it updates none.
+            slots += [(module._buffers, key) for key, buffer in module._buffers.items() if buffer is not None]
+        return slots
+
+
+def _is_view_of(alias: Tensor, parameter: Tensor) -> bool:
+    return type(alias) is Tensor and type(parameter) is nn.Parameter and alias.is_set_to(parameter)
+
+
+def _state(network: nn.Module) -> dict[str, Tensor]:
+    """Detached parameters and copies of buffers under every name that they have."""
+    state: dict[str, Tensor] = {}
+    for prefix, module in network.named_modules(remove_duplicate=False):
+        dot = "." if prefix else ""
+        state |= {f"{prefix}{dot}{k}": p.detach() for k, p in module._parameters.items() if p is not None}
+        state |= {f"{prefix}{dot}{k}": b.clone() for k, b in module._buffers.items() if b is not None}
+    return state

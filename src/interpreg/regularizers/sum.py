@@ -1,0 +1,155 @@
+"""Several regularizers that share one forward pass."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from torch import nn
+from typing_extensions import override
+
+from interpreg import _checks
+from interpreg._types import Term
+from interpreg.batch import Batch, Need, Plan
+from interpreg.interpolator import Interpolator
+from interpreg.regularizers.base import CRITIC, Regularizer
+from interpreg.regularizers.evaluation import without_gradient
+from interpreg.regularizers.plan import plan_of
+
+_T = TypeVar("_T")
+
+
+class Sum(Regularizer):
+    """Several regularizers of the same pair of networks, sharing one forward pass.
+
+    ``reg_a + reg_b`` and ``sum([reg_a, reg_b])`` make one. Losses keep their names; where two parts use the same
+    name the later one gets a number: "interpolation", "interpolation_2".
+
+    Args:
+        parts: regularizers, and at most one ``Interpolator``, which mixes for all parts that have none of their own.
+            Without one, critics mix ACAI's way, and terms that only measure interpolants (:class:`CycleConsistency`,
+            :class:`AlphaSmoothness`) measure those of the first part that has an interpolator.
+        autoencoder_every: the autoencoder's losses have gradients at every so-many-th training step only, the last
+            of each round; at the others its parameters get none at all (``None``, with gradients cleared as
+            ``zero_grad`` does), which optimizers leave alone. Compiled code has one graph with them and one without.
+
+    Raises:
+        TypeError: a part is neither.
+        ValueError: no parts, two interpolators, parts that wrap different networks, or parts whose needs contradict
+            each other.
+    """
+
+    name = "sum"
+
+    def __init__(self, parts: Iterable["Regularizer | Interpolator"], *, autoencoder_every: int = 1) -> None:
+        parts = list(parts)
+        for part in parts:
+            if not isinstance(part, (Regularizer, Interpolator)):
+                raise TypeError(f"parts: expected regularizers, got {_checks.describe(part)}")
+        regularizers = [part for part in parts if isinstance(part, Regularizer)]
+        interpolators = [part for part in parts if isinstance(part, Interpolator)]
+        if not regularizers or len(interpolators) > 1:
+            raise ValueError(
+                "parts: expected at least one regularizer and at most one Interpolator, "
+                f"got {len(regularizers)} and {len(interpolators)}"
+            )
+        _check_same_pair(regularizers, interpolators)
+        super().__init__(regularizers[0].encoder, regularizers[0].decoder)
+        self.parts = nn.ModuleDict(dict(_numbered((part.name, part) for part in regularizers)))
+        self.interpolator = next(iter(interpolators), None)
+        self.autoencoder_every = _checks.as_count("autoencoder_every", autoencoder_every, low=1)
+        if autoencoder_every > 1:
+            self._start_counting()
+        self._turn = 0  # the step within a round
+        self._autoencoder_now = autoencoder_every == 1
+        self._regularizers = tuple(regularizers)
+        self._planned = self.plan()
+
+    @override
+    def plan(self) -> Plan:
+        needs = [need for part in self._regularizers for need in part.needs()]
+        return plan_of(needs, self.interpolator)
+
+    @override
+    def needs(self) -> Sequence[Need]:
+        return [need for part in self._regularizers for need in part.needs()]
+
+    @override
+    def terms(self, batch: Batch) -> dict[str, Term]:
+        terms = dict(_numbered(pair for part in self._regularizers for pair in part.terms(batch).items()))
+        if not self.training or self._autoencoder_now:
+            return terms
+        return {name: term if name.startswith(CRITIC) else without_gradient(term) for name, term in terms.items()}
+
+    @override
+    def _tree(self) -> Iterator[Regularizer]:
+        yield self
+        for part in self._regularizers:
+            yield from part._tree()
+
+    def regularizers(self) -> tuple[Regularizer, ...]:
+        """The parts, in order."""
+        return self._regularizers
+
+    @override
+    def _count(self) -> None:
+        super()._count()
+        self._turn = (self._turn + 1) % self.autoencoder_every
+        self._autoencoder_now = self._turn == self.autoencoder_every - 1
+
+    @override
+    def _resume(self) -> None:
+        super()._resume()
+        if self.step is not None:
+            self._turn = int(self.step) % self.autoencoder_every
+            self._autoencoder_now = self._turn == self.autoencoder_every - 1
+
+    @override
+    def _is_waiting(self) -> bool:
+        return self.autoencoder_every > 1 or super()._is_waiting()
+
+    @staticmethod
+    def of(*parts: "Regularizer | Interpolator") -> "Sum":
+        """The sum of parts, those of plain sums taken out of them."""
+        return Sum([each for part in parts for each in _flat(part)])
+
+    def __getitem__(self, name: str) -> Regularizer:
+        """A part by its name."""
+        part = self.parts[name]
+        assert isinstance(part, Regularizer)
+        return part
+
+
+def _check_same_pair(regularizers: list[Regularizer], interpolators: list[Interpolator]) -> None:
+    encoder, decoder = regularizers[0].encoder, regularizers[0].decoder
+    pairs: list[tuple[object, object]] = [(part.encoder, part.decoder) for part in regularizers]
+    pairs += [(part.encoder, part.decoder) for part in interpolators if part.encoder is not None]
+    for pair in pairs:
+        for role, own, other in zip(("encoder", "decoder"), (encoder, decoder), pair, strict=True):
+            if not _same(own, other):
+                raise ValueError(
+                    f"parts: expected all to wrap the same {role}, got {_checks.describe(own)} and another, "
+                    f"{_checks.describe(other)}; make them all with one {role}, wrapped once if it is wrapped"
+                )
+
+
+def _flat(part: "Regularizer | Interpolator") -> list["Regularizer | Interpolator"]:
+    """The parts of a plain sum; a recipe stays whole, so that its attributes stay at hand."""
+    if type(part) is not Sum or part.autoencoder_every > 1:
+        return [part]
+    return [*([part.interpolator] if part.interpolator else []), *part._regularizers]
+
+
+def _same(a: object, b: object) -> bool:
+    """Identity, but equality for bound methods, which Python makes anew at each access."""
+    return a is b or (getattr(a, "__self__", None) is not None and a == b)
+
+
+def _numbered(pairs: Iterable[tuple[str, _T]]) -> Iterator[tuple[str, _T]]:
+    """The same pairs, a number added to each name that came before."""
+    taken: set[str] = set()
+    for name, value in pairs:
+        unique, count = name, 1
+        while unique in taken:
+            count += 1
+            unique = f"{name}_{count}"
+        taken.add(unique)
+        yield unique, value

@@ -1,0 +1,81 @@
+"""Random coefficients and partners, as pure functions."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from interpreg import _checks
+from interpreg._numerics import normal, uniform, wide_dtype
+
+Kind = Literal["linear", "multidimensional", "spherical", "bernoulli", "convex"]
+Pairing = Literal["reverse", "permutation", "prior"] | Callable[[Tensor], Tensor]
+Sampler = Callable[[Tensor], Tensor]
+Masked = tuple[Tensor, Tensor | None]
+
+
+def grain_shape(z: Tensor, grain: str) -> tuple[int, ...]:
+    """The shape of one number for each element of the codes, or for each channel."""
+    by_element = grain == "element" or z.ndim < 2
+    return tuple(z.shape) if by_element else (*z.shape[:2], *[1] * (z.ndim - 2))
+
+
+def grid_coefficients(z: Tensor, alpha_range: tuple[float, float], points: int) -> Tensor:
+    """Evenly spaced coefficients ``[points * B]`` for codes that are repeated ``points`` times."""
+    spaced = torch.linspace(*alpha_range, points, dtype=wide_dtype(z), device=z.device)
+    return spaced.repeat_interleave(len(z) // points)
+
+
+def random_coefficients(
+    z: Tensor,
+    kind: Kind,
+    alpha_range: tuple[float, float],
+    grain: str,
+    shared: bool,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """Coefficients that broadcast to the codes: one a sample, a channel or an element."""
+    rows = 1 if shared else z.shape[0]
+    shape = grain_shape(z, grain) if kind == "multidimensional" else (rows, *[1] * (z.ndim - 1))
+    u = uniform(shape, z, generator)
+    low, high = alpha_range
+    # drawn as published; the law is the same either way
+    folded = alpha_range == (0.0, 0.5)
+    alpha = 0.5 - (u - 0.5).abs() if folded else low + (high - low) * u
+    if kind == "bernoulli":
+        return (uniform(grain_shape(z, grain), z, generator) < alpha).to(alpha.dtype)
+    return alpha.expand(z.shape[0], *alpha.shape[1:]) if shared else alpha
+
+
+def partners(
+    z: Tensor,
+    mask: Tensor | None,
+    pairing: Pairing,
+    prior: Sampler | None,
+    generator: torch.Generator | None,
+    count: int = 1,
+) -> list[Masked]:
+    """``count`` partners for every code, and where either of the two is valid.
+
+    Raises:
+        ValueError: a mask beside a callable; partners that are not shaped like the codes.
+    """
+    if pairing == "reverse":
+        return [(z.flip(0), None if mask is None else mask | mask.flip(0))]
+    if pairing == "permutation":
+        cycle = uniform((z.shape[0],), z, generator).argsort()
+        position = cycle.argsort()  # of each sample in the cycle
+        rows = [cycle.roll(-step)[position] for step in range(1, count + 1)]
+        return [(z[each], None if mask is None else mask | mask[each]) for each in rows]
+    if callable(pairing):
+        if mask is not None:
+            raise ValueError("pairing: expected a name beside a mask, got a callable, whose mask is unknown")
+        pairs: list[Masked] = [(pairing(z), None) for _ in range(count)]
+    else:
+        draw = prior or (lambda codes: normal(codes.shape, codes, generator).to(codes.dtype))
+        pairs = [(draw(z), mask) for _ in range(count)]
+    for partner, _ in pairs:
+        _checks.check_tensor("pairing", partner)
+        _checks.check_shape("pairing", partner, z.shape, "the codes")
+    return pairs
