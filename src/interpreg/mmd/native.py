@@ -69,7 +69,7 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     closed = request.closed
     potential = None if closed is None else closed.potential
     spec = kernel.spec()
-    assert spec is not None  # by supports()
+    assert spec is not None  # by refuses()
     mixed = potential is not None and not potential.relative
     mix = _mixture(potential) if potential is not None and mixed else None
     sums = torch.empty(4, dtype=torch.float64, device=x.device)
@@ -91,7 +91,7 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     return Swept(sums, grad_x, grad_y)
 
 
-def supports(request: Request) -> str:
+def refuses(request: Request) -> str:
     """Why the request cannot be served, or an empty string."""
     spec = request.kernel.spec()
     if request.x.device.type != "cpu":

@@ -44,7 +44,7 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     """The sums and the gradient of their combination; nothing waits for the device."""
     x, y, u, v, coefs, kernel, (xx, yy, xy), prior = request
     spec, closed = kernel.spec(), request.closed
-    assert spec is not None  # by supports()
+    assert spec is not None  # by refuses()
     (n, d), m = x.shape, 0 if y is None else len(y)
     want_y, yy, xy = want_y and y is not None, yy and y is not None, xy and y is not None
     by_y = xy and want_y and not want_x  # who sums xy: whoever passes there anyway
@@ -71,7 +71,7 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     return Swept(partial.sum(0), grad_x, grad_y)
 
 
-def supports(request: Request) -> str:
+def refuses(request: Request) -> str:
     """Why the request cannot be served, or an empty string."""
     x, spec = request.x, request.kernel.spec()
     if not (x.is_cuda or (x.device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1")):
