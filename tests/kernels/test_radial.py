@@ -1,32 +1,25 @@
-"""Kernels: formulas, slopes, ladders of exponentials, mixtures of Gaussians, rules for bandwidths."""
+"""Kernels: formulas, slopes, presets, and ladders of exponentials."""
 
 import dataclasses
 import math
-import warnings
-from dataclasses import dataclass
 
 import brute
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interpreg.functional import mmd2, mmd2_to_prior
+from interpreg.functional import mmd2
 from interpreg.kernels import (
     RBF,
     Energy,
     InverseMultiquadric,
-    Kernel,
-    Laplacian,
     RationalQuadratic,
     from_spec,
 )
 from interpreg.kernels.radial import ladder
-from interpreg.priors import Ball, Normal, Sphere
 
 SQ = torch.cat([torch.zeros(1), torch.logspace(-6, 4, 200)]).double()
-SCALED = (RBF, InverseMultiquadric, RationalQuadratic, Laplacian)
 
 
 @pytest.mark.parametrize("name", brute.CASES)
@@ -80,19 +73,6 @@ def test_the_preset_of_midrae() -> None:
     assert RBF.midrae().resolved(1000.0) == RBF.midrae()
 
 
-@pytest.mark.parametrize("kind", SCALED)
-def test_rules_scale_their_bandwidths_and_numbers_do_not(kind: type) -> None:
-    resolved = kind("dimension", scales=(0.5, 3.0)).resolved(4.0)
-    assert sorted(resolved.bandwidths) == [2.0, 12.0]
-    assert kind(2).bandwidths == (2.0,)
-    assert kind([2, 3.5]).resolved(9.0) == kind((2.0, 3.5))
-    assert kind("median").needs_median
-    assert not kind("dimension").needs_median
-    assert not kind(1.0).needs_median
-    with pytest.raises(ValueError, match="bandwidths: expected numbers, got the rule 'median'"):
-        kind("median").profile(SQ)
-
-
 @pytest.mark.parametrize("name", brute.CASES)
 def test_kernels_are_frozen_and_hashable_and_made_again_from_their_numbers(name: str) -> None:
     kernel = brute.CASES[name].kernel
@@ -110,9 +90,6 @@ def test_kernels_are_frozen_and_hashable_and_made_again_from_their_numbers(name:
         with pytest.raises(dataclasses.FrozenInstanceError):
             kernel.bandwidths = (1.0,)
         assert hash(type(kernel)([1.0, 2.0])) == hash(type(kernel)((1.0, 2.0)))
-
-
-# ---- the ladder
 
 
 def rungs_of(widths: list[float]) -> tuple[list[float], int]:
@@ -165,34 +142,6 @@ def test_squaring_keeps_single_precision(start: float, count: int) -> None:
     torch.testing.assert_close(slope.double(), slopes, rtol=2e-5, atol=0)
 
 
-# ---- mixtures of Gaussians
-
-
-def mixed(kernel: Kernel, sq: np.ndarray, typical: float = 1.0) -> np.ndarray:
-    mixture = kernel.mixture(typical)
-    exponents = -np.multiply.outer(sq, np.array(mixture.rates))
-    return (np.expm1(exponents) if mixture.relative else np.exp(exponents)) @ np.array(mixture.weights)
-
-
-@pytest.mark.parametrize("width", [0.03, 1.0, 50.0])
-@pytest.mark.parametrize("kind", SCALED)
-def test_mixtures_are_the_kernel(kind: type, width: float) -> None:
-    kernel = kind((width, 2.7 * width))
-    sq = np.concatenate([[0.0], np.logspace(-2, 6, 300)]) * width**2
-    error = np.abs(mixed(kernel, sq) - kernel.profile(torch.from_numpy(sq)).numpy())
-    assert error.max() < 1e-7 * kernel.at_zero
-
-
-@given(alpha=st.floats(0.1, 50), width=st.floats(0.1, 10))
-@settings(deadline=None, max_examples=60)
-def test_mixtures_of_rational_quadratics(alpha: float, width: float) -> None:
-    sq = np.logspace(-2, 6, 100) * width**2
-    kernel = RationalQuadratic((width, 3 * width), alpha=alpha)
-    exact = sum((1 + sq / (2 * alpha * w**2)) ** -alpha for w in (width, 3 * width))
-    assert np.abs(mixed(kernel, sq) - exact).max() < 2e-7
-    torch.testing.assert_close(kernel.profile(torch.from_numpy(sq)).numpy(), exact, rtol=1e-9, atol=0)
-
-
 def test_rbf_and_imq_are_limits_of_the_rational_quadratic() -> None:
     torch.testing.assert_close(
         RationalQuadratic(1.3, alpha=1.0).profile(SQ), InverseMultiquadric(1.3).profile(SQ), rtol=1e-12, atol=0
@@ -201,109 +150,3 @@ def test_rbf_and_imq_are_limits_of_the_rational_quadratic() -> None:
     torch.testing.assert_close(
         RationalQuadratic(1.3, alpha=1e7).profile(few), RBF(1.3).profile(few), rtol=1e-4, atol=0
     )
-
-
-@pytest.mark.parametrize("typical", [1e-4, 1.0, 8192.0])
-def test_the_mixture_of_the_energy_is_minus_the_distance(typical: float) -> None:
-    sq = np.logspace(-4, 4, 200) * typical
-    np.testing.assert_allclose(mixed(Energy(), sq, typical), -np.sqrt(sq), rtol=1e-5)
-    near = np.logspace(-1, 1, 50) * typical
-    np.testing.assert_allclose(mixed(Energy(), near, typical), -np.sqrt(near), rtol=1e-7)
-
-
-# ---- bandwidth rules
-
-
-def two_normals(d: int) -> tuple[torch.Tensor, torch.Tensor]:
-    g = torch.Generator().manual_seed(d)
-    return torch.randn(256, d, generator=g), 0.5 * torch.randn(256, d, generator=g)
-
-
-@pytest.mark.parametrize("kind", [RBF, InverseMultiquadric])
-@pytest.mark.parametrize("rule", ["dimension", "median"])
-def test_kernels_see_in_every_dimension(kind: type, rule: str) -> None:
-    values = [float(mmd2(*two_normals(d), kernel=kind(rule))) for d in (2, 16, 64, 256, 1024, 4096)]
-    assert min(values) > 0.05
-    assert max(values) < 2 * min(values)
-
-
-def test_the_published_size_of_an_mmd_whose_bandwidth_is_the_dimension() -> None:
-    """exp(-r^2 / (2 d)) between N(0, I) and N(0, I / 4) of 256 samples: 0.072 to 0.078."""
-    for d in (2, 16, 64, 256):
-        assert 0.062 < float(mmd2(*two_normals(d), kernel=RBF(scales=(1.0,)), estimator="biased")) < 0.088
-
-
-@pytest.mark.parametrize("kind", SCALED)
-def test_the_median_rule_follows_the_scale_of_the_data(kind: type) -> None:
-    x, y = torch.randn(90, 5).double(), torch.randn(70, 5).double() + 0.4
-    kernel = kind("median", scales=(0.6, 1.1))
-    expected = mmd2(x, y, kernel=kernel)
-    for c in (1e-4, 3.0, 1e5):
-        torch.testing.assert_close(mmd2(c * x, c * y, kernel=kernel), expected, rtol=1e-9, atol=1e-12)
-
-
-def test_the_median_is_of_pairs_of_the_joint_sample_and_has_no_gradient() -> None:
-    x, y = torch.randn(30, 4).double().requires_grad_(), torch.randn(25, 4).double() * 2
-    joint = brute.plain(torch.cat([x, y]))
-    sq = np.sort(brute.squared(joint, joint)[np.triu_indices(55, 1)])
-    width = math.sqrt(sq[(len(sq) - 1) // 2] / 2)
-    by_rule, by_number = mmd2(x, y, kernel=RBF("median", scales=(1.7,))), mmd2(x, y, kernel=RBF(1.7 * width))
-    torch.testing.assert_close(by_rule, by_number, rtol=1e-9, atol=1e-12)
-    (grad_rule,), (grad_number,) = torch.autograd.grad(by_rule, x), torch.autograd.grad(by_number, x)
-    torch.testing.assert_close(grad_rule, grad_number, rtol=1e-9, atol=1e-12)
-
-
-def test_the_median_of_equal_points_is_no_reason_to_divide_by_zero() -> None:
-    assert mmd2(torch.ones(5, 3), torch.ones(4, 3), kernel=RBF("median")).abs() < 1e-6
-
-
-def test_bandwidths_by_dimension_follow_the_prior() -> None:
-    g = torch.Generator().manual_seed(1)
-    x = torch.randn(64, 9, generator=g)
-    for prior, spread in ((Normal(std=4.0), 12.0), (Sphere(3.0), 3.0), (Ball(2.0), 2 * math.sqrt(9 / 11))):
-        by_rule, by_number = (
-            mmd2_to_prior(x, prior=prior, kernel=kernel, generator=torch.Generator().manual_seed(2))
-            for kernel in (RBF(scales=(0.5, 2.0)), RBF((0.5 * spread, 2 * spread)))
-        )
-        torch.testing.assert_close(by_rule, by_number, rtol=1e-5, atol=1e-6)
-
-
-# ---- a kernel of one's own
-
-
-@dataclass(frozen=True)
-class Cauchy(Kernel):
-    width: float = 1.0
-
-    def profile(self, sq: torch.Tensor) -> torch.Tensor:
-        return 1 / (1 + sq / self.width)
-
-
-@pytest.mark.parametrize("estimator", ["unbiased", "biased"])
-@pytest.mark.parametrize("backend", ["reference", "tiled", "auto"])
-def test_a_kernel_of_your_own_needs_only_a_profile(backend: str, estimator: str) -> None:
-    case = brute.Case(Cauchy(2.5), lambda t: 2.5 / (2.5 + t), lambda t: -2.5 / (2.5 + t) ** 2, 1.0)
-    x, y = torch.randn(140, 3, requires_grad=True), (torch.randn(61, 3) + 0.5).requires_grad_()
-    truth = brute.mmd2(case, x, y, estimator)
-    value = mmd2(x, y, kernel=case.kernel, backend=backend, estimator=estimator)
-    value.backward()
-    assert value.item() == pytest.approx(truth.value, abs=1e-6)
-    np.testing.assert_allclose(x.grad, truth.grad_x, atol=1e-4 * np.abs(truth.grad_x).max())
-    np.testing.assert_allclose(y.grad, truth.grad_y, atol=1e-4 * np.abs(truth.grad_y).max())
-
-
-def test_a_kernel_of_your_own_meets_a_prior_through_samples() -> None:
-    x = torch.randn(50, 3)
-    value = mmd2_to_prior(x, kernel=Cauchy(), generator=torch.Generator().manual_seed(5))
-    z = torch.randn(50, 3, generator=torch.Generator().manual_seed(5))
-    torch.testing.assert_close(value, mmd2(x, z, kernel=Cauchy()))
-    with pytest.raises(ValueError, match=r"closed_form: expected .* normal prior"):
-        mmd2_to_prior(x, kernel=Cauchy(), closed_form=True)
-    with pytest.raises(ValueError, match="which cannot: it does not know the kernel"):
-        mmd2(x, z, kernel=Cauchy(), backend="native")
-
-
-def test_small_alphas_have_mixtures_without_warnings() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert len(RationalQuadratic(1.0, alpha=0.1).mixture(1.0).rates) > 100

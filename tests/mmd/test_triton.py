@@ -104,7 +104,7 @@ def agrees(request: Request, want_x: bool = True, want_y: bool = True) -> None:
 def test_sums_and_gradients(
     name: str, n: int, m: int, d: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(triton, "FEW", 2048 if d == 17 else 0)  # small blocks and large
+    monkeypatch.setattr(triton, "MAX_ROWS_OF_SMALL_BLOCKS", 2048 if d == 17 else 0)  # small blocks and large
     agrees(asked(n, m, d, KERNELS[name], weighted=weighted))
 
 
@@ -118,7 +118,7 @@ def test_any_blocks_and_any_gradients(blocks: tuple[bool, bool, bool], wanted: t
 
 @pytest.mark.parametrize("d", [3, 40])
 def test_values_alone_in_large_blocks(d: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triton, "FEW", 0)
+    monkeypatch.setattr(triton, "MAX_ROWS_OF_SMALL_BLOCKS", 0)
     agrees(asked(150, 70, d, weighted=True), False, False)
     agrees(asked(150, 70, d, weighted=True), False, True)
 
@@ -197,7 +197,7 @@ def test_what_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         def profile(self, sq: Tensor) -> Tensor:
             return 1 / (1 + sq)
 
-    assert "does not know the kernel" in triton.refuses(request._replace(kernel=Cauchy()))
+    assert "does not have the kernel" in triton.refuses(request._replace(kernel=Cauchy()))
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     assert triton.refuses(asked(4, 4, 3)._replace(x=torch.zeros(4, 3))) == "the tensors are on cpu"
 

@@ -91,8 +91,9 @@ class RBF(Scaled):
 class InverseMultiquadric(Scaled):
     r""":math:`k = \sum_\sigma \frac{C}{C + r^2}`, :math:`C = 2 \sigma^2`.
 
-    Its tail is heavy, so distant codes have a gradient too. The default is the kernel of WAE-MMD (Tolstikhin et al. 2018, and its code): :math:`C = 2 d \sigma_p^2 s` with s in
-    {0.1, 0.2, 0.5, 1, 2, 5, 10}, which is the rule by dimension with the square roots of these as ``scales``.
+    Its tail is heavy, so distant codes have a gradient too. The default is the kernel of WAE-MMD (Tolstikhin et
+    al. 2018, and its code): :math:`C = 2 d \sigma_p^2 s` with s in {0.1, 0.2, 0.5, 1, 2, 5, 10}, which is the rule by
+    dimension with the square roots of these as ``scales``.
 
     Args:
         bandwidths, scales: as for :class:`RBF`.

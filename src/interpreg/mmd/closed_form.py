@@ -25,7 +25,8 @@ NEGLIGIBLE_TERM = 1e-13  # beside a kernel of about 1
 class Potential(NamedTuple):
     r"""Terms of the kernel mean embedding E_z k(x, z), a mixture of Gaussians in x.
 
-    :math:`\sum_q w_q (e^{c_q - b_q |x - \mu|^2} - \delta)`."""
+    :math:`\sum_q w_q (e^{c_q - b_q |x - \mu|^2} - \delta)`.
+    """
 
     weights: tuple[float, ...]
     shifts: tuple[float, ...]
