@@ -10,6 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpreg import _checks
+from interpreg._numerics import normal, uniform
 
 __all__ = ["Ball", "Normal", "Prior", "Sampler", "Sphere", "as_prior"]
 
@@ -47,7 +48,7 @@ class Normal(Prior):
 
     @override
     def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        return _gaussian(n, like, generator).mul_(self.std).add_(self.mean)
+        return normal((n, like.shape[1]), like, generator).mul_(self.std).add_(self.mean).to(like.dtype)
 
     @override
     def spread(self, d: int) -> float:
@@ -76,8 +77,8 @@ class Ball(_Round):
     @override
     def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
         d = like.shape[1]
-        along = torch.rand(n, 1, dtype=like.dtype, device=like.device, generator=generator)
-        return _directions(n, like, generator) * (self.radius * along ** (1 / d))
+        radii = self.radius * uniform((n, 1), like, generator) ** (1 / d)
+        return (_directions(n, like, generator) * radii).to(like.dtype)
 
     @override
     def spread(self, d: int) -> float:
@@ -97,7 +98,7 @@ class Sphere(_Round):
 
     @override
     def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        return self.radius * _directions(n, like, generator)
+        return (self.radius * _directions(n, like, generator)).to(like.dtype)
 
     @override
     def spread(self, d: int) -> float:
@@ -141,12 +142,8 @@ class Sampler(Prior):
         return z.detach().flatten(1).to(like) if z.ndim > 1 else z.detach()[:, None].to(like)
 
 
-def _gaussian(n: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(n, like.shape[1], dtype=like.dtype, device=like.device, generator=generator)
-
-
 def _directions(n: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.nn.functional.normalize(_gaussian(n, like, generator), dim=1)
+    return torch.nn.functional.normalize(normal((n, like.shape[1]), like, generator), dim=1)
 
 
 def _positive(name: str, value: float) -> None:

@@ -78,7 +78,7 @@ def loud(rank: int, world: int, folder: str) -> None:
     encoder, decoder = networks()
     with pytest.raises(
         ValueError,
-        match=r"group: expected None .*sync='local'\) with estimator='sliced', got a group of 2",
+        match=r"group: expected None .*sync='local'\) with estimator='sliced', got 2 processes",
     ):
         MMDPrior(encoder, decoder, kernel=Energy(), estimator="sliced")(data(rank))
     with pytest.warns(UserWarning, match="every bandwidth of .* is degenerate: the kernel matrix is all 0"):

@@ -135,13 +135,15 @@ def mmd2_to_prior(
     prior, kernel = as_prior(prior), as_kernel(kernel)
     _checks.check_one_of("estimator", estimator, ESTIMATORS)
     is_closed = use_closed_form(closed_form, prior, kernel, estimator)
-    least = 0 if group is not None else 1 if estimator == "biased" else 2
-    _check_samples(x=x, least=least)
+    normal = prior if is_closed and isinstance(prior, Normal) else None
+    _check_samples(x=x, least=0 if group is not None else 1 if estimator == "biased" else 2)
     u = _weights("weights", weights, x)
-    if group is not None:
-        _check_group(group, estimator, u)
+    if group is not None and (u is not None or estimator not in SWEPT):
+        given = f"estimator={estimator!r}" if u is None else "weights, which are not gathered"
+        size = distributed.world_size(group)
+        raise ValueError(f"group: expected None (MMDPrior: sync='local') with {given}, got {size} processes")
     kernel = kernel_for(kernel, prior, x.shape[1])
-    y = None if is_closed else _prior_samples(prior, samples, x, generator)
+    y = None if normal else _prior_samples(prior, samples, x, generator)
     if y is not None and group is None:
         return mmd2(
             x, y, kernel=kernel, estimator=estimator, backend=backend, x_weights=u, clamp=clamp, slices=slices,
@@ -149,9 +151,17 @@ def mmd2_to_prior(
         )  # fmt: skip
     with full_precision(x):
         if y is None:
-            value = _closed(x, u, prior, kernel, estimator, backend, group)
+            (x,) = widen(x)
         else:
-            value = _gathered(x, y, kernel, estimator, backend, group)
+            _check_widths(x, y)
+            x, y = widen(x, y)
+        # the median rule adapts to the data, so it cannot be degenerate
+        if not kernel.needs_median:
+            warn_if_degenerate(kernel, x, y, normal.spread(x.shape[1]) if normal else None)
+        if group is not None:
+            value = distributed.mmd2_to_prior(x, y, normal, kernel, estimator, backend, group)
+        else:
+            value = _swept(x, None, u, None, kernel, estimator, backend, normal)
     return value.clamp(min=0) if clamp else value
 
 
@@ -170,60 +180,22 @@ def _prior_samples(
     return prior.sample(count, widen(x)[0].detach(), generator)
 
 
-def _check_group(group: distributed.Group, estimator: str, weights: Tensor | None) -> None:
-    if weights is None and estimator in SWEPT:
-        return
-    given = "weights, which are not gathered" if weights is not None else f"estimator={estimator!r}"
-    raise ValueError(
-        f"group: expected None (MMDPrior: sync='local') with {given}, "
-        f"got a group of {distributed.world_size(group)} processes"
-    )
-
-
-def _closed(
-    x: Tensor,
-    u: Tensor | None,
-    prior: Prior,
-    kernel: Kernel,
-    estimator: str,
-    backend: str,
-    group: distributed.Group,
-) -> Tensor:
-    assert isinstance(prior, Normal)  # by has_closed_form()
-    (x,) = widen(x)
-    warn_if_degenerate(kernel, x, None, prior.spread(x.shape[1]))
-    if group is not None:
-        return distributed.mmd2_to_prior(x, prior, kernel, estimator, backend, group)
-    u = None if u is None else _shares(u, x)
-    coefs, constant = estimators.coefficients(estimator, len(x), None, u, None, kernel.at_zero, x.device)
-    request = Request(x, None, u, None, coefs, kernel, (True, False, False), prior)
-    return _plus(dispatch.value(_contiguous(request), backend), constant)
-
-
-def _gathered(
-    x: Tensor, y: Tensor, kernel: Kernel, estimator: str, backend: str, group: distributed.Group
-) -> Tensor:
-    _check_widths(x, y)
-    x, y = widen(x, y)
-    # the median rule adapts to the data, so it cannot be degenerate
-    if not kernel.needs_median:
-        warn_if_degenerate(kernel, x, y)
-    return distributed.mmd2_to_prior(x, y, kernel, estimator, backend, group)
-
-
 def _swept(
-    x: Tensor, y: Tensor, u: Tensor | None, v: Tensor | None, kernel: Kernel, estimator: str, backend: str
-) -> Tensor:
+    x: Tensor, y: Tensor | None, u: Tensor | None, v: Tensor | None, kernel: Kernel, estimator: str, backend: str,
+    prior: Normal | None = None,
+) -> Tensor:  # fmt: skip
     u, v = (None if each is None else _shares(each, x) for each in (u, v))
-    coefs, constant = estimators.coefficients(estimator, x.shape[0], y.shape[0], u, v, kernel.at_zero, x.device)
-    request = Request(x, y, u, v, coefs, kernel, (True, True, True))
-    return _plus(dispatch.value(_contiguous(request), backend), constant)
+    m = None if y is None else len(y)
+    coefs, constant = estimators.coefficients(estimator, len(x), m, u, v, kernel.at_zero, x.device)
+    request = Request(x, y, u, v, coefs, kernel, (True, y is not None, y is not None), prior)
+    return _plus(dispatch.value(request, backend), constant)
 
 
 def _plus(value: Tensor, constant: float | Tensor) -> Tensor:
     if isinstance(constant, Tensor):
         return (value + constant).to(value.dtype)
-    return value + torch.full_like(value, constant) if constant else value  # a number would make tangents float64
+    # adding a Python number would make tangents float64
+    return value + torch.full_like(value, constant) if constant else value
 
 
 def _linear(x: Tensor, y: Tensor, kernel: Kernel) -> Tensor:
@@ -286,9 +258,3 @@ def _shares(weights: Tensor, like: Tensor) -> Tensor:
 def _check_no_weights(estimator: str, u: Tensor | None, v: Tensor | None) -> None:
     if u is not None or v is not None:
         raise ValueError(f"x_weights, y_weights: expected None with estimator={estimator!r}, got weights")
-
-
-def _contiguous(request: Request) -> Request:
-    x, y, u, v = (None if each is None else each.contiguous() for each in request[:4])
-    assert x is not None
-    return request._replace(x=x, y=y, u=u, v=v)

@@ -50,26 +50,26 @@ def expectations(kernel: Kernel, prior: Normal, d: int) -> Expectations:
     variance = prior.std**2
     mixture = kernel.mixture(2 * d * variance)
     nodes = list(zip(mixture.weights, mixture.rates, strict=True))
-    shifts = [-0.5 * d * math.log1p(2 * s * variance) for _, s in nodes]
+    logs = [-0.5 * d * math.log1p(2 * s * variance) for _, s in nodes]
     terms = [
         (w, shift, s / (1 + 2 * s * variance))
-        for (w, s), shift in zip(nodes, shifts, strict=True)
+        for (w, s), shift in zip(nodes, logs, strict=True)
         if mixture.relative or w * math.exp(shift) > NEGLIGIBLE_TERM
     ] or [(0.0, 0.0, 0.0)]
-    weights, kept, rates = zip(*terms, strict=True)
+    weights, shifts, rates = zip(*terms, strict=True)
     return Expectations(
-        Potential(weights, kept, rates, mixture.relative, prior.mean), _self_energy(mixture, d, variance)
+        Potential(weights, shifts, rates, mixture.relative, prior.mean), _self_energy(mixture, d, variance)
     )
 
 
 def _self_energy(mixture: Mixture, d: int, variance: float) -> float:
     exponents = [-0.5 * d * math.log1p(4 * s * variance) for s in mixture.rates]
-    grown = [math.expm1(e) if mixture.relative else math.exp(e) for e in exponents]
-    return math.fsum(w * g for w, g in zip(mixture.weights, grown, strict=True))
+    values = [math.expm1(e) if mixture.relative else math.exp(e) for e in exponents]
+    return math.fsum(w * value for w, value in zip(mixture.weights, values, strict=True))
 
 
 def has_closed_form(prior: Prior, kernel: Kernel, estimator: str) -> bool:
-    """Whether the MMD to a prior is known without samples of it."""
+    """Whether the MMD to a prior has a closed form."""
     return isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in SWEPT
 
 

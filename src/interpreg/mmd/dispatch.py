@@ -36,6 +36,8 @@ def value(request: Request, backend: str = "auto") -> Tensor:
     derivatives, at its memory cost.
     """
     _checks.check_one_of("backend", backend, BACKENDS)
+    y, u, v = (None if each is None else each.contiguous() for each in request[1:4])
+    request = request._replace(x=request.x.contiguous(), y=y, u=u, v=v)
     if backend == "reference" or is_transformed() or _has_learned_weights(request):
         return reference.value(request)
     if torch.compiler.is_compiling() or not is_plain(request.x):
@@ -154,12 +156,12 @@ def _(x: Tensor, y: Tensor | None, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
 
 def _operator_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     ctx.save_for_backward(*output[1:])
-    ctx.wanted = inputs[-2:]
+    ctx.wants = inputs[-2:]
     ctx.count = len(inputs)
 
 
 def _operator_backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-    slopes = [grad * each if want else None for each, want in zip(ctx.saved_tensors, ctx.wanted, strict=True)]
+    slopes = [grad * each if want else None for each, want in zip(ctx.saved_tensors, ctx.wants, strict=True)]
     return (*slopes, *(None,) * (ctx.count - 2))
 
 

@@ -34,49 +34,45 @@ def world_size(group: Group = None) -> int:
 
 
 def mmd2_to_prior(
-    x: Tensor, against: Normal | Tensor, kernel: Kernel, estimator: str, backend: str = "auto", group: Group = None
+    x: Tensor, y: Tensor | None, prior: Normal | None, kernel: Kernel, estimator: str, backend: str, group: Group
 ) -> Tensor:
     """The squared MMD between the codes of all processes and a prior: one value, and the gradient of own codes.
 
     Args:
         x: ``[n, d]``, this process's codes, fp32 or fp64; n may differ between processes.
-        against: a normal prior, in closed form, or this process's samples of another, ``[m, d]``.
+        y, prior: this process's samples of a prior, ``[m, d]``, and None; or None and a normal prior, in closed form.
         kernel: with bandwidths that are numbers, or to be measured by the median rule.
         estimator: "unbiased" or "biased", of the global batch.
-        backend, group: as for :func:`interpreg.functional.mmd2`; the default group.
+        backend, group: as for :func:`interpreg.functional.mmd2_to_prior`.
 
     Raises:
         ValueError: less than two samples in all, where the estimate is unbiased.
     """
     codes = _gather(x.detach(), group)
-    samples = None if isinstance(against, Normal) else _gather(against, group)
+    samples = None if y is None else _gather(y, group)
     n, m = len(codes.all), None if samples is None else len(samples.all)
     if estimator == "unbiased" and min(n, m or n) < 2:
         raise ValueError(f"x: expected at least 2 samples over all processes, got {n} and {m or 'a prior'}")
     if kernel.needs_median and samples is not None:
         unit = median_unit(codes.all, samples.all)
-        x, codes, samples = x / unit, _over(codes, unit), _over(samples, unit)
+        x, codes, samples = x / unit, *(_Gathered(*(each / unit for each in sets)) for sets in (codes, samples))
         kernel = kernel.resolved(1.0)
     coefs, constant = coefficients(estimator, n, m, None, None, kernel.at_zero, x.device)
 
     def within(a: Tensor, coef: Tensor) -> Tensor:
-        return dispatch.value(
-            Request(a.contiguous(), None, None, None, _at(0, coef), kernel, (True, False, False)), backend
-        )
+        return dispatch.value(Request(a, None, None, None, _at(0, coef), kernel, (True, False, False)), backend)
 
     def between(a: Tensor, b: Tensor, coef: Tensor) -> Tensor:
         if len(b) == 0:
             return a.new_zeros(())
-        return dispatch.value(
-            Request(a.contiguous(), b, None, None, _at(2, coef), kernel, (False, False, True)), backend
-        )
+        return dispatch.value(Request(a, b, None, None, _at(2, coef), kernel, (False, False, True)), backend)
 
     own, twice = within(x, coefs[0]), between(x, codes.others, 2 * coefs[0])
     value, slope = own.detach() + twice.detach() / 2, own + twice
-    if isinstance(against, Normal):
-        request = Request(x.contiguous(), None, None, None, _at(3, coefs[3]), kernel, (False,) * 3, against)
+    if prior is not None:
+        request = Request(x, None, None, None, _at(3, coefs[3]), kernel, (False,) * 3, prior)
         potential = dispatch.value(request, backend)
-        energy = expectations(kernel, against, x.shape[1]).self_energy
+        energy = expectations(kernel, prior, x.shape[1]).self_energy
         # the self-energy counts once, not once a process
         value, slope, constant = value + potential.detach() - energy, slope + potential, constant + energy
     elif samples is not None:
@@ -106,10 +102,6 @@ def _gather(x: Tensor, group: Group) -> _Gathered:
     distributed.all_gather(parts, padded, group=group)
     rows = [part[:count] for part, count in zip(parts, counts, strict=True)]
     return _Gathered(x, torch.cat([x[:0], *rows[:rank], *rows[rank + 1 :]]), torch.cat(rows))
-
-
-def _over(gathered: _Gathered, unit: Tensor) -> _Gathered:
-    return _Gathered(*(each / unit for each in gathered))
 
 
 def _at(index: int, coef: Tensor) -> Tensor:

@@ -133,7 +133,8 @@ def _routine() -> Callable[[int], int]:
 
 def _built() -> Path:
     """The path of the library, compiled unless it is cached."""
-    compiler = next(filter(None, map(shutil.which, _compilers())), None)
+    names = [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]
+    compiler = next(filter(None, map(shutil.which, names)), None)
     if compiler is None:
         raise OSError("no C compiler was found (cc, gcc, clang, or $CC)")
     processor = next((line for line in _processor() if line.startswith(("flags", "Features"))), platform.machine())
@@ -173,10 +174,6 @@ def _compile(compiler: str, target: Path) -> None:
         raise OSError(f"{compiler} did not finish within two minutes") from None
     finally:
         Path(name).unlink(missing_ok=True)
-
-
-def _compilers() -> list[str]:
-    return [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]
 
 
 def _processor() -> list[str]:

@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from interpreg._numerics import normal
+
 PROJECTIONS_AT_ONCE = 2**22  # 16 MiB of fp32
 
 
@@ -18,8 +20,7 @@ def energy_sums(x: Tensor, y: Tensor, slices: int, generator: torch.Generator | 
     """``[3]``: xx, yy and xy of the kernel -|x - y|, estimated over random slices; differentiable."""
     d = x.shape[1]
     scale = math.exp(0.5 * math.log(math.pi) + math.lgamma((d + 1) / 2) - math.lgamma(d / 2))
-    directions = torch.randn(slices, d, dtype=x.dtype, device=x.device, generator=generator)
-    directions = torch.nn.functional.normalize(directions, dim=1)
+    directions = torch.nn.functional.normalize(normal((slices, d), x, generator), dim=1)
     mean = x.detach().mean(0)
     per_chunk = max(1, PROJECTIONS_AT_ONCE // (len(x) + len(y)))
     chunks = [_Chunk.apply(x - mean, y - mean, part) for part in directions.split(per_chunk)]  # type: ignore[no-untyped-call]
