@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from interpreg import MMDPrior
+from interpreg.functional import mmd2_to_prior
 from interpreg.kernels import RBF, Energy, InverseMultiquadric
 from interpreg.priors import Normal, Prior
 
@@ -81,6 +82,10 @@ def loud(rank: int, world: int, folder: str) -> None:
         match=r"group: expected None .*sync='local'\) with estimator='sliced', got 2 processes",
     ):
         MMDPrior(encoder, decoder, kernel=Energy(), estimator="sliced")(data(rank))
+    with pytest.raises(
+        ValueError, match=r"group: expected None .*sync='local'\) with weights, which are not gathered"
+    ):
+        mmd2_to_prior(torch.randn(3, 2), weights=torch.ones(3), group=torch.distributed.group.WORLD)
     with pytest.warns(UserWarning, match="every bandwidth of .* is degenerate: the kernel matrix is all 0"):
         MMDPrior(encoder, decoder, kernel=RBF((3.1e-7,)))(data(rank))
     local = MMDPrior(encoder, decoder, sync="local")
