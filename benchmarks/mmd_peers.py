@@ -17,7 +17,7 @@ from torch import Tensor
 
 from interpreg.functional import mmd2, mmd2_to_prior
 from interpreg.kernels import RBF
-from interpreg.kernels.radial import MIDRAE, ladder
+from interpreg.kernels.radial import MIDRAE_BANDWIDTHS, ladder
 
 GATE_SAMPLES = 256
 VALUE_TOLERANCE = 2e-5  # absolute
@@ -43,7 +43,7 @@ class Contestant(NamedTuple):
 
 def widths_of(name: str, d: int) -> Widths:
     """The sum of MIDR-AE's code, or one that fits the dimension."""
-    return {"six": MIDRAE, "one": (math.sqrt(d),)}[name]
+    return {"six": MIDRAE_BANDWIDTHS, "one": (math.sqrt(d),)}[name]
 
 
 def ours(x: Tensor, y: Tensor, widths: Widths, backend: str = "auto", estimator: str = "unbiased") -> Tensor:

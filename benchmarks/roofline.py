@@ -13,9 +13,10 @@ from clock import seconds
 
 from interpreg.kernels.radial import ladder
 
-SIDE = 2048
-ELEMENTS = {"cpu": 1 << 14, "cuda": 1 << 26}  # in cache; enough to fill the device
-REPEATS = 200
+MATRIX_SIDE = 2048
+# in cache; enough to fill the device
+EXPONENTIALS = {"cpu": 1 << 14, "cuda": 1 << 26}
+MATRIX_REPEATS, EXPONENTIAL_REPEATS = 10, 200
 
 
 class Rates(NamedTuple):
@@ -32,12 +33,12 @@ def rates(threads: int, device: str = "cpu") -> Rates:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        a, b = torch.randn(2, SIDE, SIDE, device=device)
+        a, b = torch.randn(2, MATRIX_SIDE, MATRIX_SIDE, device=device)
         product = torch.empty_like(a)
-        numbers = -torch.rand(ELEMENTS[device], device=device)
+        numbers = -torch.rand(EXPONENTIALS[device], device=device)
         powers = torch.empty_like(numbers)
-        flops = 2 * SIDE**3 / _best(lambda: torch.mm(a, b, out=product), 10, device)
-        exponentials = len(numbers) / _best(lambda: torch.exp(numbers, out=powers), REPEATS, device)
+        flops = 2 * MATRIX_SIDE**3 / _best(lambda: torch.mm(a, b, out=product), MATRIX_REPEATS, device)
+        exponentials = len(numbers) / _best(lambda: torch.exp(numbers, out=powers), EXPONENTIAL_REPEATS, device)
     finally:
         torch.set_num_threads(before)
     return Rates(flops, exponentials * (threads if device == "cpu" else 1))
@@ -48,8 +49,8 @@ def ideal(n: int, d: int, widths: tuple[float, ...], at: Rates, m: int | None = 
     m = n if m is None else m
     pairs = n**2 / 2 + m**2 / 2 + n * m
     pulls = n**2 + n * m  # a pair of codes pulls both
-    anew = sum(not rung.squarings for rung in ladder(widths))
-    return 2 * d * (pairs + pulls) / at.flops + anew * pairs / at.exponentials
+    exponentials = sum(not rung.squarings for rung in ladder(widths))
+    return 2 * d * (pairs + pulls) / at.flops + exponentials * pairs / at.exponentials
 
 
 def _best(call: Callable[[], object], tries: int, device: str) -> float:

@@ -7,9 +7,11 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg._numerics import full_precision, widen
-from interpreg.kernels import Energy, InverseMultiquadric, Kernel
-from interpreg.mmd import estimators, sliced, sums, watch
+from interpreg.kernels import Energy, Kernel, as_kernel
+from interpreg.mmd import dispatch, distributed, estimators, sliced
 from interpreg.mmd.bandwidths import median_unit
+from interpreg.mmd.closed_form import use_closed_form
+from interpreg.mmd.degenerate import warn_if_degenerate
 from interpreg.mmd.request import Request
 from interpreg.priors import Normal, Prior, as_prior
 
@@ -64,7 +66,7 @@ def mmd2(
     """
     kernel = as_kernel(kernel)
     _checks.check_one_of("estimator", estimator, ESTIMATORS)
-    _checks.check_one_of("backend", backend, sums.NAMES)
+    _checks.check_one_of("backend", backend, dispatch.BACKENDS)
     _check_samples(least=1 if estimator == "biased" else 2, x=x, y=y)
     _check_widths(x, y)
     u, v = _weights("x_weights", x_weights, x), _weights("y_weights", y_weights, y)
@@ -75,7 +77,7 @@ def mmd2(
             unit = median_unit(x, y)
             x, y, spread = x / unit, y / unit, 1.0
         kernel = kernel.resolved(spread)
-        watch.look(kernel, x, y)
+        warn_if_degenerate(kernel, x, y)
         if estimator in SWEPT:
             value = _swept(x, y, u, v, kernel, estimator, backend)
         else:
@@ -91,12 +93,13 @@ def mmd2_to_prior(
     kernel: Kernel | None = None,
     estimator: str = "unbiased",
     closed_form: bool | str = "auto",
-    samples: int | None = None,
+    samples: int | Tensor | None = None,
     weights: Tensor | None = None,
     clamp: bool = False,
     backend: str = "auto",
     slices: int = 256,
     generator: torch.Generator | None = None,
+    group: distributed.Group = None,
 ) -> Tensor:
     r"""The squared MMD between codes and a prior.
 
@@ -111,16 +114,18 @@ def mmd2_to_prior(
         kernel: as for :func:`mmd2`; bandwidths by dimension follow the prior's spread.
         estimator: as for :func:`mmd2`; in closed form "unbiased" or "biased", of :math:`E k(x, x')`.
         closed_form: "auto" (wherever there is one), True (or an error), False (never).
-        samples: how many samples of the prior to draw; as many as codes when not given.
+        samples: how many samples of the prior to draw, or ``[m, d]`` of them; as many as codes when not given.
         weights: ``[n]``, as ``x_weights`` of :func:`mmd2`.
         clamp, backend, slices: as for :func:`mmd2`.
         generator: draws the samples.
+        group: processes whose codes make one batch (:mod:`interpreg.mmd.distributed`); this one alone when not given.
 
     Returns:
         0-dim, in fp32 or, for fp64 inputs, in fp64.
 
     Raises:
-        TypeError, ValueError: as for :func:`mmd2`; no such prior; no closed form where one is demanded.
+        TypeError, ValueError: as for :func:`mmd2`; no such prior; no closed form where one is demanded;
+            with a group, weights or an estimator that is neither "unbiased" nor "biased".
 
     Example:
         >>> codes = torch.randn(512, 16)
@@ -129,45 +134,35 @@ def mmd2_to_prior(
     """
     prior, kernel = as_prior(prior), as_kernel(kernel)
     _checks.check_one_of("estimator", estimator, ESTIMATORS)
-    known = use_closed_form(closed_form, prior, kernel, estimator)
-    _check_samples(x=x, least=1 if estimator == "biased" else 2)
+    is_closed = use_closed_form(closed_form, prior, kernel, estimator)
+    normal = prior if is_closed and isinstance(prior, Normal) else None
+    _check_samples(x=x, least=0 if group is not None else 1 if estimator == "biased" else 2)
     u = _weights("weights", weights, x)
-    if not known:
-        count = len(x) if samples is None else _checks.as_count("samples", samples, low=2)
-        y = prior.sample(count, widen(x)[0].detach(), generator)
-        kernel = kernel_for(kernel, prior, x.shape[1])
+    if group is not None and (u is not None or estimator not in SWEPT):
+        given = f"estimator={estimator!r}" if u is None else "weights, which are not gathered"
+        size = distributed.world_size(group)
+        raise ValueError(f"group: expected None (MMDPrior: sync='local') with {given}, got {size} processes")
+    kernel = kernel_for(kernel, prior, x.shape[1])
+    y = None if normal else _prior_samples(prior, samples, x, generator)
+    if y is not None and group is None:
         return mmd2(
             x, y, kernel=kernel, estimator=estimator, backend=backend, x_weights=u, clamp=clamp, slices=slices,
             generator=generator if estimator == "sliced" else None,
         )  # fmt: skip
     with full_precision(x):
-        (x,) = widen(x)
-        resolved = kernel_for(kernel, prior, x.shape[1])
-        watch.look(resolved, x, None, prior.spread(x.shape[1]))
-        u = None if u is None else _shares(u, x)
-        coefs, constant = estimators.coefficients(estimator, x.shape[0], None, u, None, resolved.at_zero, x.device)
-        assert isinstance(prior, Normal)
-        request = Request(x, None, u, None, coefs, resolved, (True, False, False), prior)
-        value = _plus(sums.value(_contiguous(request), backend), constant)
+        if y is None:
+            (x,) = widen(x)
+        else:
+            _check_widths(x, y)
+            x, y = widen(x, y)
+        # the median rule adapts to the data, so it cannot be degenerate
+        if not kernel.needs_median:
+            warn_if_degenerate(kernel, x, y, normal.spread(x.shape[1]) if normal else None)
+        if group is not None:
+            value = distributed.mmd2_to_prior(x, y, normal, kernel, estimator, backend, group)
+        else:
+            value = _swept(x, None, u, None, kernel, estimator, backend, normal)
     return value.clamp(min=0) if clamp else value
-
-
-def has_closed_form(prior: Prior, kernel: Kernel, estimator: str) -> bool:
-    """Whether the MMD to a prior is known without samples of it."""
-    return isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in SWEPT
-
-
-def use_closed_form(wish: bool | str, prior: Prior, kernel: Kernel, estimator: str) -> bool:
-    """Whether the closed form is to be used; ``ValueError`` if it is demanded and there is none."""
-    if not (isinstance(wish, bool) or wish == "auto"):
-        raise ValueError(f"closed_form: expected 'auto', True or False, got {_checks.describe(wish)}")
-    known = has_closed_form(prior, kernel, estimator)
-    if wish is True and not known:
-        raise ValueError(
-            "closed_form: expected False or 'auto' without a normal prior, a kernel whose bandwidths are numbers or by "
-            f"dimension, and the estimator 'unbiased' or 'biased', got True with {prior}, {kernel}, {estimator!r}"
-        )
-    return known and wish is not False
 
 
 def kernel_for(kernel: Kernel, prior: Prior, d: int) -> Kernel:
@@ -176,19 +171,31 @@ def kernel_for(kernel: Kernel, prior: Prior, d: int) -> Kernel:
     return kernel if kernel.needs_median else kernel.resolved(math.sqrt(d) if spread is None else spread)
 
 
-def _swept(
-    x: Tensor, y: Tensor, u: Tensor | None, v: Tensor | None, kernel: Kernel, estimator: str, backend: str
+def _prior_samples(
+    prior: Prior, samples: int | Tensor | None, x: Tensor, generator: torch.Generator | None
 ) -> Tensor:
+    if isinstance(samples, Tensor):
+        return samples
+    count = len(x) if samples is None else _checks.as_count("samples", samples, low=2)
+    return prior.sample(count, widen(x)[0].detach(), generator)
+
+
+def _swept(
+    x: Tensor, y: Tensor | None, u: Tensor | None, v: Tensor | None, kernel: Kernel, estimator: str, backend: str,
+    prior: Normal | None = None,
+) -> Tensor:  # fmt: skip
     u, v = (None if each is None else _shares(each, x) for each in (u, v))
-    coefs, constant = estimators.coefficients(estimator, x.shape[0], y.shape[0], u, v, kernel.at_zero, x.device)
-    request = Request(x, y, u, v, coefs, kernel, (True, True, True))
-    return _plus(sums.value(_contiguous(request), backend), constant)
+    m = None if y is None else len(y)
+    coefs, constant = estimators.coefficients(estimator, len(x), m, u, v, kernel.at_zero, x.device)
+    request = Request(x, y, u, v, coefs, kernel, (True, y is not None, y is not None), prior)
+    return _plus(dispatch.value(request, backend), constant)
 
 
 def _plus(value: Tensor, constant: float | Tensor) -> Tensor:
     if isinstance(constant, Tensor):
         return (value + constant).to(value.dtype)
-    return value + torch.full_like(value, constant) if constant else value  # a number would make tangents float64
+    # adding a Python number would make tangents float64
+    return value + torch.full_like(value, constant) if constant else value
 
 
 def _linear(x: Tensor, y: Tensor, kernel: Kernel) -> Tensor:
@@ -205,7 +212,7 @@ def _linear(x: Tensor, y: Tensor, kernel: Kernel) -> Tensor:
 def _sliced(x: Tensor, y: Tensor, kernel: Kernel, slices: int, generator: torch.Generator | None) -> Tensor:
     if not isinstance(kernel, Energy):
         raise ValueError(f"kernel: expected Energy(), whose MMD equals its sliced version, got {kernel}")
-    if sums.transformed():
+    if dispatch.is_transformed():
         raise RuntimeError(
             "estimator: expected one that torch.func and forward-mode derivatives can pass through, got 'sliced'; "
             "use 'unbiased'"
@@ -213,19 +220,6 @@ def _sliced(x: Tensor, y: Tensor, kernel: Kernel, slices: int, generator: torch.
     raw = sliced.energy_sums(x, y, _checks.as_count("slices", slices, low=1), generator)
     coefs, _ = estimators.coefficients("unbiased", len(x), len(y), None, None, 0.0, x.device)
     return (raw * coefs[:3].to(x.dtype)).sum()
-
-
-def as_kernel(kernel: Kernel | None) -> Kernel:
-    """The kernel, or the default; ``TypeError`` for anything else."""
-    if kernel is None:
-        return InverseMultiquadric()
-    if not isinstance(kernel, Kernel):
-        raise TypeError(f"kernel: expected a Kernel from interpreg.kernels, got {_checks.describe(kernel)}")
-    if type(kernel).__hash__ is None:
-        raise TypeError(
-            f"kernel: expected one that can be hashed (@dataclass(frozen=True)), got a {type(kernel).__name__}"
-        )
-    return kernel
 
 
 def _check_samples(*, least: int, **samples: Tensor) -> None:
@@ -264,9 +258,3 @@ def _shares(weights: Tensor, like: Tensor) -> Tensor:
 def _check_no_weights(estimator: str, u: Tensor | None, v: Tensor | None) -> None:
     if u is not None or v is not None:
         raise ValueError(f"x_weights, y_weights: expected None with estimator={estimator!r}, got weights")
-
-
-def _contiguous(request: Request) -> Request:
-    x, y, u, v = (None if each is None else each.contiguous() for each in request[:4])
-    assert x is not None
-    return request._replace(x=x, y=y, u=u, v=v)

@@ -1,7 +1,15 @@
 """Kernels of the distance between two codes: small frozen objects that hold numbers and no tensors."""
 
-from interpreg.kernels.base import Kernel, Mixture, Spec, from_spec
-from interpreg.kernels.radial import RBF, Energy, InverseMultiquadric, Laplacian, RationalQuadratic
+from interpreg.kernels.base import Kernel, Mixture, Spec
+from interpreg.kernels.radial import (
+    RBF,
+    Energy,
+    InverseMultiquadric,
+    Laplacian,
+    RationalQuadratic,
+    as_kernel,
+    from_spec,
+)
 
 __all__ = [
     "RBF",
@@ -12,5 +20,6 @@ __all__ = [
     "Mixture",
     "RationalQuadratic",
     "Spec",
+    "as_kernel",
     "from_spec",
 ]

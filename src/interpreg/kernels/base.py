@@ -1,8 +1,8 @@
-"""What every kernel is: a function of the squared distance, and how its bandwidths are chosen."""
+"""The base classes of kernels: functions of the squared distance, and the rules for their bandwidths."""
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, Self
 
@@ -16,7 +16,7 @@ RULES = ("dimension", "median")
 
 
 class Spec(NamedTuple):
-    """A kernel as plain numbers, which operators and compiled code can take."""
+    """A kernel as plain numbers, for operators and compiled code."""
 
     kind: str
     numbers: tuple[float, ...]
@@ -28,7 +28,7 @@ class Mixture(NamedTuple):
     rates: tuple[float, ...]
     weights: tuple[float, ...]
     relative: bool
-    r"""Whether :math:`\delta` is 1 and not 0: kernels that are unbounded are only known up to a constant."""
+    r"""Whether :math:`\delta` is 1 and not 0: an unbounded kernel is a mixture only up to a constant."""
 
 
 class Kernel(ABC):
@@ -43,7 +43,7 @@ class Kernel(ABC):
     """
 
     kind: ClassVar[str] = ""
-    """The name under which fused backends know the kernel; empty for kernels they do not know."""
+    """The kernel's name in fused backends; empty where they do not have it."""
     at_zero: float = 1.0
     """The value of a sample with itself."""
 
@@ -69,12 +69,12 @@ class Kernel(ABC):
         return False
 
     def spec(self) -> Spec | None:
-        """The kernel as plain numbers, or ``None`` where no fused backend knows it."""
+        """The kernel as plain numbers, or ``None`` where no fused backend has it."""
         return None
 
     def mixture(self, typical: float) -> Mixture:
         """The kernel as a mixture of Gaussians; ``typical`` is a usual squared distance."""
-        raise NotImplementedError(f"kernel: {type(self).__name__} does not say which mixture of Gaussians it is")
+        raise NotImplementedError(f"kernel: {type(self).__name__} has no mixture of Gaussians")
 
     @property
     def is_mixture(self) -> bool:
@@ -88,7 +88,7 @@ class Kernel(ABC):
 
 @dataclass(frozen=True)
 class Scaled(Kernel):
-    """A sum of one profile at several bandwidths: what four of the five kernels are."""
+    """A sum of one profile at several bandwidths, as four of the five kernels are."""
 
     bandwidths: float | Sequence[float] | str = "dimension"
     scales: Sequence[float] = (1.0,)
@@ -133,19 +133,6 @@ class Scaled(Kernel):
     @override
     def parts(self) -> tuple[Kernel, ...]:
         return tuple(replace(self, bandwidths=(width,)) for width in self.widths)
-
-
-_KINDS: dict[str, Callable[[tuple[float, ...]], Kernel]] = {}
-
-
-def known(kind: str, make: Callable[[tuple[float, ...]], Kernel]) -> None:
-    """Register how a kernel is made from the numbers of its :class:`Spec`."""
-    _KINDS[kind] = make
-
-
-def from_spec(spec: Spec) -> Kernel:
-    """The kernel of a :class:`Spec`."""
-    return _KINDS[spec.kind](spec.numbers)
 
 
 def _positive(name: str, value: object) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """The five kernels. ``r`` is the Euclidean distance; sums over bandwidths are unweighted."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
@@ -11,15 +11,15 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg.kernels import mixtures
-from interpreg.kernels.base import Kernel, Mixture, Scaled, Spec, inverse_root, known, safe_root
+from interpreg.kernels.base import Kernel, Mixture, Scaled, Spec, inverse_root, safe_root
 
-MIDRAE = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
-WAE = tuple(math.sqrt(scale) for scale in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0))
-AMPLIFICATION = 16  # squaring doubles a relative error; one in fp32 is 6e-8
+MIDRAE_BANDWIDTHS = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
+WAE_SCALES = tuple(math.sqrt(scale) for scale in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0))
+MAX_AMPLIFICATION = 16  # of the relative error, 6e-8 in fp32, which squaring doubles
 
 
 class Rung(NamedTuple):
-    """How one exponential is had: from the one before it, squared ``squarings`` times, or anew if that is 0."""
+    """One exponential of an RBF: the one before it squared ``squarings`` times, or a new one if that is 0."""
 
     rate: float
     squarings: int
@@ -34,7 +34,7 @@ def ladder(widths: Sequence[float]) -> list[Rung]:
         ratio = rate / rungs[-1].rate if rungs else 0.0
         squarings = next((k for k in (1, 2) if math.isclose(ratio, 2**k, rel_tol=1e-9)), 0)
         amplified = amplified * 2**squarings if squarings else 1
-        if amplified > AMPLIFICATION:
+        if amplified > MAX_AMPLIFICATION:
             squarings, amplified = 0, 1
         rungs.append(Rung(rate, squarings))
     return rungs
@@ -50,7 +50,7 @@ class RBF(Scaled):
     Args:
         bandwidths: the :math:`\sigma`, positive numbers; or "dimension",
             :math:`\sigma = s \sqrt{E |z - z'|^2 / 2}` over the prior, which is :math:`s \sqrt d` for a standard
-            normal one and wherever no prior is in sight; or "median", :math:`\sigma = s \sqrt{m / 2}` with m the
+            normal one and where there is no prior; or "median", :math:`\sigma = s \sqrt{m / 2}` with m the
             median squared distance of the samples at hand, detached.
         scales: the factors s of a rule; not used with numbers.
 
@@ -64,7 +64,7 @@ class RBF(Scaled):
     @classmethod
     def midrae(cls) -> "RBF":
         """The preset of MIDR-AE's published code; the paper itself gives no kernel."""
-        return cls(bandwidths=MIDRAE)
+        return cls(bandwidths=MIDRAE_BANDWIDTHS)
 
     @override
     def profile(self, sq: Tensor) -> Tensor:
@@ -89,10 +89,11 @@ class RBF(Scaled):
 
 @dataclass(frozen=True)
 class InverseMultiquadric(Scaled):
-    r""":math:`k = \sum_\sigma \frac{C}{C + r^2}`, :math:`C = 2 \sigma^2`: heavy tails, so far codes still feel a pull.
+    r""":math:`k = \sum_\sigma \frac{C}{C + r^2}`, :math:`C = 2 \sigma^2`.
 
-    The default is the kernel of WAE-MMD (Tolstikhin et al. 2018, and its code): :math:`C = 2 d \sigma_p^2 s` with s in
-    {0.1, 0.2, 0.5, 1, 2, 5, 10}, which is the rule by dimension with the square roots of these as ``scales``.
+    Its tail is heavy, so distant codes have a gradient too. The default is the kernel of WAE-MMD (Tolstikhin et
+    al. 2018, and its code): :math:`C = 2 d \sigma_p^2 s` with s in {0.1, 0.2, 0.5, 1, 2, 5, 10}, which is the rule by
+    dimension with the square roots of these as ``scales``.
 
     Args:
         bandwidths, scales: as for :class:`RBF`.
@@ -101,7 +102,7 @@ class InverseMultiquadric(Scaled):
         TypeError, ValueError: as for :class:`RBF`.
     """
 
-    scales: Sequence[float] = WAE
+    scales: Sequence[float] = WAE_SCALES
     kind: ClassVar[str] = "imq"
 
     @override
@@ -146,8 +147,8 @@ class RationalQuadratic(Scaled):
 
     @override
     def profile(self, sq: Tensor) -> Tensor:
-        ones = (torch.log1p(sq / (2 * self.alpha * width**2)) for width in self.widths)
-        return sum((torch.exp(-self.alpha * log) for log in ones), torch.zeros_like(sq))
+        logarithms = (torch.log1p(sq / (2 * self.alpha * width**2)) for width in self.widths)
+        return sum((torch.exp(-self.alpha * log) for log in logarithms), torch.zeros_like(sq))
 
     @override
     def value_and_slope(self, sq: Tensor) -> tuple[Tensor, Tensor]:
@@ -231,7 +232,28 @@ class Energy(Kernel):
         return mixtures.energy(typical)
 
 
-for _kernel in (RBF, InverseMultiquadric, Laplacian):
-    known(_kernel.kind, _kernel)
-known(RationalQuadratic.kind, lambda numbers: RationalQuadratic(numbers[1:], alpha=numbers[0]))
-known(Energy.kind, lambda numbers: Energy())
+_KINDS: dict[str, Callable[[tuple[float, ...]], Kernel]] = {
+    RBF.kind: RBF,
+    InverseMultiquadric.kind: InverseMultiquadric,
+    RationalQuadratic.kind: lambda numbers: RationalQuadratic(numbers[1:], alpha=numbers[0]),
+    Laplacian.kind: Laplacian,
+    Energy.kind: lambda numbers: Energy(),
+}
+
+
+def from_spec(spec: Spec) -> Kernel:
+    """The kernel of a :class:`Spec`."""
+    return _KINDS[spec.kind](spec.numbers)
+
+
+def as_kernel(kernel: Kernel | None) -> Kernel:
+    """The kernel, or the default; ``TypeError`` for anything else."""
+    if kernel is None:
+        return InverseMultiquadric()
+    if not isinstance(kernel, Kernel):
+        raise TypeError(f"kernel: expected a Kernel from interpreg.kernels, got {_checks.describe(kernel)}")
+    if type(kernel).__hash__ is None:
+        raise TypeError(
+            f"kernel: expected one that can be hashed (@dataclass(frozen=True)), got a {type(kernel).__name__}"
+        )
+    return kernel

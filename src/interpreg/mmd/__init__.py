@@ -1,1 +1,1 @@
-"""The MMD engine: what is summed, how it is swept, what the sums estimate."""
+"""The MMD engine: raw sums, the backends that sweep them, the estimators that combine them."""

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from interpreg.mmd.reference import squared_distances
 
-SAMPLES = 512
+MEDIAN_SAMPLES = 512  # of each set
 
 
 @torch.no_grad()
@@ -14,12 +14,12 @@ def median_unit(x: Tensor, y: Tensor) -> Tensor:
 
     0-dim, on the samples' device, without a gradient: dividing the samples by it makes the bandwidths plain numbers.
     """
-    joint = torch.cat([few(x.detach(), SAMPLES), few(y.detach(), SAMPLES)])
+    joint = torch.cat([evenly_spaced(x.detach(), MEDIAN_SAMPLES), evenly_spaced(y.detach(), MEDIAN_SAMPLES)])
     i, j = torch.triu_indices(len(joint), len(joint), 1, device=x.device)
     median = squared_distances(joint, joint)[i, j].median()
     return torch.where(median == 0, 1.0, (median / 2).sqrt())
 
 
-def few(x: Tensor, count: int) -> Tensor:
+def evenly_spaced(x: Tensor, count: int) -> Tensor:
     """At most ``count`` rows of ``x``, evenly spread."""
     return x[:: -(-len(x) // count)]

@@ -14,14 +14,19 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
+from interpreg import _checks
 from interpreg.kernels import Kernel, Mixture
-from interpreg.priors import Normal
+from interpreg.mmd.estimators import SWEPT
+from interpreg.priors import Normal, Prior
 
-NOTHING = 1e-13  # a term of the mixture that weighs less, beside a kernel of about 1, is left out
+NEGLIGIBLE_TERM = 1e-13  # beside a kernel of about 1
 
 
 class Potential(NamedTuple):
-    r"""What a sample feels of a prior: :math:`\sum_q w_q (e^{c_q - b_q |x - \mu|^2} - \delta)`."""
+    r"""Terms of the kernel mean embedding E_z k(x, z), a mixture of Gaussians in x.
+
+    :math:`\sum_q w_q (e^{c_q - b_q |x - \mu|^2} - \delta)`.
+    """
 
     weights: tuple[float, ...]
     shifts: tuple[float, ...]
@@ -31,12 +36,12 @@ class Potential(NamedTuple):
 
 
 class Expectations(NamedTuple):
-    """What a kernel and a normal prior say of each other."""
+    """Closed-form E_z k(x, z) and E_zz' k(z, z')."""
 
     potential: Potential
-    """E k(x, z) as a function of x."""
+    """E_z k(x, z) as a function of x."""
     self_energy: float
-    """E k(z, z')."""
+    """E_zz' k(z, z')."""
 
 
 @lru_cache(maxsize=128)
@@ -45,19 +50,37 @@ def expectations(kernel: Kernel, prior: Normal, d: int) -> Expectations:
     variance = prior.std**2
     mixture = kernel.mixture(2 * d * variance)
     nodes = list(zip(mixture.weights, mixture.rates, strict=True))
-    shifts = [-0.5 * d * math.log1p(2 * s * variance) for _, s in nodes]
-    felt = [
+    logs = [-0.5 * d * math.log1p(2 * s * variance) for _, s in nodes]
+    terms = [
         (w, shift, s / (1 + 2 * s * variance))
-        for (w, s), shift in zip(nodes, shifts, strict=True)
-        if mixture.relative or w * math.exp(shift) > NOTHING
+        for (w, s), shift in zip(nodes, logs, strict=True)
+        if mixture.relative or w * math.exp(shift) > NEGLIGIBLE_TERM
     ] or [(0.0, 0.0, 0.0)]
-    weights, kept, rates = zip(*felt, strict=True)
+    weights, shifts, rates = zip(*terms, strict=True)
     return Expectations(
-        Potential(weights, kept, rates, mixture.relative, prior.mean), _self_energy(mixture, d, variance)
+        Potential(weights, shifts, rates, mixture.relative, prior.mean), _self_energy(mixture, d, variance)
     )
 
 
 def _self_energy(mixture: Mixture, d: int, variance: float) -> float:
     exponents = [-0.5 * d * math.log1p(4 * s * variance) for s in mixture.rates]
-    grown = [math.expm1(e) if mixture.relative else math.exp(e) for e in exponents]
-    return math.fsum(w * g for w, g in zip(mixture.weights, grown, strict=True))
+    values = [math.expm1(e) if mixture.relative else math.exp(e) for e in exponents]
+    return math.fsum(w * value for w, value in zip(mixture.weights, values, strict=True))
+
+
+def has_closed_form(prior: Prior, kernel: Kernel, estimator: str) -> bool:
+    """Whether the MMD to a prior has a closed form."""
+    return isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in SWEPT
+
+
+def use_closed_form(wish: bool | str, prior: Prior, kernel: Kernel, estimator: str) -> bool:
+    """Whether the closed form is to be used; ``ValueError`` if it is demanded and there is none."""
+    if not (isinstance(wish, bool) or wish == "auto"):
+        raise ValueError(f"closed_form: expected 'auto', True or False, got {_checks.describe(wish)}")
+    exists = has_closed_form(prior, kernel, estimator)
+    if wish is True and not exists:
+        raise ValueError(
+            "closed_form: expected False or 'auto' without a normal prior, a kernel whose bandwidths are numbers or by "
+            f"dimension, and the estimator 'unbiased' or 'biased', got True with {prior}, {kernel}, {estimator!r}"
+        )
+    return exists and wish is not False

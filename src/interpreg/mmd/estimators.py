@@ -1,4 +1,4 @@
-r"""How raw sums become an estimate of :math:`\mathrm{MMD}^2 = E k(x, x') + E k(y, y') - 2 E k(x, y)`.
+r"""Estimators, as linear combinations of raw sums, of :math:`\mathrm{MMD}^2 = E k(x, x') + E k(y, y') - 2 E k(x, y)`.
 
 With weights that sum to one (1 / n each, where none are given):
 
@@ -7,12 +7,14 @@ With weights that sum to one (1 / n each, where none are given):
 - biased (ibid., eq. 5): :math:`E k(x, x') \approx xx + k(0) \sum_i u_i^2`; never negative.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 SWEPT = ("unbiased", "biased")
+CACHED_ESTIMATES = 1000
 
 
 class Estimate(NamedTuple):
@@ -28,13 +30,16 @@ def coefficients(
 ) -> Estimate:
     """The estimator's coefficients. ``m=None``: the second set is a prior in closed form."""
     if u is None and v is None:
-        return _kept(estimator, n, m, at_zero, device)
+        if torch.compiler.is_compiling() or _is_transient():
+            return _unweighted(estimator, n, m, at_zero, device)
+        with torch.inference_mode(False):
+            return _unweighted_once(estimator, n, m, at_zero, device)
     share_u = (
         u.double().square().sum() if u is not None else torch.full((), 1 / n, dtype=torch.float64, device=device)
     )
     share_v = v.double().square().sum() if v is not None else torch.zeros_like(share_u) + (1 / m if m else 0.0)
     ones = torch.ones_like(share_u)
-    # where only one set is weighted, the other's ones still have to be divided by their number
+    # the ones of an unweighted set are divided by their number
     scale_u = ones if u is not None else ones / n
     scale_v = ones if v is not None else ones / (m or 1)
     unbiased = estimator == "unbiased"
@@ -43,6 +48,11 @@ def coefficients(
     coefs = torch.stack([xx, yy if m else ones * 0, -2 * scale_u * scale_v, -2 * scale_u])
     diagonal = 0.0 if unbiased else at_zero * (share_u + (share_v if m else 0.0))
     return Estimate(coefs, diagonal)
+
+
+def _is_transient() -> bool:
+    """Whether new tensors belong to a mode or a transform, which they must not outlive."""
+    return torch._C._len_torch_dispatch_stack() > 0 or torch._C._are_functorch_transforms_active()
 
 
 def _unweighted(estimator: str, n: int, m: int | None, at_zero: float, device: torch.device) -> Estimate:
@@ -56,20 +66,5 @@ def _unweighted(estimator: str, n: int, m: int | None, at_zero: float, device: t
     return Estimate(torch.tensor(coefs, dtype=torch.float64, device=device), diagonal)
 
 
-_known: dict[tuple[str, int, int | None, float, torch.device], Estimate] = {}
-KEPT = 1000
-
-
-def _kept(estimator: str, n: int, m: int | None, at_zero: float, device: torch.device) -> Estimate:
-    """The same, made once: a copy to a device would wait for it. Tensors of a transform or a mode are not kept."""
-    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack():
-        return _unweighted(estimator, n, m, at_zero, device)
-    key = (estimator, n, m, at_zero, device)
-    if key not in _known:
-        estimate = _unweighted(*key)
-        if estimate.coefs.is_inference() or torch._C._are_functorch_transforms_active():
-            return estimate
-        if len(_known) >= KEPT:
-            _known.clear()
-        _known[key] = estimate
-    return _known[key]
+# copying numbers to a device synchronizes with it
+_unweighted_once = lru_cache(maxsize=CACHED_ESTIMATES)(_unweighted)

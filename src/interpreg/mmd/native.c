@@ -1,5 +1,8 @@
 /* One sweep over tiles of pairs: the three sums of an MMD and the gradient of their combination. See native.py.
  *
+ * Arguments are [n, d] and [m, d] fp32, any n, m, d >= 1; inside, rows are padded to whole micro-tiles with weight 0 and
+ * coordinates to `width` with 0.
+ *
  * Sums: xx = sum_{i != j} u_i u_j k(x_i, x_j), yy likewise, xy = sum u_i v_j k(x_i, y_j), and the rows' mixture
  * xp = sum_i u_i sum_q a_q exp(-b_q |x_i - mean|^2). Gradients: of coefs . sums.
  *
@@ -12,34 +15,34 @@
 typedef struct {
     int64_t n, rows;         /* samples, and rounded up to whole tiles */
     float *data, *weight;      /* [rows, width] centred; [rows], 0 beyond n */
-    float *near, *cross;       /* [rows] what a sample adds to distances within its own set, and to the other's */
-    float *pull, *mass, *far;  /* [rows, width] sum_j W x_j; [rows] sum_j W; the part of it that is xy's */
+    float *near, *cross;       /* [rows] its terms of expanded distances within its own set, and to the other */
+    float *pull, *mass, *far;  /* [rows, width] sum_j W x_j, or NULL; [rows] sum_j W; [rows] xy's part of it */
 } samples_t;
 
 typedef struct {
     const profile_t *profile;
     int64_t depth, width; /* coordinates, and rounded up to whole micro-tiles */
-    int crossing;        /* a and b are different sets */
+    int crossing;        /* whether a and b are different sets */
     float scale;         /* of W: the combination's coefficient times 2 or 4 */
-    int rows, cols;      /* whose gradient is wanted */
+    int rows, cols;      /* whether the gradients of a's rows and b's columns are wanted */
 } task_t;
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t rounded(int64_t a, int64_t unit) { return (a + unit - 1) / unit * unit; }
 
-/* Columns j0 to j1 of b are laid out for `distances`; i over them follows in `tile`. */
-static void pack(scratch_t *s, const task_t *t, const samples_t *b, int64_t j0, int64_t j1)
+/* Transposes b[j0:j1] to s->columns, [depth, TILE_J], with its terms and weights. */
+static void pack(scratch_t *s, const task_t *t, const samples_t *b, int64_t j0, int64_t j1) /* j1 - j0 <= TILE_J */
 {
     int j_count = rounded(j1 - j0, COLS);
     for (int j = 0; j < j_count; j++) {
         const float *from = b->data + (j0 + j) * t->width;
-        if (t->depth <= SMALL)
+        if (t->depth <= DIRECT_DIMENSION)
             for (int64_t k = 0; k < t->depth; k++)
                 s->columns[k * TILE_J + j] = from[k];
         else
             for (int64_t k = 0; k < t->depth; k++) s->columns[k * TILE_J + j] = -2 * from[k];
     }
-    if (t->depth <= SMALL)
+    if (t->depth <= DIRECT_DIMENSION)
         memset(s->col_term, 0, sizeof s->col_term);
     else
         memcpy(s->col_term, (t->crossing ? b->cross : b->near) + j0, j_count * sizeof(float));
@@ -47,17 +50,19 @@ static void pack(scratch_t *s, const task_t *t, const samples_t *b, int64_t j0, 
 }
 
 /* The sum over the tile a[i0:i1] x b[j0:j1], whose columns are packed; gradients added to both. */
-static double tile(scratch_t *s, const task_t *t, samples_t *a, int64_t i0, int64_t i1, samples_t *b, int64_t j0,
-                   int64_t j1, int diagonal)
+static double tile(scratch_t *s, const task_t *t,
+                   samples_t *a, int64_t i0, int64_t i1, /* i1 - i0 <= TILE_I */
+                   samples_t *b, int64_t j0, int64_t j1, /* j1 - j0 <= TILE_J */
+                   int diagonal)                         /* i0 - j0 where a is b and the tile holds i = j; or -1 */
 {
     int i_count = rounded(i1 - i0, ROWS), j_count = rounded(j1 - j0, COLS);
     float row_mass[TILE_I];
-    if (t->depth <= SMALL)
+    if (t->depth <= DIRECT_DIMENSION)
         differences(s->tile, a->data + i0 * t->width, t->width, s->columns, t->depth, i_count, j_count);
-    for (int64_t k = 0; t->depth > SMALL && k < t->depth; k += DEPTH)
-        distances(s->tile, a->data + i0 * t->width + k, t->width, s->columns + k * TILE_J, least(DEPTH, t->depth - k),
-                  i_count, j_count, k == 0);
-    if (t->depth <= SMALL)
+    for (int64_t k = 0; t->depth > DIRECT_DIMENSION && k < t->depth; k += DEPTH_PER_PASS)
+        distances(s->tile, a->data + i0 * t->width + k, t->width, s->columns + k * TILE_J,
+                  least(DEPTH_PER_PASS, t->depth - k), i_count, j_count, k == 0);
+    if (t->depth <= DIRECT_DIMENSION)
         memset(s->row_term, 0, sizeof s->row_term);
     else
         memcpy(s->row_term, (t->crossing ? a->cross : a->near) + i0, i_count * sizeof(float));
@@ -80,6 +85,7 @@ static double tile(scratch_t *s, const task_t *t, samples_t *a, int64_t i0, int6
     return sum;
 }
 
+/* The sum over a[i0:i1] x b[j0:j1], of any size; 0 where either is empty. */
 static double rectangle(scratch_t *s, const task_t *t, samples_t *a, int64_t i0, int64_t i1, samples_t *b, int64_t j0,
                         int64_t j1)
 {
@@ -125,7 +131,7 @@ static int64_t strip(int64_t n, int index, int count) /* the first sample of a s
     return least(n, rounded((int64_t)((double)n * index / count), COLS));
 }
 
-/* Strips of one set against each other, as in a round-robin tournament: in every round no strip plays twice. */
+/* Pairs of strips of one set, in the order of a round-robin tournament: in every round a strip occurs once. */
 static double tournament(const worker_t *w, const task_t *t, samples_t *a)
 {
     int strips = w->threads == 1 ? 1 : 2 * w->threads, last = strips - 1;
@@ -144,7 +150,7 @@ static double tournament(const worker_t *w, const task_t *t, samples_t *a)
     return sum;
 }
 
-static void work(const worker_t *w, double *sums)
+static void work(const worker_t *w, double *sums) /* [3]: this thread's part of xx, yy, xy */
 {
     int t = w->index, count = w->threads;
     if (w->xx) sums[0] = tournament(w, w->xx, w->x);
@@ -157,23 +163,27 @@ static void work(const worker_t *w, double *sums)
     }
 }
 
-static float squared(const float *row, int64_t width)
+static float squared(const float *row, int64_t width) /* [width] */
 {
     vf sum = splat(0);
     for (int64_t k = 0; k < width; k += LANES) sum += *(vf *)(row + k) * *(vf *)(row + k);
     return total(sum);
 }
 
-static void average(const float *from, int64_t n, int64_t d, double *mean)
+static void average(const float *from, int64_t n, int64_t d, double *mean) /* [n, d]; [d], 0 before */
 {
     for (int64_t i = 0; i < n; i++)
         for (int64_t k = 0; k < d; k++) mean[k] += from[i * d + k];
     for (int64_t k = 0; k < d; k++) mean[k] /= n;
 }
 
-/* Everything a set needs, in one allocation. NULL when there is no memory. */
-static float *prepare(samples_t *s, const float *from, const float *weight, int64_t n, int64_t d, int64_t width,
-                      const double *mean, int wanted)
+/* All arrays of a set, in one allocation. NULL when there is no memory. */
+static float *prepare(samples_t *s,
+                      const float *from,   /* [n, d] */
+                      const float *weight, /* [n], or NULL: ones */
+                      int64_t n, int64_t d, int64_t width,
+                      const double *mean,  /* [d] */
+                      int wanted)          /* whether the gradient is wanted */
 {
     int64_t rows = rounded(n, COLS), size = rows * width;
     float *memory = aligned_alloc(64, rounded((size * (wanted ? 2 : 1) + rows * 5) * sizeof(float), 64));
@@ -199,8 +209,10 @@ static float *prepare(samples_t *s, const float *from, const float *weight, int6
     return memory;
 }
 
-/* What the sets' means add to distances between them: |x - y|^2 with x, y centred and their means delta apart. */
-static void cross_terms(samples_t *x, samples_t *y, const float *delta, int64_t d, int64_t width)
+/* The terms of |x - y|^2 between the sets: x, y are centred and their means differ by delta. */
+static void cross_terms(samples_t *x, samples_t *y,
+                        const float *delta, /* [width], 0 beyond d */
+                        int64_t d, int64_t width)
 {
     float apart = 0;
     for (int64_t k = 0; k < d; k++) apart += delta[k] * delta[k];
@@ -214,7 +226,11 @@ static void cross_terms(samples_t *x, samples_t *y, const float *delta, int64_t 
     }
 }
 
-static void finish(const samples_t *s, const float *delta, float sign, int64_t d, int64_t width, float *gradient)
+/* The gradient of a set, from pulls and masses. */
+static void finish(const samples_t *s,
+                   const float *delta, float sign, /* [width]; 1 for x, -1 for y */
+                   int64_t d, int64_t width,
+                   float *gradient)                /* [n, d] */
 {
     for (int64_t i = 0; i < s->n; i++)
         for (int64_t k = 0; k < d; k++)
@@ -223,8 +239,12 @@ static void finish(const samples_t *s, const float *delta, float sign, int64_t d
 }
 
 /* xp and its gradient: rows against a mixture of Gaussians around a mean. */
-static double mixture(const float *x, const float *weight, int64_t n, int64_t d, const float *a, const float *b,
-                      int count, float mean, float coef, float *gradient)
+static double mixture(const float *x,      /* [n, d] */
+                      const float *weight, /* [n], or NULL: ones */
+                      int64_t n, int64_t d,
+                      const float *a, const float *b, int count, /* [count], count a multiple of 16 */
+                      float mean, float coef,
+                      float *gradient)     /* [n, d], added to; or NULL */
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -246,18 +266,19 @@ static double mixture(const float *x, const float *weight, int64_t n, int64_t d,
 typedef struct {
     const float *x, *y, *u, *v; /* [n, d], [m, d], [n], [m]; y, u, v may be NULL */
     int64_t n, m, d;
-    const double *coefs; /* of xx, yy, xy, xp */
-    int blocks[4];       /* which sums are asked for */
+    const double *coefs; /* [4]: of xx, yy, xy, xp */
+    int blocks[4];       /* whether to sum xx, yy, xy, xp */
     const profile_t *profile;
-    const float *mix_a, *mix_b; /* padded with zeros to a multiple of 16, aligned */
+    const float *mix_a, *mix_b; /* [mix_count], padded with zeros to a multiple of 16, aligned; NULL without xp */
     int mix_count;
     float mix_mean;
     double *sums;  /* [4] */
-    float *gx, *gy; /* like x and y, or NULL where not wanted */
+    float *gx, *gy; /* [n, d], [m, d]; NULL where not wanted */
     int threads;
 } sweep_t;
 
-static void sweep_pairs(const sweep_t *c, samples_t *x, samples_t *y, int64_t width, char *scratch, size_t stride)
+static void sweep_pairs(const sweep_t *c, samples_t *x, samples_t *y, int64_t width,
+                        char *scratch, size_t stride) /* [threads] of scratch_t, stride bytes apart */
 {
     int gx = c->gx != NULL, gy = c->gy != NULL;
     task_t xx = {c->profile, c->d, width, 0, 4 * c->coefs[0], gx, gx};
@@ -291,7 +312,8 @@ int interpreg_sweep(const sweep_t *c)
     int ready = mean_x && delta && scratch;
     if (ready) average(c->x, c->n, c->d, mean_x);
     if (ready && c->y) average(c->y, c->m, c->d, mean_y);
-    for (int64_t k = 0; ready && c->y && c->d <= SMALL && k < c->d; k++) /* one middle, so that equal points stay equal */
+    /* one middle for both sets, so that equal points stay equal */
+    for (int64_t k = 0; ready && c->y && c->d <= DIRECT_DIMENSION && k < c->d; k++)
         mean_x[k] = mean_y[k] = (mean_x[k] + mean_y[k]) / 2;
     if (ready) ready = (own_x = prepare(&x, c->x, c->u, c->n, c->d, width, mean_x, c->gx != NULL)) != NULL;
     if (ready && c->y) ready = (own_y = prepare(&y, c->y, c->v, c->m, c->d, width, mean_y, c->gy != NULL)) != NULL;

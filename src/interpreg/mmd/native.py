@@ -1,8 +1,8 @@
-"""The compiled backend: ``native.c`` and its header, built by the machine's own C compiler when first used, and kept.
+"""The compiled backend: ``native.c`` and its header, built by the machine's C compiler at first use, and cached.
 
-Built for the very processor it runs on, in about a second; the result lies in ``$XDG_CACHE_HOME/interpreg`` (by
-default ``~/.cache/interpreg``), named by a hash of the source, the compiler and the processor. Where there is no
-compiler, ``tiled`` stands in. ``INTERPREG_NATIVE=0`` forbids compiling.
+The build is for this very processor and takes about a second; the library is in ``$XDG_CACHE_HOME/interpreg`` (by
+default ``~/.cache/interpreg``), named by a hash of source, compiler and processor. Without a compiler, ``tiled`` is
+used. ``INTERPREG_NATIVE=0`` forbids compiling.
 """
 
 import ctypes
@@ -40,15 +40,16 @@ FLAGS = [
     "-fopenmp",
 ]
 KINDS = ["rbf", "imq", "rq", "laplacian", "energy"]
-MOST = 64  # bandwidths
-LANES = 16
-THREAD_WORK = 3e6  # multiplications and exponentials that are worth a thread's start
+MAX_BANDWIDTHS = 64
+MIXTURE_PADDING = 16  # floats of the widest vector
+WORK_PER_THREAD = 3e6  # multiplications and exponentials that outweigh starting a thread
 
 
 class _Profile(ctypes.Structure):
     _fields_ = [
         ("kind", ctypes.c_int), ("count", ctypes.c_int), ("alpha", ctypes.c_float),
-        ("base_two", ctypes.c_float * MOST), ("factors", ctypes.c_float * MOST), ("squarings", ctypes.c_int * MOST),
+        ("base_two", ctypes.c_float * MAX_BANDWIDTHS), ("factors", ctypes.c_float * MAX_BANDWIDTHS),
+        ("squarings", ctypes.c_int * MAX_BANDWIDTHS),
     ]  # fmt: skip
 
 
@@ -64,12 +65,12 @@ class _Sweep(ctypes.Structure):
 
 
 def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
-    """The sums and the gradient of their combination, in one call."""
+    """Raw sums and the gradient of their combination, by one call of the library."""
     x, y, u, v, coefs, kernel, blocks, _ = request
     closed = request.closed
     potential = None if closed is None else closed.potential
     spec = kernel.spec()
-    assert spec is not None  # by supports()
+    assert spec is not None  # by refuses()
     mixed = potential is not None and not potential.relative
     mix = _mixture(potential) if potential is not None and mixed else None
     sums = torch.empty(4, dtype=torch.float64, device=x.device)
@@ -85,33 +86,33 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
         _threads(request, want_x or want_y),
     )  # fmt: skip
     if _routine()(ctypes.addressof(call)):
-        raise MemoryError(f"mmd: no memory for {len(x)} samples of {x.shape[1]} coordinates beside themselves")
+        raise MemoryError(f"mmd: no memory for a second copy of {len(x)} samples of {x.shape[1]} coordinates")
     if potential is not None and not mixed:
         sums[3] = potential_with_slope(x, u, potential, coefs[3].to(x.dtype), grad_x)
     return Swept(sums, grad_x, grad_y)
 
 
-def supports(request: Request) -> str:
+def refuses(request: Request) -> str:
     """Why the request cannot be served, or an empty string."""
     spec = request.kernel.spec()
     if request.x.device.type != "cpu":
         return f"the tensors are on {request.x.device}"
     if request.x.dtype != torch.float32:
         return f"the tensors are {request.x.dtype}; it computes in float32"
-    if spec is None or len(spec.numbers) > MOST:
-        return "it does not know the kernel"
+    if spec is None or len(spec.numbers) > MAX_BANDWIDTHS:
+        return "it does not have the kernel"
     return why_not()
 
 
 def why_not() -> str:
-    """Why the backend is not there, or an empty string; the first call compiles."""
+    """Why the backend is not available, or an empty string; the first call compiles."""
     library = _library()
     return str(library) if isinstance(library, OSError) else ""
 
 
 @lru_cache(maxsize=1)
 def _library() -> "ctypes.CDLL | OSError":
-    """The library, or why there is none, found out once."""
+    """The library, or why there is none."""
     if os.environ.get("INTERPREG_NATIVE") == "0":
         return OSError("INTERPREG_NATIVE=0 forbids compiling")
     try:
@@ -131,8 +132,9 @@ def _routine() -> Callable[[int], int]:
 
 
 def _built() -> Path:
-    """The compiled library's path, compiling where it is not yet there."""
-    compiler = next((found for found in map(shutil.which, _compilers()) if found), None)
+    """The path of the library, compiled unless it is cached."""
+    names = [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]
+    compiler = next(filter(None, map(shutil.which, names)), None)
     if compiler is None:
         raise OSError("no C compiler was found (cc, gcc, clang, or $CC)")
     processor = next((line for line in _processor() if line.startswith(("flags", "Features"))), platform.machine())
@@ -153,19 +155,18 @@ def _built() -> Path:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether nobody else could have put a library there."""
-    found = folder.stat()
-    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
+    """Whether no other user can write to the folder."""
+    status = folder.stat()
+    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
 
 
 def _compile(compiler: str, target: Path) -> None:
-    """Into a file of its own first, so that processes that compile at once do not see half a library."""
+    """Write a temporary file and rename it: processes that compile at once never load half a library."""
     handle, name = tempfile.mkstemp(suffix=".so", dir=target.parent)
     os.close(handle)
     try:
-        run = subprocess.run(
-            [compiler, *FLAGS, "-o", name, str(SOURCE)], capture_output=True, text=True, timeout=120
-        )
+        command = [compiler, *FLAGS, "-o", name, str(SOURCE)]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=120)
         if run.returncode:
             raise OSError(f"{compiler} failed: {run.stderr.strip()[-300:]}")
         os.replace(name, target)
@@ -173,10 +174,6 @@ def _compile(compiler: str, target: Path) -> None:
         raise OSError(f"{compiler} did not finish within two minutes") from None
     finally:
         Path(name).unlink(missing_ok=True)
-
-
-def _compilers() -> list[str]:
-    return [os.environ["CC"]] if os.environ.get("CC") else ["cc", "gcc", "clang"]
 
 
 def _processor() -> list[str]:
@@ -216,24 +213,25 @@ def _profile(spec: Spec) -> _Profile:
 @lru_cache(maxsize=64)
 def _mixture(potential: Potential) -> tuple[Tensor, Tensor]:
     """Amplitudes and rates, padded with zeros to whole vectors."""
-    size = -(-len(potential.rates) // LANES) * LANES
+    size = -(-len(potential.rates) // MIXTURE_PADDING) * MIXTURE_PADDING
     weights, shifts, rates = torch.tensor(
         [potential.weights, potential.shifts, potential.rates], dtype=torch.float64, device="cpu"
     )
-    padded = torch.zeros(2, size, dtype=torch.float32, device="cpu")  # torch aligns memory to 64 bytes
+    # torch aligns memory to 64 bytes
+    padded = torch.zeros(2, size, dtype=torch.float32, device="cpu")
     padded[0, : len(rates)] = weights * shifts.exp()
     padded[1, : len(rates)] = rates
     return padded[0], padded[1]
 
 
 def _threads(request: Request, wanted: bool) -> int:
-    """As many as torch would use, but no more than there is work for."""
+    """As many as torch uses, but no more than there is work for."""
     n, d = request.x.shape
     m = 0 if request.y is None else request.y.shape[0]
     xx, yy, xy = request.blocks
     pairs = n * n / 2 * xx + m * m / 2 * yy + n * m * xy
     return max(
-        1, min(torch.get_num_threads(), int(pairs * (d * (3 if wanted else 1) + 40) / THREAD_WORK), n // 128)
+        1, min(torch.get_num_threads(), int(pairs * (d * (3 if wanted else 1) + 40) / WORK_PER_THREAD), n // 128)
     )
 
 

@@ -1,4 +1,6 @@
-/* One tile of pairs: distances, kernel values and slopes, pulls; vectors by the compiler's own extensions. */
+/* One tile of pairs: distances, kernel values and slopes, pulls; vectors by the compiler's own extensions.
+ * Tiles are [TILE_I, TILE_J], of which [i_count, j_count] is used: whole micro-tiles, padded with points of weight 0.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +24,10 @@
 #define COLS (2 * LANES) /* a micro-tile is ROWS x COLS */
 #define TILE_I 64
 #define TILE_J 128
-#define DEPTH 256 /* coordinates a pass over a tile */
-#define MOST 64   /* bandwidths */
-#define GROUP 2  /* vectors in flight: the rest of COLS */
-#define SMALL 8    /* coordinates up to which distances are differences, not expanded: close pairs keep their digits */
+#define DEPTH_PER_PASS 256 /* coordinates */
+#define MAX_BANDWIDTHS 64
+#define GROUP 2 /* vectors of a micro-tile's row, evaluated at once */
+#define DIRECT_DIMENSION 8 /* as in reference.py: up to it squared distances are summed differences */
 #define LOG2_E 1.44269504f
 
 typedef float vf __attribute__((vector_size(4 * LANES)));
@@ -35,8 +37,10 @@ enum kind { RBF, IMQ, RQ, LAPLACIAN, ENERGY };
 
 typedef struct {
     int kind, count;
-    float alpha, a[MOST], b[MOST]; /* RBF: b = -rate; IMQ, RQ: b = 1 / constant; Laplacian: b = -1 / width; a = b / ln 2 */
-    int squarings[MOST];
+    float alpha; /* of RQ */
+    /* RBF: b = -rate; IMQ, RQ: b = 1 / constant; Laplacian: b = -1 / width; a = b / ln 2 */
+    float a[MAX_BANDWIDTHS], b[MAX_BANDWIDTHS];
+    int squarings[MAX_BANDWIDTHS]; /* RBF: of the exponential before; 0: a new one */
 } profile_t;
 
 static inline vf splat(float a) { return a - (vf){0}; }
@@ -106,7 +110,8 @@ static inline vf logarithm(vf a)
 }
 
 /* The kernel and its slope for squared distances, a group of vectors at once. */
-static inline __attribute__((always_inline)) void evaluate(const profile_t *p, int kind, const vf *sq, vf *k, vf *s)
+static inline __attribute__((always_inline)) void evaluate(const profile_t *p, int kind, const vf *sq, /* [GROUP] */
+                                                           vf *k, vf *s) /* [GROUP]: values, slopes */
 {
     vf e[GROUP], r[GROUP], inverse[GROUP];
 #define EACH for (int g = 0; g < GROUP; g++)
@@ -147,8 +152,12 @@ static inline __attribute__((always_inline)) void evaluate(const profile_t *p, i
 }
 
 /* tile[i, j] (+)= sum_k rows[i, k] * columns[k, j] */
-static void distances(float *tile, const float *rows, int64_t width, const float *columns, int depth, int i_count,
-                      int j_count, int first)
+static void distances(float *tile,          /* [TILE_I, TILE_J] */
+                      const float *rows,    /* [i_count, width], its first depth coordinates */
+                      int64_t width,
+                      const float *columns, /* [depth, TILE_J] */
+                      int depth, int i_count, int j_count,
+                      int first)            /* overwrite the tile, or add to it */
 {
     for (int j = 0; j < j_count; j += COLS)
         for (int i = 0; i < i_count; i += ROWS) {
@@ -170,8 +179,11 @@ static void distances(float *tile, const float *rows, int64_t width, const float
 }
 
 /* tile[i, j] = sum_k (rows[i, k] - columns[k, j])^2 */
-static void differences(float *tile, const float *rows, int64_t width, const float *columns, int depth, int i_count,
-                        int j_count)
+static void differences(float *tile,          /* [TILE_I, TILE_J] */
+                        const float *rows,    /* [i_count, width] */
+                        int64_t width,
+                        const float *columns, /* [depth, TILE_J] */
+                        int depth, int i_count, int j_count)
 {
     for (int i = 0; i < i_count; i++)
         for (int j = 0; j < j_count; j += LANES) {
@@ -185,8 +197,11 @@ static void differences(float *tile, const float *rows, int64_t width, const flo
 }
 
 /* out[i, :] += sum_j tile[i * si + j * sj] * points[j, :] */
-static inline __attribute__((always_inline)) void pull(float *out, const float *tile, int si, int sj,
-                                                       const float *points, int64_t width, int i_count, int j_count)
+static inline __attribute__((always_inline)) void pull(float *out,          /* [i_count, width] */
+                                                       const float *tile,   /* [i_count, j_count], strides si, sj */
+                                                       int si, int sj,
+                                                       const float *points, /* [j_count, width] */
+                                                       int64_t width, int i_count, int j_count)
 {
     for (int64_t k = 0; k < width; k += COLS)
         for (int i = 0; i < i_count; i += ROWS) {
@@ -207,14 +222,19 @@ static inline __attribute__((always_inline)) void pull(float *out, const float *
 }
 
 typedef struct {
-    float tile[TILE_I * TILE_J], row_term[TILE_I], col_term[TILE_J], weight[TILE_J], col_mass[TILE_J];
-    float columns[]; /* [d, TILE_J]: -2 times a tile's columns, coordinate by coordinate */
+    float tile[TILE_I * TILE_J];
+    float row_term[TILE_I], col_term[TILE_J]; /* added to the tile's products: squared norms, or 0 for differences */
+    float weight[TILE_J], col_mass[TILE_J];   /* of the columns; sum_i W_ij */
+    float columns[];                          /* [d, TILE_J]: the columns, times -2 where distances are expanded */
 } scratch_t;
 
-/* Distances become values, summed, and weights of the pull, left in the tile. */
+/* Returns the sum of the tile's weighted values; replaces its distances by the weights W of the pull, if wanted. */
 static inline __attribute__((always_inline)) double transform(scratch_t *s, const profile_t *p, int kind,
-                                                              const float *u, int i_count, int j_count, int diagonal,
-                                                              float scale, int wanted, float *row_mass)
+                                                              const float *u, /* [i_count] weights of the rows */
+                                                              int i_count, int j_count,
+                                                              int diagonal, /* row i's own column: i + diagonal; or -1 */
+                                                              float scale, int wanted,
+                                                              float *row_mass) /* [i_count]: sum_j W_ij */
 {
     double sum = 0;
     memset(s->col_mass, 0, sizeof s->col_mass);

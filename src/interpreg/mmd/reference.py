@@ -1,4 +1,4 @@
-"""The truth: dense, obvious, differentiable to any order, in the inputs' own precision."""
+"""The reference: dense, obvious, differentiable to any order, in the inputs' own precision."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,8 @@ from torch import Tensor
 from interpreg.mmd.closed_form import Potential
 from interpreg.mmd.request import Request
 
-SMALL = 8  # coordinates up to which distances are differences, not expanded: close pairs keep their digits
+# up to this dimension squared distances are summed differences, not expanded: close pairs keep their digits
+DIRECT_DIMENSION = 8
 
 
 def value(request: Request) -> Tensor:
@@ -22,15 +23,17 @@ def value(request: Request) -> Tensor:
         total = total + coefs[2] * weighted(kernel.profile(squared_distances(x, y)), u, v)
     if (closed := request.closed) is not None:
         total = total + coefs[3] * potential_sum(x, u, closed.potential)
-        total = total + torch.full_like(total, closed.self_energy)  # a number would make tangents float64
+        # adding a Python number would make tangents float64
+        total = total + torch.full_like(total, closed.self_energy)
     return total
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """``[n, m]``. Each set is centred first, or the expansion cancels; the means' difference is carried along."""
+    """``[n, m]``. Both sets are centred, against cancellation; the expansion includes the means' difference."""
     mean_x, mean_y = x.detach().mean(0), y.detach().mean(0)
-    if x.shape[1] <= SMALL:
-        middle = (mean_x + mean_y) / 2  # what is not finite stays visible
+    if x.shape[1] <= DIRECT_DIMENSION:
+        # a mean propagates NaN and inf
+        middle = (mean_x + mean_y) / 2
         return ((x - middle)[:, None] - (y - middle)).square().sum(2)
     apart = mean_x - mean_y
     x, y = x - mean_x, y - mean_y
@@ -41,9 +44,8 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
 
 def within(values: Tensor, weights: Tensor | None) -> Tensor:
     """The sum off the diagonal."""
-    return weighted(
-        values.masked_fill(torch.eye(len(values), dtype=torch.bool, device=values.device), 0), weights, weights
-    )
+    diagonal = torch.eye(len(values), dtype=torch.bool, device=values.device)
+    return weighted(values.masked_fill(diagonal, 0), weights, weights)
 
 
 def weighted(values: Tensor, u: Tensor | None, v: Tensor | None) -> Tensor:
@@ -60,5 +62,5 @@ def potential_sum(x: Tensor, u: Tensor | None, potential: Potential) -> Tensor:
     sq = (x - potential.mean).square().sum(1, keepdim=True)  # [n, 1]
     weights, shifts, rates = x.new_tensor([potential.weights, potential.shifts, potential.rates])
     exponents = shifts - rates * sq  # [n, q]
-    felt: Tensor = (exponents.expm1() if potential.relative else exponents.exp()) @ weights
-    return felt.sum() if u is None else felt @ u
+    values: Tensor = (exponents.expm1() if potential.relative else exponents.exp()) @ weights
+    return values.sum() if u is None else values @ u

@@ -1,4 +1,4 @@
-"""What every backend is asked for and what it answers."""
+"""The request to a backend, and its result."""
 
 from typing import NamedTuple
 
@@ -28,9 +28,9 @@ class Request(NamedTuple):
     """[4] float64: the coefficients of xx, yy, xy, xp."""
     kernel: Kernel
     blocks: tuple[bool, bool, bool]
-    """Which of xx, yy, xy are wanted; the others are 0."""
+    """Which of xx, yy, xy to sum; the others are 0."""
     prior: Normal | None = None
-    """The prior whose potential is wanted; then its self-energy is part of the value."""
+    """Adds xp and the prior's self-energy."""
 
     @property
     def closed(self) -> Expectations | None:

@@ -11,23 +11,24 @@ import math
 import torch
 from torch import Tensor
 
-CHUNK = 2**22  # projected values at once: 16 MiB of fp32
+from interpreg._numerics import normal
+
+PROJECTIONS_AT_ONCE = 2**22  # 16 MiB of fp32
 
 
 def energy_sums(x: Tensor, y: Tensor, slices: int, generator: torch.Generator | None) -> Tensor:
     """``[3]``: xx, yy and xy of the kernel -|x - y|, estimated over random slices; differentiable."""
     d = x.shape[1]
     scale = math.exp(0.5 * math.log(math.pi) + math.lgamma((d + 1) / 2) - math.lgamma(d / 2))
-    directions = torch.randn(slices, d, dtype=x.dtype, device=x.device, generator=generator)
-    directions = torch.nn.functional.normalize(directions, dim=1)
+    directions = torch.nn.functional.normalize(normal((slices, d), x, generator), dim=1)
     mean = x.detach().mean(0)
-    per_chunk = max(1, CHUNK // (len(x) + len(y)))
-    chunks = [_Chunk.apply(x - mean, y - mean, some) for some in directions.split(per_chunk)]  # type: ignore[no-untyped-call]
+    per_chunk = max(1, PROJECTIONS_AT_ONCE // (len(x) + len(y)))
+    chunks = [_Chunk.apply(x - mean, y - mean, part) for part in directions.split(per_chunk)]  # type: ignore[no-untyped-call]
     return -scale / slices * torch.stack(chunks).sum(0)
 
 
 class _Chunk(torch.autograd.Function):
-    """[3]: the sums of |a - b| over some slices; what is kept for the backward is d wide, not slices wide."""
+    """``[3]``: sums of |a - b| over some slices; saves ``[n + m, d]`` for the backward, not ``[n + m, slices]``."""
 
     @staticmethod
     def forward(ctx, x: Tensor, y: Tensor, directions: Tensor) -> Tensor:  # type: ignore[no-untyped-def]

@@ -8,16 +8,18 @@ from torch import Tensor
 
 from interpreg.kernels import Kernel
 from interpreg.mmd.closed_form import Potential
-from interpreg.mmd.reference import SMALL
+from interpreg.mmd.reference import DIRECT_DIMENSION
 from interpreg.mmd.request import Request, Swept
 
-CPU_TILES = (128, 256, 512)  # the smallest whose square still leaves few calls; larger ones leave the cache
+# rows of a tile: few enough to stay in cache, many enough for few calls
+CPU_TILES = (128, 256, 512)
+# 64 MiB of fp32; smaller tiles leave the device idle
+CUDA_TILE = 4096
 POTENTIAL_ROWS = 2**16
-CUDA_TILE = 4096  # 64 MiB of fp32; small ones leave the device idle
 
 
 class Side(NamedTuple):
-    """One set, ready for tiles: ``left @ other.right.T`` is the squared distance, ``W @ right`` pull and mass."""
+    """One set augmented: ``left @ other.right.T`` is the squared distance, ``W @ right`` the pull and the mass."""
 
     left: Tensor  # [n, d + 2]: -2 x, |x|^2, 1
     right: Tensor  # [n, d + 2]: x, 1, |x|^2
@@ -52,8 +54,8 @@ def potential_with_slope(
     for rows in _spans(len(x), POTENTIAL_ROWS):
         apart = x[rows] - potential.mean
         exponents = shifts - rates * apart.square().sum(1, keepdim=True)  # [rows, q]
-        felt = (exponents.expm1() if potential.relative else exponents.exp()) @ weights
-        total += (felt if u is None else felt * u[rows]).sum(dtype=torch.float64)
+        values = (exponents.expm1() if potential.relative else exponents.exp()) @ weights
+        total += (values if u is None else values * u[rows]).sum(dtype=torch.float64)
         if grad is not None:
             slope = -2 * coef * (exponents.exp_() @ (weights * rates))
             grad[rows].addcmul_((slope if u is None else slope * u[rows])[:, None], apart)
@@ -67,7 +69,7 @@ def _terms(potential: Potential, device: torch.device, dtype: torch.dtype) -> Te
 
 
 def _within(x: Tensor, u: Tensor | None, kernel: Kernel, coef: Tensor, grad: Tensor | None) -> Tensor:
-    """Ordered pairs of one set: tiles above the diagonal count twice, those on it lose their diagonal."""
+    """Ordered pairs i != j of one set; tiles above the diagonal count twice."""
     mean = x.mean(0)
     a = _side(x - mean, 0, u)
     pull = torch.zeros_like(a.right) if grad is not None else None
@@ -91,18 +93,12 @@ def _within(x: Tensor, u: Tensor | None, kernel: Kernel, coef: Tensor, grad: Ten
 
 
 def _between(
-    x: Tensor,
-    y: Tensor,
-    u: Tensor | None,
-    v: Tensor | None,
-    kernel: Kernel,
-    coef: Tensor,
-    grad_x: Tensor | None,
-    grad_y: Tensor | None,
-) -> Tensor:
+    x: Tensor, y: Tensor, u: Tensor | None, v: Tensor | None, kernel: Kernel, coef: Tensor,
+    grad_x: Tensor | None, grad_y: Tensor | None,
+) -> Tensor:  # fmt: skip
     """All pairs of two sets."""
     mean_y = y.mean(0)
-    mean_x = mean_y if x.shape[1] <= SMALL else x.mean(0)
+    mean_x = mean_y if x.shape[1] <= DIRECT_DIMENSION else x.mean(0)
     apart = mean_x - mean_y
     a, b = _side(x - mean_x, apart, u), _side(y - mean_y, -apart, v)
     a.left[:, -2].add_(apart.dot(apart))
@@ -155,7 +151,7 @@ def _pairs(a: Side, rows: slice, b: Side, columns: slice, kernel: Kernel) -> tup
 def _distances(left: Tensor, right: Tensor) -> Tensor:
     """Squared, [rows, columns]."""
     d = left.shape[1] - 2
-    if d > SMALL:
+    if d > DIRECT_DIMENSION:
         return (left @ right.T).clamp_(min=0)
     sq = left.new_zeros(len(left), len(right))
     for k in range(d):

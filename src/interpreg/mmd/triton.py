@@ -1,4 +1,4 @@
-"""The GPU backend, in Triton. The kernels are in ``triton_kernels.py``, imported when first asked for."""
+"""The GPU backend, in Triton. The kernels are in ``triton_kernels.py``, imported at first use."""
 
 import math
 import os
@@ -15,24 +15,25 @@ from interpreg.mmd.closed_form import Potential
 from interpreg.mmd.request import Request, Swept
 
 KINDS = ("rbf", "imq", "rq", "laplacian", "energy")
-MOST = 64  # bandwidths, which are unrolled
-OLDEST = (7, 0)  # compute capability
-FEW = 2048  # rows
-WIDEST = 256  # coordinates: beyond, a row's registers spill, and tiles multiplied by cuBLAS win
+MAX_BANDWIDTHS = 64  # the loop over them is unrolled
+MIN_CAPABILITY = (7, 0)
+MAX_ROWS_OF_SMALL_BLOCKS = 2048
+# beyond, the registers of a row spill, and the tiled backend's products by cuBLAS are faster
+MAX_DIMENSION = 256
 
 
 class Numbers(NamedTuple):
-    """A kernel as the device reads it."""
+    """A kernel as numbers on the device."""
 
     table: Tensor
-    """[2 size + 1] fp32: what distances are multiplied by, what slopes are, and an exponent."""
+    """[2 size + 1] fp32: factors of distances, factors of slopes, and an exponent."""
     size: int
     squarings: int
     """Two bits a rung of the ladder: how often the exponential before is squared."""
 
 
 class Blocks(NamedTuple):
-    """How the work is cut."""
+    """The size of a program's block and its warps."""
 
     rows: int
     columns: int
@@ -41,13 +42,14 @@ class Blocks(NamedTuple):
 
 @torch.no_grad()
 def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
-    """The sums and the gradient of their combination; nothing waits for the device."""
+    """Raw sums and the gradient of their combination, without a host sync."""
     x, y, u, v, coefs, kernel, (xx, yy, xy), prior = request
     spec, closed = kernel.spec(), request.closed
-    assert spec is not None  # by supports()
+    assert spec is not None  # by refuses()
     (n, d), m = x.shape, 0 if y is None else len(y)
     want_y, yy, xy = want_y and y is not None, yy and y is not None, xy and y is not None
-    by_y = xy and want_y and not want_x  # who sums xy: whoever passes there anyway
+    # the programs of y sum xy where those of x need not visit it
+    by_y = xy and want_y and not want_x
     block = blocks(max(n, m), d, want_x or want_y)
     blocks_x = _needed(n, block.rows, xx or want_x or (xy and not by_y) or closed is not None)
     blocks_y = _needed(m, block.rows, yy or want_y)
@@ -71,25 +73,27 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     return Swept(partial.sum(0), grad_x, grad_y)
 
 
-def supports(request: Request) -> str:
+def refuses(request: Request) -> str:
     """Why the request cannot be served, or an empty string."""
     x, spec = request.x, request.kernel.spec()
     if not (x.is_cuda or (x.device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1")):
         return f"the tensors are on {x.device}"
     if x.dtype != torch.float32:
         return f"the tensors are {x.dtype}; it computes in float32"
-    if spec is None or spec.kind not in KINDS or len(spec.numbers) > MOST:
-        return "it does not know the kernel"
-    if x.shape[1] > WIDEST:
-        return f"it takes up to {WIDEST} coordinates, got {x.shape[1]}; 'tiled' leaves such products to cuBLAS"
+    if spec is None or spec.kind not in KINDS or len(spec.numbers) > MAX_BANDWIDTHS:
+        return "it does not have the kernel"
+    if x.shape[1] > MAX_DIMENSION:
+        return (
+            f"it takes up to {MAX_DIMENSION} coordinates, got {x.shape[1]}; 'tiled' leaves such products to cuBLAS"
+        )
     return why_not(x.device)
 
 
 @lru_cache(maxsize=16)
 def why_not(device: torch.device) -> str:
-    """Why Triton is not there or not for this device, or an empty string."""
-    if device.type == "cuda" and torch.cuda.get_device_capability(device) < OLDEST:
-        return f"{torch.cuda.get_device_name(device)} is older than Triton's compiler knows"
+    """Why Triton is not available for this device, or an empty string."""
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < MIN_CAPABILITY:
+        return f"{torch.cuda.get_device_name(device)} is older than Triton's compiler supports"
     try:
         _kernels()
     except ImportError as error:
@@ -98,8 +102,8 @@ def why_not(device: torch.device) -> str:
 
 
 def blocks(n: int, d: int, wanted: bool) -> Blocks:
-    """The largest that spill no registers; for few rows small ones, so that every multiprocessor has one."""
-    if n <= FEW:
+    """The largest that spill no registers; small ones for few rows, so that every multiprocessor gets one."""
+    if n <= MAX_ROWS_OF_SMALL_BLOCKS:
         return Blocks(16, 32, 8 if d > 128 else 4)
     if not wanted:
         return Blocks(64, 64, 8)
@@ -123,7 +127,7 @@ def _power_of_two(d: int) -> int:
 
 @lru_cache(maxsize=64)
 def _numbers(spec: Spec, device: torch.device) -> Numbers:
-    """Kept, so that the device is waited for once."""
+    """Cached, because copying numbers to a device synchronizes with it."""
     numbers, exponent, squarings = spec.numbers, 0.0, 0
     if spec.kind == "rbf":
         rungs = ladder(numbers)

@@ -8,15 +8,16 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._numerics import full_precision, wide_dtype, widen
+from interpreg._numerics import wide_dtype
 from interpreg._types import Network, Term
 from interpreg.batch import AtLeast, Batch, Need
 from interpreg.functional import mmd as functional
 from interpreg.functional.means import knows_positions
-from interpreg.kernels import Kernel
-from interpreg.mmd import gathered, watch
-from interpreg.mmd.sums import NAMES
-from interpreg.priors import Normal, as_prior
+from interpreg.kernels import Kernel, as_kernel
+from interpreg.mmd import distributed
+from interpreg.mmd.closed_form import use_closed_form
+from interpreg.mmd.dispatch import BACKENDS
+from interpreg.priors import as_prior
 from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.weights import Weight, WeightLike
 
@@ -79,14 +80,14 @@ class MMDPrior(Regularizer):
         slices: int = 256,
         backend: str = "auto",
         generator: torch.Generator | None = None,
-        group: gathered.Group = None,
+        group: distributed.Group = None,
     ) -> None:
         super().__init__(encoder, decoder)
-        self.prior, self.kernel = as_prior(prior), functional.as_kernel(kernel)
+        self.prior, self.kernel = as_prior(prior), as_kernel(kernel)
         _checks.check_one_of("estimator", estimator, functional.ESTIMATORS)
         _checks.check_one_of("sync", sync, SYNCS)
-        _checks.check_one_of("backend", backend, NAMES)
-        functional.use_closed_form(closed_form, self.prior, self.kernel, estimator)
+        _checks.check_one_of("backend", backend, BACKENDS)
+        use_closed_form(closed_form, self.prior, self.kernel, estimator)
         self.estimator, self.closed_form, self.sync, self.clamp = estimator, closed_form, sync, clamp
         self.samples = None if samples is None else _checks.as_count("samples", samples, low=2)
         self.slices = _checks.as_count("slices", slices, low=1)
@@ -103,53 +104,23 @@ class MMDPrior(Regularizer):
         return {"mmd": Term(partial(self._value, batch), self.weight)}
 
     def _value(self, batch: Batch) -> Tensor:
-        codes, shares = _samples(batch)
-        return self._global(codes, shares, batch) if self._is_shared() else self._local(codes, shares, batch)
-
-    def _local(self, codes: Tensor, shares: Tensor | None, batch: Batch) -> Tensor:
-        known = functional.use_closed_form(self.closed_form, self.prior, self.kernel, self.estimator)
-        if known or self.samples is not None or shares is not None:
-            return functional.mmd2_to_prior(
-                codes, prior=self.prior, kernel=self.kernel, estimator=self.estimator, closed_form=known,
-                samples=self.samples, weights=shares, clamp=self.clamp, backend=self.backend, slices=self.slices,
-                generator=self.generator,
-            )  # fmt: skip
-        y = batch.prior_samples(self.prior, self.generator)  # which another term may have drawn already
-        kernel = functional.kernel_for(self.kernel, self.prior, codes.shape[1])
-        return functional.mmd2(
-            codes, y, kernel=kernel, estimator=self.estimator, clamp=self.clamp, backend=self.backend,
-            slices=self.slices, generator=self.generator if self.estimator == "sliced" else None,
+        codes, weights = _samples(batch)
+        samples: int | Tensor | None = self.samples
+        is_closed = use_closed_form(self.closed_form, self.prior, self.kernel, self.estimator)
+        if samples is None and weights is None and not is_closed:
+            # terms of the same prior share one draw
+            samples = batch.prior_samples(self.prior, self.generator)
+        return functional.mmd2_to_prior(
+            codes, prior=self.prior, kernel=self.kernel, estimator=self.estimator, closed_form=is_closed,
+            samples=samples, weights=weights, clamp=self.clamp, backend=self.backend, slices=self.slices,
+            generator=self.generator, group=self._group() if self._is_shared() else None,
         )  # fmt: skip
 
-    def _global(self, codes: Tensor, shares: Tensor | None, batch: Batch) -> Tensor:
-        if shares is not None:
-            raise ValueError(
-                "sync: expected 'local' beside a mask, whose positions are not gathered, got 'global'"
-            )
-        if self.estimator not in functional.SWEPT:
-            raise ValueError(
-                f"sync: expected 'local' for the {self.estimator} estimate in "
-                f"{gathered.processes(self.group)} processes, got {self.sync!r}"
-            )
-        with full_precision(codes):
-            (x,) = widen(codes)
-            kernel = functional.kernel_for(self.kernel, self.prior, x.shape[1])
-            if self.closed_form is not False and functional.has_closed_form(self.prior, kernel, self.estimator):
-                assert isinstance(self.prior, Normal)  # which is what has closed forms
-                watch.look(kernel, x, None, self.prior.spread(x.shape[1]))
-                value = gathered.mmd2_to_prior(x, self.prior, kernel, self.estimator, self.backend, self.group)
-            else:
-                if self.samples is None:
-                    y = batch.prior_samples(self.prior, self.generator)
-                else:
-                    y = self.prior.sample(self.samples, x.detach(), self.generator)
-                if not kernel.needs_median:  # which fits by construction
-                    watch.look(kernel, x, y)
-                value = gathered.mmd2_to_prior(x, y, kernel, self.estimator, self.backend, self.group)
-        return value.clamp(min=0) if self.clamp else value
-
     def _is_shared(self) -> bool:
-        return self.sync == "global" and gathered.processes(self.group) > 1
+        return self.sync == "global" and distributed.world_size(self.group) > 1
+
+    def _group(self) -> distributed.Group:
+        return self.group or torch.distributed.group.WORLD
 
 
 def _samples(batch: Batch) -> tuple[Tensor, Tensor | None]:

@@ -83,7 +83,7 @@ def answer(request: Request) -> Answer:
 
 
 def agrees(request: Request, want_x: bool = True, want_y: bool = True) -> None:
-    assert triton.supports(request) == ""
+    assert triton.refuses(request) == ""
     swept, truth = triton.sweep(request, want_x, want_y), answer(request)
     assert swept.sums.dtype == torch.float64
     assert swept.sums.shape == (4,)
@@ -104,7 +104,7 @@ def agrees(request: Request, want_x: bool = True, want_y: bool = True) -> None:
 def test_sums_and_gradients(
     name: str, n: int, m: int, d: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(triton, "FEW", 2048 if d == 17 else 0)  # small blocks and large
+    monkeypatch.setattr(triton, "MAX_ROWS_OF_SMALL_BLOCKS", 2048 if d == 17 else 0)  # small blocks and large
     agrees(asked(n, m, d, KERNELS[name], weighted=weighted))
 
 
@@ -118,7 +118,7 @@ def test_any_blocks_and_any_gradients(blocks: tuple[bool, bool, bool], wanted: t
 
 @pytest.mark.parametrize("d", [3, 40])
 def test_values_alone_in_large_blocks(d: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triton, "FEW", 0)
+    monkeypatch.setattr(triton, "MAX_ROWS_OF_SMALL_BLOCKS", 0)
     agrees(asked(150, 70, d, weighted=True), False, False)
     agrees(asked(150, 70, d, weighted=True), False, True)
 
@@ -190,16 +190,16 @@ def test_through_the_public_door() -> None:
 
 def test_what_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     request = asked(4, 4, 3)
-    assert "float64" in triton.supports(request._replace(x=request.x.double()))
-    assert "up to 256 coordinates, got 257; 'tiled'" in triton.supports(asked(2, 2, 257))
+    assert "float64" in triton.refuses(request._replace(x=request.x.double()))
+    assert "up to 256 coordinates, got 257; 'tiled'" in triton.refuses(asked(2, 2, 257))
 
     class Cauchy(Kernel):
         def profile(self, sq: Tensor) -> Tensor:
             return 1 / (1 + sq)
 
-    assert "does not know the kernel" in triton.supports(request._replace(kernel=Cauchy()))
+    assert "does not have the kernel" in triton.refuses(request._replace(kernel=Cauchy()))
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    assert triton.supports(asked(4, 4, 3)._replace(x=torch.zeros(4, 3))) == "the tensors are on cpu"
+    assert triton.refuses(asked(4, 4, 3)._replace(x=torch.zeros(4, 3))) == "the tensors are on cpu"
 
 
 def test_without_triton_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +209,7 @@ def test_without_triton_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     triton.why_not.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(triton, "_kernels", missing)
-        assert "pip install 'interpreg[triton]'" in triton.supports(asked(4, 4, 3))
+        assert "pip install 'interpreg[triton]'" in triton.refuses(asked(4, 4, 3))
         triton.why_not.cache_clear()
 
 

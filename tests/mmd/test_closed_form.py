@@ -11,7 +11,7 @@ from scipy import integrate, special, stats
 
 from interpreg.functional import mmd2, mmd2_to_prior
 from interpreg.kernels import RBF, Energy, InverseMultiquadric, Kernel, Laplacian, RationalQuadratic
-from interpreg.mmd import native, sums
+from interpreg.mmd import dispatch, native
 from interpreg.mmd.request import Request
 from interpreg.priors import Normal
 
@@ -188,7 +188,7 @@ def test_the_potential_alone(name: str, backend: str) -> None:
 
     def alone(x: torch.Tensor, u: torch.Tensor, how: str) -> torch.Tensor:
         request = Request(x, None, u, None, coefs, kernel, (False, False, False), Normal(0.4, 1.1))
-        return sums.value(request, how)
+        return dispatch.value(request, how)
 
     exact = x.detach().double().requires_grad_()
     truth = alone(exact, u.double(), "reference")

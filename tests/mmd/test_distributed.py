@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from interpreg import MMDPrior
+from interpreg.functional import mmd2_to_prior
 from interpreg.kernels import RBF, Energy, InverseMultiquadric
 from interpreg.priors import Normal, Prior
 
@@ -76,9 +77,16 @@ def test_every_process_has_the_value_and_the_gradient_of_the_global_batch(tmp_pa
 
 def loud(rank: int, world: int, folder: str) -> None:
     encoder, decoder = networks()
-    with pytest.raises(ValueError, match="sync: expected 'local' for the sliced estimate in 2 processes"):
+    with pytest.raises(
+        ValueError,
+        match=r"group: expected None .*sync='local'\) with estimator='sliced', got 2 processes",
+    ):
         MMDPrior(encoder, decoder, kernel=Energy(), estimator="sliced")(data(rank))
-    with pytest.warns(UserWarning, match="sees nothing of these samples"):
+    with pytest.raises(
+        ValueError, match=r"group: expected None .*sync='local'\) with weights, which are not gathered"
+    ):
+        mmd2_to_prior(torch.randn(3, 2), weights=torch.ones(3), group=torch.distributed.group.WORLD)
+    with pytest.warns(UserWarning, match="every bandwidth of .* is degenerate: the kernel matrix is all 0"):
         MMDPrior(encoder, decoder, kernel=RBF((3.1e-7,)))(data(rank))
     local = MMDPrior(encoder, decoder, sync="local")
     torch.save(step(local, data(rank)), f"{folder}/{rank}.pt")

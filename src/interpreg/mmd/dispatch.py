@@ -1,4 +1,4 @@
-"""From a request to a differentiable number: which backend sweeps, and how autograd sees it."""
+"""Which backend serves a request, and the request's value as an autograd function and as a custom operator."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,19 +15,18 @@ from interpreg.priors import Normal
 
 
 class Backend(NamedTuple):
-    """One way to sweep."""
+    """A sweep, and its reason not to serve a request, or an empty string."""
 
     sweep: Callable[[Request, bool, bool], Swept]
     refuses: Callable[[Request], str]
-    """Why it cannot serve a request, or an empty string."""
 
 
 FUSED = {
-    "native": Backend(native.sweep, native.supports),
-    "triton": Backend(triton.sweep, triton.supports),
+    "native": Backend(native.sweep, native.refuses),
+    "triton": Backend(triton.sweep, triton.refuses),
     "tiled": Backend(tiled.sweep, lambda request: ""),
 }
-NAMES = ["auto", "reference", *FUSED]
+BACKENDS = ["auto", "reference", *FUSED]
 
 
 def value(request: Request, backend: str = "auto") -> Tensor:
@@ -36,13 +35,15 @@ def value(request: Request, backend: str = "auto") -> Tensor:
     Forward-mode derivatives, ``torch.func`` and derivatives of the weights go through the dense reference; so do second
     derivatives, at its memory cost.
     """
-    _checks.check_one_of("backend", backend, NAMES)
-    if backend == "reference" or transformed() or _weights_learn(request):
+    _checks.check_one_of("backend", backend, BACKENDS)
+    y, u, v = (None if each is None else each.contiguous() for each in request[1:4])
+    request = request._replace(x=request.x.contiguous(), y=y, u=u, v=v)
+    if backend == "reference" or is_transformed() or _has_learned_weights(request):
         return reference.value(request)
     if torch.compiler.is_compiling() or not is_plain(request.x):
         return _compiled(request, backend)
     name = choose(request, backend)
-    want_x, want_y = _wanted(request.x), request.y is not None and _wanted(request.y)
+    want_x, want_y = _needs_grad(request.x), request.y is not None and _needs_grad(request.y)
     swept = FUSED[name].sweep(request, want_x, want_y)
     if not (want_x or want_y):
         return _total(request, swept)
@@ -54,9 +55,9 @@ def choose(request: Request, backend: str) -> str:
     if backend == "auto":
         return next(name for name, fused in FUSED.items() if not fused.refuses(request))
     if refusal := FUSED[backend].refuses(request):
-        here = [name for name in NAMES if name not in FUSED or not FUSED[name].refuses(request)]
+        able = [name for name in BACKENDS if name not in FUSED or not FUSED[name].refuses(request)]
         raise ValueError(
-            f"backend: expected one that can do this here, {', '.join(map(repr, here))}, got {backend!r}, "
+            f"backend: expected one that can do this here, {', '.join(map(repr, able))}, got {backend!r}, "
             f"which cannot: {refusal}"
         )
     return backend
@@ -77,14 +78,15 @@ class _Combination(torch.autograd.Function):
         if grad is None:
             return None, None, None, None
         x, y, grad_x, grad_y = ctx.saved_tensors
-        if torch.is_grad_enabled():  # somebody will differentiate this gradient: make it differentiable
-            # Aliases, because y may be made of x; the saved ones notice if they were written to in the meantime.
+        # create_graph=True: the gradient itself has to be differentiable
+        if torch.is_grad_enabled():
+            # aliases, because y may depend on x; saved tensors detect writes in the meantime
             x, y = x.view_as(x), None if y is None else y.view_as(y)
-            again = reference.value(ctx.request._replace(x=x, y=y))
-            wanted: list[Tensor] = [
-                each for each, slope in ((x, grad_x), (y, grad_y)) if each is not None and slope is not None
+            dense = reference.value(ctx.request._replace(x=x, y=y))
+            leaves: list[Tensor] = [
+                s for s, slope in ((x, grad_x), (y, grad_y)) if s is not None and slope is not None
             ]
-            slopes = iter(torch.autograd.grad(again, wanted, create_graph=True))
+            slopes = iter(torch.autograd.grad(dense, leaves, create_graph=True))
             grad_x, grad_y = (None if slope is None else next(slopes) for slope in (grad_x, grad_y))
         return None if grad_x is None else grad * grad_x, None if grad_y is None else grad * grad_y, None, None
 
@@ -96,38 +98,38 @@ def _total(request: Request, swept: Swept) -> Tensor:
 
 
 def is_plain(x: Tensor) -> bool:
-    """Whether there is memory behind the tensor, and behind new ones; fake tensors and other subclasses have none."""
+    """Whether tensors are backed by memory: no fake tensor, no other subclass, no mode that makes new ones so."""
     plain = type(x) in (Tensor, torch.nn.Parameter) and x.device.type != "meta"
     return plain and not torch._C._len_torch_dispatch_stack()
 
 
-def _wanted(tensor: Tensor) -> bool:
+def _needs_grad(tensor: Tensor) -> bool:
     return tensor.requires_grad and torch.is_grad_enabled()
 
 
-def transformed() -> bool:
-    """Whether a dual level is open or a ``torch.func`` transform at work: a fused sweep would drop their tangents."""
+def is_transformed() -> bool:
+    """Whether a dual level or a ``torch.func`` transform is active: a fused sweep would drop its tangents."""
     return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
 
 
-def _weights_learn(request: Request) -> bool:
-    return any(each is not None and _wanted(each) for each in (request.u, request.v))
+def _has_learned_weights(request: Request) -> bool:
+    return any(each is not None and _needs_grad(each) for each in (request.u, request.v))
 
 
-# ---- the same as an operator, which compiled code can call
+# ---- the custom operator, for torch.compile
 
 
 @torch.library.custom_op("interpreg::sweep", mutates_args=())
 def _operator(
-    x: Tensor,
-    y: Tensor | None,
-    u: Tensor | None,
-    v: Tensor | None,
-    coefs: Tensor,
+    x: Tensor,  # [n, d]
+    y: Tensor | None,  # [m, d]
+    u: Tensor | None,  # [n]
+    v: Tensor | None,  # [m]
+    coefs: Tensor,  # [4] float64
     kind: str,
-    numbers: Sequence[float],
-    blocks: Sequence[bool],
-    prior: Sequence[float],
+    numbers: Sequence[float],  # of the kernel's Spec
+    blocks: Sequence[bool],  # [3]: xx, yy, xy
+    prior: Sequence[float],  # [2]: mean, std; or empty
     backend: str,
     want_x: bool,
     want_y: bool,
@@ -154,12 +156,12 @@ def _(x: Tensor, y: Tensor | None, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
 
 def _operator_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     ctx.save_for_backward(*output[1:])
-    ctx.wanted = inputs[-2:]
+    ctx.wants = inputs[-2:]
     ctx.count = len(inputs)
 
 
 def _operator_backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-    slopes = [grad * each if want else None for each, want in zip(ctx.saved_tensors, ctx.wanted, strict=True)]
+    slopes = [grad * each if want else None for each, want in zip(ctx.saved_tensors, ctx.wants, strict=True)]
     return (*slopes, *(None,) * (ctx.count - 2))
 
 
@@ -168,10 +170,11 @@ _operator.register_autograd(_operator_backward, setup_context=_operator_context)
 
 def _compiled(request: Request, backend: str) -> Tensor:
     spec, prior = request.kernel.spec(), request.prior
-    if spec is None:  # a kernel of the user's is traced instead
+    # a user's kernel has no spec; it is traced
+    if spec is None:
         return reference.value(request)
     x, y, u, v, coefs, _, blocks, _ = request
     return _operator(  # type: ignore[no-any-return]
         x, y, u, v, coefs, spec.kind, spec.numbers, blocks, (prior.mean, prior.std) if prior else (), backend,
-        _wanted(x), y is not None and _wanted(y),
+        _needs_grad(x), y is not None and _needs_grad(y),
     )[0]  # fmt: skip

@@ -87,7 +87,7 @@ def test_slices_in_chunks_are_the_same_slices(monkeypatch: pytest.MonkeyPatch) -
     x, y = samples(20, 13, 4)
     whole = sliced(x, y, 50)
     slopes = torch.autograd.grad(whole, (x, y))
-    monkeypatch.setattr("interpreg.mmd.sliced.CHUNK", 7 * 33)
+    monkeypatch.setattr("interpreg.mmd.sliced.PROJECTIONS_AT_ONCE", 7 * 33)
     parts = sliced(x, y, 50)
     torch.testing.assert_close(parts, whole, rtol=1e-12, atol=0)
     for part, slope in zip(torch.autograd.grad(parts, (x, y)), slopes, strict=True):

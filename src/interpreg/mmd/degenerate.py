@@ -1,0 +1,99 @@
+"""A warning of degenerate bandwidths: the kernel matrix is all 0 or all 1, so the gradient vanishes.
+
+The first, second, fourth, eighth ... call with a kernel and a dimension is checked, on a few dozen samples. On CUDA the
+statistics are copied asynchronously and judged at a later check. A kernel is reported once.
+"""
+
+import math
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from interpreg.kernels import Energy, Kernel
+from interpreg.mmd.bandwidths import evenly_spaced
+from interpreg.mmd.dispatch import is_plain, is_transformed
+from interpreg.mmd.reference import squared_distances
+
+CHECKED_SAMPLES = 64  # of each set
+RESOLUTION = 1e-6  # about what fp32 resolves beside 1
+REMEMBERED_KERNELS = 256
+
+
+@dataclass
+class _History:
+    calls: int = 0
+    is_reported: bool = False
+    pending: "tuple[Tensor, torch.cuda.Event] | None" = None
+    """Statistics on their way from the device, and the event of their arrival."""
+
+
+@lru_cache(maxsize=REMEMBERED_KERNELS)
+def _history(kernel: Kernel, d: int) -> _History:
+    return _History()
+
+
+def warn_if_degenerate(kernel: Kernel, x: Tensor, y: Tensor | None, spread: float | None = None) -> None:
+    """Warn, at some calls, if every bandwidth of the kernel is degenerate on ``x`` ``[n, d]`` and ``y`` ``[m, d]``.
+
+    ``spread`` stands for a prior without samples.
+    """
+    if torch.compiler.is_compiling() or isinstance(kernel, Energy) or not is_plain(x) or is_transformed():
+        return
+    history = _history(kernel, x.shape[1])
+    history.calls += 1
+    if history.is_reported or history.calls & (history.calls - 1) or _is_capturing(x):
+        return
+    if history.pending is None:
+        statistics = _statistics(kernel, x, y, spread)
+        if statistics.is_cuda:
+            history.pending = _copied(statistics)
+            return
+    else:
+        statistics, arrival = history.pending
+        if not arrival.query():
+            return
+        history.pending = None
+    history.is_reported = _warn(kernel, statistics.tolist())
+
+
+@torch.no_grad()
+def _statistics(kernel: Kernel, x: Tensor, y: Tensor | None, spread: float | None) -> Tensor:
+    """The median squared distance, then of each bandwidth the least and largest value, relative to that at 0."""
+    joint = torch.cat([evenly_spaced(s.detach(), CHECKED_SAMPLES) for s in (x, y) if s is not None]).double()
+    i, j = torch.triu_indices(len(joint), len(joint), 1, device=x.device)
+    sq = squared_distances(joint, joint)[i, j]
+    if spread is not None:
+        sq = torch.cat([sq, sq.new_full((1,), 2 * spread**2)])
+    values = [part.profile(sq) / part.at_zero for part in kernel.parts()]
+    return torch.stack([sq.median(), *(extreme for value in values for extreme in (value.min(), value.max()))])
+
+
+def _copied(statistics: Tensor) -> "tuple[Tensor, torch.cuda.Event]":
+    host = torch.empty(statistics.shape, dtype=statistics.dtype, pin_memory=True)
+    host.copy_(statistics, non_blocking=True)
+    arrival = torch.cuda.Event()
+    arrival.record()
+    return host, arrival
+
+
+def _warn(kernel: Kernel, statistics: list[float]) -> bool:
+    """Whether there was reason to warn."""
+    median, *extremes = statistics
+    all_0 = [largest < RESOLUTION for largest in extremes[1::2]]
+    all_1 = [least > 1 - RESOLUTION for least in extremes[::2]]
+    if not (0 < median < math.inf and all(zero or one for zero, one in zip(all_0, all_1, strict=True))):
+        return False
+    matrix = "all 0" if all(all_0) else "all 1" if all(all_1) else "all 0 or all 1"
+    warnings.warn(
+        f"kernel: every bandwidth of {kernel} is degenerate: the kernel matrix is {matrix}, so the gradient vanishes; "
+        f"a bandwidth near {math.sqrt(median / 2):.3g} would fit these samples (or bandwidths='median')",
+        stacklevel=4,
+    )
+    return True
+
+
+def _is_capturing(x: Tensor) -> bool:
+    return x.is_cuda and torch.cuda.is_current_stream_capturing()

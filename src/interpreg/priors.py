@@ -1,0 +1,164 @@
+"""Distributions that codes are drawn towards."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from typing_extensions import override
+
+from interpreg import _checks
+from interpreg._numerics import normal, uniform
+
+__all__ = ["Ball", "Normal", "Prior", "Sampler", "Sphere", "as_prior"]
+
+
+class Prior(ABC):
+    """A distribution over flat codes."""
+
+    @abstractmethod
+    def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """``n`` samples ``[n, d]``, typed and placed as the codes ``like`` ``[B, d]``."""
+
+    def spread(self, d: int) -> float | None:
+        r""":math:`\sqrt{E |z - z'|^2 / 2}`, the unit of the bandwidths by dimension; ``None`` where unknown."""
+        return None
+
+
+@dataclass(frozen=True)
+class Normal(Prior):
+    r""":math:`\mathcal N(\mu, \sigma^2 I)`; the prior that has closed forms.
+
+    Args:
+        mean: one number for all coordinates.
+        std: positive.
+
+    Raises:
+        TypeError, ValueError: not finite numbers, or a ``std`` that is not positive.
+    """
+
+    mean: float = 0.0
+    std: float = 1.0
+
+    def __post_init__(self) -> None:
+        _checks.as_number("mean", self.mean, low=-math.inf)
+        _positive("std", self.std)
+
+    @override
+    def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return normal((n, like.shape[1]), like, generator).mul_(self.std).add_(self.mean).to(like.dtype)
+
+    @override
+    def spread(self, d: int) -> float:
+        return self.std * math.sqrt(d)
+
+
+@dataclass(frozen=True)
+class _Round(Prior):
+    radius: float = 1.0
+
+    def __post_init__(self) -> None:
+        _positive("radius", self.radius)
+
+
+@dataclass(frozen=True)
+class Ball(_Round):
+    """Uniform in the ball around 0.
+
+    Args:
+        radius: positive.
+
+    Raises:
+        TypeError, ValueError: a radius that is not a positive finite number.
+    """
+
+    @override
+    def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        d = like.shape[1]
+        radii = self.radius * uniform((n, 1), like, generator) ** (1 / d)
+        return (_directions(n, like, generator) * radii).to(like.dtype)
+
+    @override
+    def spread(self, d: int) -> float:
+        return self.radius * math.sqrt(d / (d + 2))
+
+
+@dataclass(frozen=True)
+class Sphere(_Round):
+    """Uniform on the sphere around 0.
+
+    Args:
+        radius: positive.
+
+    Raises:
+        TypeError, ValueError: a radius that is not a positive finite number.
+    """
+
+    @override
+    def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return (self.radius * _directions(n, like, generator)).to(like.dtype)
+
+    @override
+    def spread(self, d: int) -> float:
+        return self.radius
+
+
+class Sampler(Prior):
+    """A prior given by a sampler.
+
+    Args:
+        draw: a callable of the number of samples, ``draw(n) -> Tensor[n, ...]``, with as many elements a sample as
+            a code has; or a ``torch.distributions.Distribution`` over codes or over their elements' vector.
+
+    Raises:
+        TypeError: neither.
+    """
+
+    def __init__(self, draw: Callable[[int], Tensor] | torch.distributions.Distribution) -> None:
+        if isinstance(draw, torch.distributions.Distribution):
+            distribution = draw
+            self._draw: Callable[[int], Tensor] = lambda n: distribution.sample(torch.Size((n,)))
+        elif callable(draw) and not isinstance(draw, type):
+            self._draw = draw
+        else:
+            raise TypeError(
+                "prior: expected a name, a Prior, a torch distribution or a callable of the number of samples, "
+                f"got {_checks.describe(draw)}"
+            )
+
+    @override
+    def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        if generator is not None:
+            raise ValueError("generator: expected None with a sampler of your own, which has its own randomness")
+        z = self._draw(n)
+        _checks.check_tensor("prior samples", z)
+        _checks.check_batch_size("prior samples", z, n)
+        if z[0].numel() != like.shape[1]:
+            raise ValueError(
+                f"prior samples: expected {like.shape[1]} elements a sample, as a code has, got {_checks.describe(z)}"
+            )
+        return z.detach().flatten(1).to(like) if z.ndim > 1 else z.detach()[:, None].to(like)
+
+
+def _directions(n: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.nn.functional.normalize(normal((n, like.shape[1]), like, generator), dim=1)
+
+
+def _positive(name: str, value: float) -> None:
+    if _checks.as_number(name, value) == 0:
+        raise ValueError(f"{name}: expected a positive number, got {value!r}")
+
+
+_NAMED: dict[str, Prior] = {"ball": Ball(), "normal": Normal(), "sphere": Sphere()}
+
+
+def as_prior(prior: object) -> Prior:
+    """A prior from a name, a :class:`Prior`, a torch distribution or a callable of the number of samples."""
+    if isinstance(prior, Prior):
+        return prior
+    if isinstance(prior, str):
+        _checks.check_one_of("prior", prior, _NAMED)
+        return _NAMED[prior]
+    return Sampler(prior)  # type: ignore[arg-type]
