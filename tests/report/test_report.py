@@ -86,7 +86,7 @@ def test_the_values_are_the_measures_own() -> None:
         "lipschitz": four.lipschitz,
         "credibility": four.credibility,
         "code_size": 6,
-        "dead_elements": 0,
+        "dead_units": 0,
         "latent_correlation": latent_correlation(codes),
         "linear_probe": linear_probe(*labelled),
         "clustering_accuracy": clustering_accuracy(*labelled, restarts=3),
@@ -187,7 +187,7 @@ def test_a_collapsed_model_has_no_perfect_score(objects: int) -> None:
         "credibility", "path_length", "frechet_distance", "latent_correlation", "linear_probe",
         "clustering_accuracy", "nmi", "ari",
     }  # fmt: skip
-    assert report["dead_elements"] == 4
+    assert report["dead_units"] == 4
     assert report["still"] == 12 * objects
 
 

@@ -16,7 +16,7 @@ def correlation(codes: Tensor) -> Tensor:
     .. math:: r_{ij} = \frac{\sum_n (z_{ni} - \bar z_i)(z_{nj} - \bar z_j)}
               {\sqrt{\sum_n (z_{ni} - \bar z_i)^2 \sum_n (z_{nj} - \bar z_j)^2}}
 
-    Rows and columns of dead elements (:func:`dead_elements`) are NaN, the diagonal too: their correlation is
+    Rows and columns of dead elements (:func:`dead_units`) are NaN, the diagonal too: their correlation is
     undefined. Computed in float64, in blocks of samples: two passes, and memory for a block and the result.
 
     Args:
@@ -46,7 +46,7 @@ def latent_correlation(codes: Tensor) -> float:
     MIDR-AE's measure of how disentangled a code is (IJCAI 2020, section 5.2 and Table 1); lower is less related.
     NaN where fewer than two elements vary. For codes of two elements it is :math:`|r|`, one number of one pair,
     and it depends on the rotation of the code: the same cloud, turned onto its principal axes, has 0. Dead
-    elements are left out, so look at :func:`dead_elements` beside it. The published numbers come from the whole
+    elements are left out, so look at :func:`dead_units` beside it. The published numbers come from the whole
     training set, or from 4,000 test images where that is large.
 
     Args and errors: as :func:`correlation`.
@@ -63,7 +63,7 @@ def latent_correlation(codes: Tensor) -> float:
     return float((pairs.sum() - pairs.trace()) / (count * (count - 1)))
 
 
-def dead_elements(codes: Tensor) -> int:
+def dead_units(codes: Tensor) -> int:
     """How many elements of the code do not vary over the samples, from 0 to d.
 
     Dead is an element whose values are all equal, or whose standard deviation is at most a millionth of the
@@ -71,7 +71,7 @@ def dead_elements(codes: Tensor) -> int:
 
     Args and errors: as :func:`correlation`.
 
-    >>> dead_elements(torch.tensor([[0.0, 1.0, 5.0], [1.0, 0.0, 5.0]]))
+    >>> dead_units(torch.tensor([[0.0, 1.0, 5.0], [1.0, 0.0, 5.0]]))
     1
     """
     _, _, alive = _moments(_codes.flat("codes", codes, low=2))

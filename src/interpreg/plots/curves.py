@@ -14,7 +14,7 @@ from interpreg.plots import _canvas
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from interpreg.metrics import ErrorByInterval, InterpolationError, ParameterDistance, RetrievedAlpha
+    from interpreg.metrics import ErrorByInterval, InterpolationError, RetrievedAlpha
 
 Numbers = NDArray[np.float64]
 R = TypeVar("R")
@@ -101,7 +101,7 @@ def retrieved_alpha(results: "Mapping[str, RetrievedAlpha] | RetrievedAlpha", ax
 
 
 def parameter_distance(
-    results: "Mapping[str, ParameterDistance] | ParameterDistance", ax: "Axes | None" = None
+    results: "Mapping[str, RetrievedAlpha] | RetrievedAlpha", ax: "Axes | None" = None
 ) -> "Axes":
     """Draw how far, in the data's true parameters, interpolated images are from both ends; AEAI's figure 8.
 

@@ -11,7 +11,7 @@ from interpreg.metrics import (
     PathScores,
     admissibility,
     clustering,
-    dead_elements,
+    dead_units,
     frechet_distance,
     latent_correlation,
     linear_probe,
@@ -142,8 +142,8 @@ def codes(subject: Subject) -> Iterator[Measure]:
     group = "Codes"
     size = subject.codes[0].numel()
     yield Measure(group, "code_size", "elements of a code", size)
-    dead = size if subject.equal_codes else dead_elements(subject.codes)
-    yield Measure(group, "dead_elements", "elements that never change", dead, "0", "and so say nothing")
+    dead = size if subject.equal_codes else dead_units(subject.codes)
+    yield Measure(group, "dead_units", "elements that never change", dead, "0", "and so say nothing")
     value = None if subject.equal_codes else latent_correlation(subject.codes)
     yield Measure(
         group, "latent_correlation", "correlation of elements", value, "0",
