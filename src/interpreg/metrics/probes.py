@@ -29,7 +29,7 @@ def linear_probe(codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels:
         TypeError, ValueError: tensors of the wrong type or shape, a single class, values that are not finite.
         ImportError: scikit-learn is not installed.
     """
-    train, truth, test, test_truth = _codes.labelled(codes, labels, test_codes, test_labels)
+    train, truth, test, test_truth = _codes.as_arrays(codes, labels, test_codes, test_labels)
     pipeline = need("sklearn.pipeline", "metrics", "linear_probe")
     scaler = need("sklearn.preprocessing", "metrics", "linear_probe").StandardScaler()
     classifier = need("sklearn.linear_model", "metrics", "linear_probe").LogisticRegression(max_iter=10_000)
@@ -117,7 +117,7 @@ class OnlineProbe(nn.Module):
         Raises:
             TypeError, ValueError: tensors of the wrong type or shape, no samples, codes that are not finite.
         """
-        _codes.flat("codes", codes)
+        _codes.as_rows("codes", codes)
         _codes.check_labels("labels", labels, "codes", codes)
         _checks.as_count("batch_size", batch_size, low=1)
         pairs = zip(codes.split(batch_size), labels.split(batch_size), strict=True)

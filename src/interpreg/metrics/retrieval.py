@@ -8,7 +8,7 @@ from einops import rearrange
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg.metrics import _paths
+from interpreg.metrics import _codes, _paths
 from interpreg.metrics.nearest import nearest
 
 TOLERANCE = 1e-6  # of an interval's length, for rounding
@@ -93,8 +93,8 @@ def retrieved_alpha(
     >>> retrieved_alpha(paths, views, ring, ring[[70]], ring[[2]], period=360).median
     tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000], dtype=torch.float64)
     """
-    _paths.check(paths)
-    parameters, cycle = _paths.parameters_of(references, parameters, period)
+    _paths.check_paths(paths)
+    parameters, cycle = _paths.as_parameters(references, parameters, period)
     start, end = (_end(name, side, paths, parameters) for name, side in (("start", start), ("end", end)))
     images = rearrange(paths, "n t ... -> (n t) ...")
     indices = nearest(images, references, measure, progress=progress).indices
@@ -104,9 +104,9 @@ def retrieved_alpha(
     values, outside = _coefficients(points, start, end, cycle)
     low, median, high = values.quantile(values.new_tensor([0.25, 0.5, 0.75]), dim=0).cpu()
     from_start, to_end = (
-        _paths.wrapped(points - side[:, None], cycle).norm(dim=2).mean(0).cpu() for side in (start, end)
+        _paths.wrap(points - side[:, None], cycle).norm(dim=2).mean(0).cpu() for side in (start, end)
     )
-    interval = _paths.wrapped(end - start, cycle).norm(dim=1).mean().item()
+    interval = _paths.wrap(end - start, cycle).norm(dim=1).mean().item()
     distance_errors = (from_start - alpha * interval).abs() + (to_end - (1 - alpha) * interval).abs()
     return RetrievedAlpha(
         alpha=alpha,
@@ -126,7 +126,7 @@ def retrieved_alpha(
 
 def _end(name: str, side: Tensor, paths: Tensor, parameters: Tensor) -> Tensor:
     """The parameters of one end of each path, ``[n, k]``, typed and placed as those of the references."""
-    _paths.check_finite(name, side)
+    _codes.check_finite(name, side)
     side = side[:, None] if side.ndim == 1 else side
     if side.shape != (len(paths), parameters.shape[1]):
         raise ValueError(
@@ -138,8 +138,8 @@ def _end(name: str, side: Tensor, paths: Tensor, parameters: Tensor) -> Tensor:
 
 def _coefficients(points: Tensor, start: Tensor, end: Tensor, cycle: Tensor) -> tuple[Tensor, Tensor]:
     """The coefficients of ``points`` and whether they are off the interval, ``[n, steps]`` of paths that have one."""
-    way = _paths.wrapped(end - start, cycle)  # [n, k]
-    offsets = _paths.wrapped(points - (start + way / 2)[:, None], cycle)  # from the middle, [n, steps, k]
+    way = _paths.wrap(end - start, cycle)  # [n, k]
+    offsets = _paths.wrap(points - (start + way / 2)[:, None], cycle)  # from the middle, [n, steps, k]
     squares = way.square().sum(1)
     defined = squares > 0
     if not defined.any():

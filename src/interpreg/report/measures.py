@@ -93,7 +93,7 @@ def conditions(subject: Subject, references: Samples) -> Iterator[Measure]:
         ("lipschitz", "Lipschitz constant", "lower", "the largest speed of any step, in the norm of a whole sample"),
         ("credibility", "credibility", "1",
          "share of interpolants as near to a real sample as 95 % of held-out real ones are to another"),
-        ("still", "paths that stand still", "0", f"of {model.paths}: on these all but the boundary is undefined"),
+        ("stationary", "paths that stand still", "0", f"of {model.paths}: on these all but the boundary is undefined"),
     )  # fmt: skip
     for key, name, best, note in rows:
         yield Measure(group, key, name, getattr(model, key), best, note, getattr(fade, key), still)
