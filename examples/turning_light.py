@@ -77,14 +77,14 @@ def main(steps: int = 1500, out: Path = Path("turning-light")) -> dict[str, Repo
 
 def draw(reports: dict[str, Report], path: Path) -> None:
     """Both models and cross-fades of the images, in the same four pictures."""
-    pictures = {
-        "by_alpha": plots.error_by_alpha,
-        "by_interval": plots.error_by_interval,
-        "retrieved": plots.retrieved_alpha,
-        "distance": plots.parameter_distance,
-    }
+    pictures = (
+        ("by_alpha", plots.error_by_alpha),
+        ("by_interval", plots.error_by_interval),
+        ("retrieved", plots.retrieved_alpha),
+        ("retrieved", plots.parameter_distance),
+    )
     figure, axes = pyplot.subplots(2, 2, figsize=(11, 8), layout="constrained")
-    for (name, picture), ax in zip(pictures.items(), axes.flat, strict=True):
+    for (name, picture), ax in zip(pictures, axes.flat, strict=True):
         curves = [getattr(report.curves, name) for report in reports.values()]
         picture(
             {"cross-fade": curves[0]["cross-fade"]} | {m: c[m] for m, c in zip(reports, curves, strict=True)}, ax

@@ -115,3 +115,9 @@ def test_restarts_of_k_means_are_timed_beside_scikit_learns(script, capsys, kind
     least, most, finished = (float(w.replace(",", "")) for w in objectives.split() if w[0].isdigit())
     assert finished <= least + 1 <= most + 1
     assert peer.startswith("scikit-learn's n_init=2: ")
+
+
+def test_the_import_is_timed_beside_the_dependencies(script, capsys) -> None:
+    script("import_time")(["--pairs", "1"])
+    ratio = float(capsys.readouterr().out.partition("median ratio ")[2].split()[0])
+    assert 0.1 < ratio < 10

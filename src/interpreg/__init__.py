@@ -1,6 +1,9 @@
 """Composable losses that make an autoencoder you already have interpolate better."""
 
-from interpreg import datasets, functional, kernels, metrics, plots, priors
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from interpreg import functional, kernels, priors
 from interpreg._types import Term
 from interpreg.batch import AtLeast, Batch, Decode
 from interpreg.bottlenecks import DenoisingBottleneck, DropoutBottleneck, GaussianBottleneck, VectorQuantizer
@@ -48,7 +51,10 @@ from interpreg.regularizers import (
     latent_network,
     spectral_norm,
 )
-from interpreg.report import interpolation_report
+
+if TYPE_CHECKING:
+    from interpreg import datasets, metrics, plots
+    from interpreg.report import interpolation_report
 
 __version__ = "0.1.0"
 
@@ -109,3 +115,17 @@ __all__ = [
     "priors",
     "spectral_norm",
 ]
+
+_ON_DEMAND = {"datasets", "metrics", "plots"}  # imported when first used: training needs none of them
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ON_DEMAND:
+        return import_module(f"interpreg.{name}")
+    if name == "interpolation_report":
+        return import_module("interpreg.report").interpolation_report
+    raise AttributeError(f"module 'interpreg' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

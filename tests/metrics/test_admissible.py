@@ -24,7 +24,7 @@ def test_a_straight_line_is_perfect() -> None:
     assert found.lipschitz == pytest.approx((end - start).norm(dim=1).max().item())
     assert found.unevenness == pytest.approx(1)
     assert math.isnan(found.credibility)
-    assert (found.still, found.paths) == (0, 4)
+    assert (found.stationary, found.paths) == (0, 4)
 
 
 def test_the_boundary_is_the_error_of_both_ends() -> None:
@@ -120,7 +120,7 @@ def test_a_path_that_stands_still_is_undefined_not_perfect() -> None:
     _, start, end = straight()
     frozen = start[:1, None].expand(4, 6, 3)
     found = admissibility(frozen, start, end, references=torch.cat([start, end]))
-    assert found.still == found.paths == 4
+    assert found.stationary == found.paths == 4
     for value in (found.monotonicity, found.backtrack, found.lipschitz, found.unevenness, found.credibility):
         assert math.isnan(value)
     assert found.boundary > 0
@@ -130,7 +130,7 @@ def test_those_that_move_are_counted_alone() -> None:
     paths, start, end = straight(2)
     paths[1] = 0.0
     found = admissibility(paths, start, end)
-    assert (found.still, found.paths) == (1, 2)
+    assert (found.stationary, found.paths) == (1, 2)
     assert found.lipschitz == pytest.approx((end - start)[0].norm().item())
 
 

@@ -82,7 +82,7 @@ def test_the_best_restart_counts() -> None:
 def test_test_codes_are_scored_and_training_codes_are_clustered() -> None:
     """NMI and ARI are scikit-learn's of the predictions of scikit-learn's best fit."""
     codes, labels, test_codes, test_labels = blobs(spread=3.0)
-    found = clustering(codes, labels, test_codes, test_labels, restarts=20, whitening=None)
+    found = clustering(codes, labels, test_codes, test_labels, restarts=20, whiten=False)
     train = (codes - codes.mean(0)).double().numpy()
     fit = KMeans(4, init="random", n_init=20, tol=0, max_iter=1000, random_state=0).fit(train)
     predicted = fit.predict((test_codes.double() - codes.double().mean(0)).numpy())
@@ -197,13 +197,13 @@ def test_the_published_whitening_keeps_every_direction() -> None:
     x = torch.randn(400, 3, dtype=torch.float64)
     q = torch.linalg.qr(x - x.mean(0)).Q
     codes, labels = q * torch.tensor([1.0, 1.0, 1e-5]).double(), torch.arange(400) % 2
-    found = clustering(codes, labels, codes, labels, restarts=30, whitening="published")
+    found = clustering(codes, labels, codes, labels, restarts=30, preset="published")
     assert found.dropped_directions == 0
     scaled = (q * torch.tensor([1 / (1 + 1e-5), 1 / (1 + 1e-5), 0.5]).double() * 20).numpy()
     theirs = KMeans(2, init="random", n_init=30, tol=0, max_iter=1000, random_state=0).fit(scaled)
     assert found.objective == pytest.approx(theirs.inertia_, rel=1e-6)
     with pytest.raises(ValueError, match=r"codes: expected codes that differ"):
-        clustering(torch.ones(9, 2), torch.arange(9) % 3, codes[:2, :2], labels[:2], whitening="published")
+        clustering(torch.ones(9, 2), torch.arange(9) % 3, codes[:2, :2], labels[:2], preset="published")
 
 
 def test_an_iteration_limit_is_reported() -> None:
@@ -252,7 +252,8 @@ CASE: Labelled = (torch.randn(90, 3), torch.arange(90) % 3, torch.randn(60, 3), 
         ({"restarts": 0}, ValueError, r"restarts: expected an int of at least 1"),
         ({"iterations": 0}, ValueError, r"iterations: expected an int of at least 1"),
         ({"seed": -1}, ValueError, r"seed: expected an int of at least 0"),
-        ({"whitening": "zca"}, ValueError, r"whitening: expected one of 'varying', 'published', None"),
+        ({"preset": "zca"}, ValueError, r"preset: expected one of None, 'published', got 'zca'"),
+        ({"preset": "published", "whiten": False}, ValueError, r"whiten: expected True with the preset"),
     ],
 )
 def test_bad_input_is_named(change: dict[str, object], error: type[Exception], message: str) -> None:

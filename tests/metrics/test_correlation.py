@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from interpreg.metrics import correlation, dead_elements, latent_correlation
+from interpreg.metrics import correlation, dead_units, latent_correlation
 
 
 def white(n: int, d: int) -> Tensor:
@@ -53,20 +53,20 @@ def test_what_does_not_vary_has_no_correlation() -> None:
     assert r[:, 3].isnan().all()
     torch.testing.assert_close(r[:3, :3], torch.eye(3, dtype=torch.float64))
     assert latent_correlation(codes) == pytest.approx(0.0, abs=1e-12)
-    assert dead_elements(codes) == 1
+    assert dead_units(codes) == 1
 
 
 @pytest.mark.parametrize(("scale", "dead"), [(1e-4, 0), (2e-6, 0), (5e-7, 1), (0.0, 1)])
 def test_dead_is_a_millionth_of_the_loudest(scale: float, dead: int) -> None:
     codes = white(40, 2) * torch.tensor([1.0, scale]).double()
-    assert dead_elements(codes) == dead
+    assert dead_units(codes) == dead
     assert correlation(codes)[0, 1].isnan() == bool(dead)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e4])
 def test_a_collapsed_code_is_dead_all_over(value: float) -> None:
     codes = torch.full((9001, 3), value, dtype=torch.float64)  # whose mean is rounded
-    assert dead_elements(codes) == 3
+    assert dead_units(codes) == 3
     assert math.isnan(latent_correlation(codes))
     assert correlation(codes).isnan().all()
 
@@ -84,7 +84,7 @@ def test_codes_of_any_rank_are_flattened_and_left_alone() -> None:
     torch.testing.assert_close(found, correlation(codes.flatten(1)))
 
 
-@pytest.mark.parametrize("measure", [correlation, latent_correlation, dead_elements])
+@pytest.mark.parametrize("measure", [correlation, latent_correlation, dead_units])
 @pytest.mark.parametrize(
     ("codes", "error", "message"),
     [

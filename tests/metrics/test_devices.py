@@ -39,7 +39,6 @@ MEASURES = {
         nn.Identity(), nn.Identity(), VIEWS.images[None].to(d), images=[4, 9]
     ),
     "retrieved_alpha": lambda d: metrics.retrieved_alpha(paths(d), *known(d), period=360),
-    "parameter_distance": lambda d: metrics.parameter_distance(paths(d), *known(d), period=360),
     "admissibility": lambda d: metrics.admissibility(
         paths(d), paths(d)[:, 0], paths(d)[:, -1], references=VIEWS.images.to(d)
     ),

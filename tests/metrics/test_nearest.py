@@ -68,7 +68,7 @@ def test_a_reference_can_be_left_out(measure) -> None:
 def test_many_references_are_compared_in_pieces(monkeypatch) -> None:
     images, references = torch.randn(20, 4), torch.randn(50, 4)
     whole = [nearest(images, references, m, leave_out=torch.arange(20)) for m in ("cosine", "mse")]
-    monkeypatch.setattr(sys.modules[nearest.__module__], "REFERENCES", 7)
+    monkeypatch.setattr(sys.modules[nearest.__module__], "REFERENCES_PER_BLOCK", 7)
     for found, measure in zip(whole, ("cosine", "mse"), strict=True):
         again = nearest(images, references, measure, leave_out=torch.arange(20))
         assert torch.equal(found.indices, again.indices)

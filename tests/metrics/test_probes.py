@@ -1,4 +1,4 @@
-"""The probe beside the autoencoder, against a loop by hand; and the number that is reported of a run."""
+"""The probe beside the autoencoder, against a loop by hand; and the median of a run's last evaluations."""
 
 import copy
 import math
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from interpreg.metrics import TandemProbe, linear_probe, reported
+from interpreg.metrics import OnlineProbe, linear_probe, median_of_last
 
 
 def batches(n: int = 6) -> list[tuple[Tensor, Tensor]]:
@@ -17,7 +17,7 @@ def batches(n: int = 6) -> list[tuple[Tensor, Tensor]]:
 
 def test_a_step_is_softmax_cross_entropy_by_adam() -> None:
     """Adam's equations (Kingma and Ba 2015) and the gradient of the cross-entropy, written out."""
-    probe = TandemProbe(6, 4, lr=1e-2)
+    probe = OnlineProbe(6, 4, lr=1e-2)
     weight, bias = probe.layer.weight.detach().double().clone(), probe.layer.bias.detach().double().clone()
     first, second = (
         [torch.zeros_like(weight), torch.zeros_like(bias)],
@@ -41,7 +41,7 @@ def test_a_step_is_softmax_cross_entropy_by_adam() -> None:
 
 def test_it_begins_as_published() -> None:
     """Glorot-uniform: within sqrt(6 / (in + out)), and filling that; zero bias; the published learning rate."""
-    probe = TandemProbe(300, 20)
+    probe = OnlineProbe(300, 20)
     bound = math.sqrt(6 / 320)
     assert probe.layer.weight.abs().max() <= bound
     assert probe.layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
@@ -52,7 +52,7 @@ def test_it_begins_as_published() -> None:
 def test_the_encoder_gets_no_gradient() -> None:
     encoder = nn.Linear(5, 6)
     codes = encoder(torch.randn(16, 5))
-    probe = TandemProbe(6, 3)
+    probe = OnlineProbe(6, 3)
     loss = probe.step(codes, torch.randint(3, (16,)))
     assert not loss.requires_grad
     assert encoder.weight.grad is None
@@ -62,7 +62,7 @@ def test_the_encoder_gets_no_gradient() -> None:
 
 
 def test_it_learns_where_gradients_are_off() -> None:
-    probe = TandemProbe(6, 4)
+    probe = OnlineProbe(6, 4)
     before = probe.layer.weight.detach().clone()
     with torch.no_grad():
         probe.step(*batches(1)[0])
@@ -72,14 +72,14 @@ def test_it_learns_where_gradients_are_off() -> None:
 def test_separate_classes_are_learnt() -> None:
     labels = torch.arange(60) % 3
     codes = 5 * torch.eye(3)[labels] + 0.1 * torch.randn(60, 3)
-    probe = TandemProbe(3, 3, lr=0.05)
+    probe = OnlineProbe(3, 3, lr=0.05)
     for _ in range(200):
         probe.step(codes, labels)
     assert probe.accuracy(codes, labels) == 1.0 == linear_probe(codes, labels, codes, labels)
 
 
 def test_accuracy_is_the_share_that_is_right_in_any_batches() -> None:
-    probe = TandemProbe(3, 3)
+    probe = OnlineProbe(3, 3)
     with torch.no_grad():
         probe.layer.weight.copy_(torch.eye(3))
     codes, labels = torch.eye(3).repeat(5, 1), torch.tensor([0, 1, 0]).repeat(5)
@@ -87,11 +87,11 @@ def test_accuracy_is_the_share_that_is_right_in_any_batches() -> None:
 
 
 def test_a_loaded_probe_goes_on_as_if_it_had_never_stopped(tmp_path) -> None:
-    probe, data = TandemProbe(6, 4, lr=0.01), batches(8)
+    probe, data = OnlineProbe(6, 4, lr=0.01), batches(8)
     for pair in data[:4]:
         probe.step(*pair)
     torch.save(probe.state_dict(), tmp_path / "probe.pt")
-    loaded = TandemProbe(6, 4, lr=0.5)
+    loaded = OnlineProbe(6, 4, lr=0.5)
     loaded.load_state_dict(torch.load(tmp_path / "probe.pt", weights_only=True))
     copied = copy.deepcopy(probe)
     for pair in data[4:]:
@@ -101,7 +101,7 @@ def test_a_loaded_probe_goes_on_as_if_it_had_never_stopped(tmp_path) -> None:
 
 
 def test_the_optimizer_moves_along() -> None:
-    probe = TandemProbe(6, 4)
+    probe = OnlineProbe(6, 4)
     (codes, labels), *_ = batches(1)
     probe.step(codes, labels)
     probe.double()
@@ -113,7 +113,7 @@ def test_the_optimizer_moves_along() -> None:
 
 def test_autocast_leaves_it_exact() -> None:
     (codes, labels), *_ = batches(1)
-    probe = TandemProbe(6, 4)
+    probe = OnlineProbe(6, 4)
     twin = copy.deepcopy(probe)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = probe.step(codes, labels)
@@ -143,13 +143,13 @@ def test_autocast_leaves_it_exact() -> None:
             r"codes: expected at least 1",
         ),
         (lambda p: p.accuracy(torch.randn(4, 6), torch.zeros(4)), ValueError, r"labels: expected whole numbers"),
-        (lambda p: TandemProbe(0, 2), ValueError, r"code_size: expected an int of at least 1"),
-        (lambda p: TandemProbe(6, 1), ValueError, r"classes: expected an int of at least 2"),
-        (lambda p: TandemProbe(6, 2, lr=-1), ValueError, r"lr: expected a finite number"),
+        (lambda p: OnlineProbe(0, 2), ValueError, r"code_size: expected an int of at least 1"),
+        (lambda p: OnlineProbe(6, 1), ValueError, r"classes: expected an int of at least 2"),
+        (lambda p: OnlineProbe(6, 2, lr=-1), ValueError, r"lr: expected a finite number"),
     ],
 )
 def test_bad_input_is_named_before_anything_changes(call, error: type[Exception], message: str) -> None:
-    probe = TandemProbe(6, 4)
+    probe = OnlineProbe(6, 4)
     before = copy.deepcopy(probe.state_dict())
     with pytest.raises(error, match=message):
         call(probe)
@@ -157,15 +157,19 @@ def test_bad_input_is_named_before_anything_changes(call, error: type[Exception]
 
 
 @pytest.mark.parametrize("n", [1, 19, 20, 21, 40])
-def test_reported_is_the_median_of_the_last(n: int) -> None:
+def test_it_is_the_median_of_the_last_twenty(n: int) -> None:
     values = torch.randn(n)
-    assert reported(values) == reported(values.tolist()) == pytest.approx(float(np.median(values[-20:].numpy())))
+    assert (
+        median_of_last(values)
+        == median_of_last(values.tolist())
+        == pytest.approx(float(np.median(values[-20:].numpy())))
+    )
 
 
-def test_reported_does_not_hide_what_is_undefined() -> None:
-    assert math.isnan(reported([1.0, math.nan, 2.0]))
-    assert reported([math.nan, 1.0, 2.0], last=2) == 1.5
+def test_undefined_evaluations_make_the_median_undefined() -> None:
+    assert math.isnan(median_of_last([1.0, math.nan, 2.0]))
+    assert median_of_last([math.nan, 1.0, 2.0], last=2) == 1.5
     with pytest.raises(ValueError, match=r"values: expected at least one evaluation, got none"):
-        reported([])
+        median_of_last([])
     with pytest.raises(ValueError, match=r"last: expected an int of at least 1"):
-        reported([1.0], last=0)
+        median_of_last([1.0], last=0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from interpreg.metrics import intervals, parameter_distance, retrieved_alpha
+from interpreg.metrics import intervals, retrieved_alpha
 
 DEGREES = torch.arange(0, 360, 5.0, dtype=torch.float64)
 
@@ -86,28 +86,28 @@ def test_a_collapsed_model_is_not_near_the_diagonal() -> None:
 
 
 def test_parameter_distances_of_a_perfect_rotation() -> None:
-    found = parameter_distance(walked(lambda a: a), view(DEGREES), DEGREES, *ends(15), period=360)
+    found = retrieved_alpha(walked(lambda a: a), view(DEGREES), DEGREES, *ends(15), period=360)
     assert found.from_start.tolist() == pytest.approx((70 * found.alpha).tolist())
     assert found.to_end.tolist() == pytest.approx((70 - 70 * found.alpha).tolist())
-    assert (found.interval, found.error) == (pytest.approx(70), pytest.approx(0, abs=1e-12))
+    assert (found.interval, found.distance_error) == (pytest.approx(70), pytest.approx(0, abs=1e-12))
 
 
 def test_parameter_distances_are_euclidean_and_averaged() -> None:
     """Two paths, 5 and 10 long, that stay at their starts."""
     grid = torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])
     still = torch.zeros(2, 3, 2)
-    found = parameter_distance(still, grid, grid, torch.zeros(2, 2), grid[1:])
+    found = retrieved_alpha(still, grid, grid, torch.zeros(2, 2), grid[1:])
     assert found.from_start.tolist() == [0, 0, 0]
     assert found.to_end.tolist() == pytest.approx([7.5] * 3)
     assert found.interval == pytest.approx(7.5)
-    assert found.error == pytest.approx(0.5)  # 0, 1/2, 1 of the interval, from either end
+    assert found.distance_error == pytest.approx(0.5)  # 0, 1/2, 1 of the interval, from either end
 
 
 def test_an_elevation_does_not_come_round_and_an_azimuth_does() -> None:
     known = torch.tensor([[45.0, 355.0], [45.0, 5.0], [80.0, 5.0]])
     images = torch.eye(3)
     paths = images[None, [0, 1, 2]]
-    found = parameter_distance(paths, images, known, known[[0]], known[[2]], period=(None, 360))
+    found = retrieved_alpha(paths, images, known, known[[0]], known[[2]], period=(None, 360))
     assert found.from_start.tolist() == pytest.approx([0, 10, math.hypot(35, 10)])
 
 
@@ -121,8 +121,7 @@ def test_an_elevation_does_not_come_round_and_an_azimuth_does() -> None:
         ({"references": torch.ones(5, 3)}, r"references: expected at least one of shape"),
     ],
 )
-@pytest.mark.parametrize("measure", [retrieved_alpha, parameter_distance])
-def test_bad_input_is_named(measure, change, message) -> None:
+def test_bad_input_is_named(change, message) -> None:
     good = {
         "paths": torch.ones(2, 3, 4),
         "references": torch.ones(5, 4),
@@ -130,6 +129,6 @@ def test_bad_input_is_named(measure, change, message) -> None:
         "start": torch.zeros(2),
         "end": torch.ones(2),
     }
-    measure(**good)
+    retrieved_alpha(**good)
     with pytest.raises((TypeError, ValueError), match=message):
-        measure(**good | change)
+        retrieved_alpha(**good | change)

@@ -86,7 +86,7 @@ def test_the_values_are_the_measures_own() -> None:
         "lipschitz": four.lipschitz,
         "credibility": four.credibility,
         "code_size": 6,
-        "dead_elements": 0,
+        "dead_units": 0,
         "latent_correlation": latent_correlation(codes),
         "linear_probe": linear_probe(*labelled),
         "clustering_accuracy": clustering_accuracy(*labelled, restarts=3),
@@ -187,8 +187,8 @@ def test_a_collapsed_model_has_no_perfect_score(objects: int) -> None:
         "credibility", "path_length", "frechet_distance", "latent_correlation", "linear_probe",
         "clustering_accuracy", "nmi", "ari",
     }  # fmt: skip
-    assert report["dead_elements"] == 4
-    assert report["still"] == 12 * objects
+    assert report["dead_units"] == 4
+    assert report["stationary"] == 12 * objects
 
 
 def test_codes_that_differ_by_rounding_have_collapsed() -> None:
@@ -206,7 +206,7 @@ def test_a_decoder_that_ignores_its_codes_has_no_perfect_score() -> None:
     one = data.images[3]
     report = interpolation_report(pair()[0], lambda z: one.expand(len(z), 1, 16, 16), data, train=data, draw=False)
     assert report.warnings == ("All samples are decoded alike: the model has collapsed.",)
-    assert report["still"] == 24
+    assert report["stationary"] == 24
     undefined = {m.key for m in report.measures if m.value is None}
     assert undefined >= {
         "mean_distance", "smoothness", "detour", "monotonicity", "unevenness", "credibility", "path_length",
@@ -343,7 +343,7 @@ def test_nobody_is_paired_with_themselves_and_seeds_decide() -> None:
     reports = [interpolation_report(encoder, decoder, x, train=x, seed=s, draw=False) for s in (0, 0, 1)]
     values = [r["lipschitz"] for r in reports]
     assert values[0] == values[1] != values[2]
-    assert reports[0]["still"] == 0
+    assert reports[0]["stationary"] == 0
 
 
 def test_the_last_fifth_of_each_class_is_held_out() -> None:

@@ -2,13 +2,13 @@
 
 from interpreg.metrics.admissible import Admissibility, admissibility
 from interpreg.metrics.clustering import Clustering, clustering, clustering_accuracy
-from interpreg.metrics.correlation import correlation, dead_elements, latent_correlation
+from interpreg.metrics.correlation import correlation, dead_units, latent_correlation
 from interpreg.metrics.features import PathLength, frechet_distance, perceptual_path_length
 from interpreg.metrics.lines import LineScores, line_scores
 from interpreg.metrics.nearest import Nearest, nearest
 from interpreg.metrics.paths import PathScores, path_scores
-from interpreg.metrics.probes import TandemProbe, linear_probe, reported
-from interpreg.metrics.retrieval import ParameterDistance, RetrievedAlpha, parameter_distance, retrieved_alpha
+from interpreg.metrics.probes import OnlineProbe, linear_probe, median_of_last
+from interpreg.metrics.retrieval import RetrievedAlpha, retrieved_alpha
 from interpreg.metrics.truth import (
     ErrorByInterval,
     InterpolationError,
@@ -24,16 +24,15 @@ __all__ = [
     "InterpolationError",
     "LineScores",
     "Nearest",
-    "ParameterDistance",
+    "OnlineProbe",
     "PathLength",
     "PathScores",
     "RetrievedAlpha",
-    "TandemProbe",
     "admissibility",
     "clustering",
     "clustering_accuracy",
     "correlation",
-    "dead_elements",
+    "dead_units",
     "error_by_interval",
     "frechet_distance",
     "interpolation_error",
@@ -41,10 +40,9 @@ __all__ = [
     "latent_correlation",
     "line_scores",
     "linear_probe",
+    "median_of_last",
     "nearest",
-    "parameter_distance",
     "path_scores",
     "perceptual_path_length",
-    "reported",
     "retrieved_alpha",
 ]

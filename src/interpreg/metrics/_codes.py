@@ -1,4 +1,4 @@
-"""What the measures of codes and features ask of their tensors, beyond ``interpreg._checks``: finite values, labels."""
+"""Checks of values, beyond the types and shapes of ``interpreg._checks``: finite numbers, labels, classes."""
 
 from typing import Any
 
@@ -9,10 +9,11 @@ from torch import Tensor
 from interpreg import _checks
 
 Array = np.ndarray[Any, np.dtype[Any]]
-BLOCK = 4096  # samples looked at a time, so that memory stays bounded
+SAMPLES_PER_BLOCK = 4096  # bounds the memory
+NO_VARIANCE = 1e-6  # of the largest standard deviation: an element or direction below does not vary
 
 
-def flat(name: str, codes: Tensor, low: int = 1) -> Tensor:
+def as_rows(name: str, codes: Tensor, low: int = 1) -> Tensor:
     """The codes as ``[n, d]`` without their graph; an error unless at least ``low``, not empty and finite."""
     _checks.check_tensor(name, codes)
     if len(codes) < low or codes.numel() == 0:
@@ -22,31 +23,36 @@ def flat(name: str, codes: Tensor, low: int = 1) -> Tensor:
 
 
 def check_finite(name: str, values: Tensor) -> None:
-    """Raise ``ValueError`` with the count of the samples of ``values`` that have NaN or infinite elements."""
-    wrong = [~block.isfinite() for block in values.detach().split(BLOCK)]
-    bad = sum(int((block.flatten(1).any(1) if block.ndim > 1 else block).sum()) for block in wrong)
-    if bad:
+    """Raise unless ``values`` are a floating point batch; count the samples with NaN or infinite elements."""
+    _checks.check_tensor(name, values)
+    blocks = values.detach().split(SAMPLES_PER_BLOCK)
+    wrong = sum(int((~block[:, None].isfinite()).flatten(1).any(1).sum()) for block in blocks)
+    if wrong:
         raise ValueError(
-            f"{name}: expected finite {'codes' if 'codes' in name else 'values'}, got {bad} of {len(values)} samples "
+            f"{name}: expected finite {'codes' if 'codes' in name else 'values'}, got {wrong} of {len(values)} samples "
             "with some that are NaN or infinite"
         )
 
 
 def check_labels(name: str, labels: Tensor, codes_name: str, codes: Tensor) -> None:
     """Raise ``ValueError`` unless ``labels`` are whole numbers, one for each of ``codes``."""
-    wrong = not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dtype == torch.bool
-    if wrong or labels.shape != codes.shape[:1]:
+    if (
+        not isinstance(labels, Tensor)
+        or labels.is_floating_point()
+        or labels.dtype == torch.bool
+        or labels.shape != codes.shape[:1]
+    ):
         raise ValueError(
             f"{name}: expected whole numbers of shape [{len(codes)}], one for each of {codes_name}, "
             f"got {_checks.describe(labels)}"
         )
 
 
-def labelled(
+def as_arrays(
     codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels: Tensor
 ) -> tuple[Array, Array, Array, Array]:
     """All four as arrays, codes in float64 and ``[n, d]``; an error unless they fit and there are two classes."""
-    train, test = flat("codes", codes), flat("test_codes", test_codes)
+    train, test = as_rows("codes", codes), as_rows("test_codes", test_codes)
     check_labels("labels", labels, "codes", codes)
     check_labels("test_labels", test_labels, "test_codes", test_codes)
     if test_codes.shape[1:] != codes.shape[1:]:

@@ -12,14 +12,14 @@ from interpreg._types import Network
 from interpreg.metrics import _paths
 from interpreg.metrics.nearest import nearest
 
-STILL = 1e-3  # of the distance between the data: a path that moves less stands still
-SLACK = 1e-6  # of the same distance: rounding, not a step back
+LEAST_WAY = 1e-3  # of the distance between the data: a shorter path is stationary
+ROUNDING = 1e-6  # of the same distance: not a step back
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Admissibility:
-    """How far interpolations are admissible. What a path that stands still would have for nothing is NaN.
+    """How far interpolations are admissible. Stationary paths have no value but ``boundary``.
 
     Attributes:
         boundary: mean squared error of the paths' two ends against the data; 0 is perfect.
@@ -32,8 +32,8 @@ class Admissibility:
         credibility: share of the images in between that look real, 1 - beta; 1 is best. NaN without references or
             a probability.
         threshold: the mean squared distance to a reference under which an image was taken for real; NaN without.
-        still: how many paths stand still, on which all but ``boundary`` is undefined and left out.
-        paths: how many paths there were.
+        stationary: number of paths that hardly move, which count for ``boundary`` only; all others are NaN if all are.
+        paths: number of paths.
     """
 
     boundary: float
@@ -43,7 +43,7 @@ class Admissibility:
     unevenness: float
     credibility: float
     threshold: float
-    still: int
+    stationary: int
     paths: int
 
 
@@ -71,7 +71,7 @@ def admissibility(
        :math:`d(\hat x(\alpha'), x_j) \leq d(\hat x(\alpha), x_j)` for :math:`\alpha' \geq \alpha`, which holds for
        all if it holds for neighbouring steps.
     3. *Smoothness*: :math:`\lVert \hat x(\alpha) - \hat x(\alpha + t) \rVert \leq K |t|`; K is estimated from the
-       steps, so more steps find more.
+       steps, so more steps raise it.
     4. *Credibility*: :math:`P(\hat x(\alpha)) \geq 1 - \beta`. The paper leaves P open. With ``references`` an image
        counts as real if it is no farther from its nearest reference (mean squared error) than 95 % of the data
        ``start`` and ``end`` are from theirs, an image's own copy left out. With ``probability`` it is that network's
@@ -98,7 +98,7 @@ def admissibility(
     >>> result.boundary, result.monotonicity, result.lipschitz, result.unevenness
     (0.0, 1.0, 5.0, 1.0)
     """
-    _paths.check(paths)
+    _paths.check_paths(paths)
     _paths.check_ends(paths, start=start, end=end)
     if references is not None and probability is not None:
         raise ValueError("probability: expected None beside references, got both")
@@ -106,9 +106,9 @@ def admissibility(
     walk, first, last = paths.detach().double(), start.detach().double(), end.detach().double()
     boundary = ((walk[:, 0] - first).square().mean() + (walk[:, -1] - last).square().mean()).item() / 2
     strides = walk.diff(dim=1).flatten(2).norm(dim=2)  # [n, steps - 1]
-    moving = strides.sum(1) > STILL * euclidean(first, last)
+    moving = strides.sum(1) > LEAST_WAY * euclidean(first, last)
     forward, backtrack = _monotonicity(paths[moving], start[moving], end[moving], distance)
-    believed, threshold = _credibility(paths[moving], start, end, references, probability, quantile, progress)
+    credibility, threshold = _credibility(paths[moving], start, end, references, probability, quantile, progress)
     speeds = strides[moving] * strides.shape[1]
     return Admissibility(
         boundary=boundary,
@@ -116,16 +116,16 @@ def admissibility(
         backtrack=backtrack,
         lipschitz=speeds.max().item() if len(speeds) else math.nan,
         unevenness=(speeds.amax(1) / speeds.mean(1)).mean().item() if len(speeds) else math.nan,
-        credibility=believed,
+        credibility=credibility,
         threshold=threshold,
-        still=int((~moving).sum()),
+        stationary=int((~moving).sum()),
         paths=len(paths),
     )
 
 
 @torch.no_grad()
 def _monotonicity(paths: Tensor, start: Tensor, end: Tensor, distance: Distance) -> tuple[float, float]:
-    """The share of steps that go forward, and how much of the way is gone back."""
+    """The share of steps that lead forward, and the share of the way that leads back."""
     if len(paths) == 0:
         return math.nan, math.nan
     away = torch.stack([distance(image, start).double() for image in paths.unbind(1)], dim=1)
@@ -136,9 +136,9 @@ def _monotonicity(paths: Tensor, start: Tensor, end: Tensor, distance: Distance)
         )
     whole = distance(start, end).double()[:, None]
     steps = torch.stack([away.diff(dim=1), nearer.diff(dim=1)])  # [2, n, steps - 1]
-    forward = (steps >= -SLACK * whole).all(0).double().mean().item()
-    gone = steps.abs().sum((0, 2))
-    back = (-steps).clamp(min=0).sum((0, 2)) / gone.where(gone > 0, torch.ones_like(gone))
+    forward = (steps >= -ROUNDING * whole).all(0).double().mean().item()
+    walked = steps.abs().sum((0, 2))
+    back = (-steps).clamp(min=0).sum((0, 2)) / walked.where(walked > 0, torch.ones_like(walked))
     return forward, back.mean().item()
 
 
@@ -156,12 +156,12 @@ def _credibility(
     if probability is not None:
         _checks.check_network("probability", probability)
         with torch.no_grad():
-            said = probability(between) if len(between) else between.new_empty(0)
-        if said.numel() != len(between):
-            raise ValueError(f"probability: expected one number an image, got {_checks.describe(said)}")
-        if len(said) and not ((said >= 0) & (said <= 1)).all():
+            probabilities = probability(between) if len(between) else between.new_empty(0)
+        if probabilities.numel() != len(between):
+            raise ValueError(f"probability: expected one number an image, got {_checks.describe(probabilities)}")
+        if not ((probabilities >= 0) & (probabilities <= 1)).all():
             raise ValueError("probability: expected numbers in [0, 1], got some outside; does it return logits?")
-        return (said.double().mean().item() if len(said) else math.nan), math.nan
+        return probabilities.double().mean().item(), math.nan
     if references is None:
         return math.nan, math.nan
     data = torch.cat([start, end])

@@ -1,4 +1,4 @@
-"""Whether codes fall into clusters that are the classes: k-means, by scikit-learn, as ACAI and MIDR-AE use it."""
+"""Agreement of clusters of codes with classes: k-means by scikit-learn, with the protocol of ACAI and MIDR-AE."""
 
 import warnings
 from collections.abc import Iterator
@@ -18,8 +18,6 @@ from interpreg._extras import need
 from interpreg.metrics import _codes
 from interpreg.metrics._codes import Array
 
-WHITENINGS = ("varying", "published", None)
-NO_VARIANCE = 1e-6  # of the largest standard deviation
 FINALISTS = 5  # restarts that are finished in float64
 
 
@@ -58,7 +56,8 @@ def clustering(
     restarts: int = 1000,
     iterations: int = 1000,
     seed: int = 0,
-    whitening: Literal["varying", "published"] | None = "varying",
+    whiten: bool = True,
+    preset: Literal["published"] | None = None,
     progress: bool = True,
 ) -> Clustering:
     r"""K-means on training codes, as many clusters as classes, judged on test codes.
@@ -83,9 +82,10 @@ def clustering(
         restarts: random initialisations of k-means, at least 1; the papers use 1,000.
         iterations: of one restart, at most.
         seed: of the initialisations; the published code uses 0.
-        whitening: "varying" keeps directions whose standard deviation is above a millionth of the largest and
-            gives each the variance 1. "published" keeps all and divides by s + 1e-5, which turns directions of
-            almost no variance into noise as loud as the rest. None clusters codes as they are.
+        whiten: give the variance 1 to each direction whose standard deviation is above a millionth of the largest,
+            and drop the others; False clusters codes as they are.
+        preset: None, or "published" for the whitening of the released code: all directions are kept and divided by
+            s + 1e-5, which turns directions of almost no variance into noise of a variance near 1.
         progress: show a bar.
 
     Raises:
@@ -97,26 +97,28 @@ def clustering(
     >>> clustering(codes, labels, codes, labels, restarts=5).accuracy
     1.0
     """
-    train, truth, test, test_truth = _codes.labelled(codes, labels, test_codes, test_labels)
+    train, truth, test, test_truth = _codes.as_arrays(codes, labels, test_codes, test_labels)
     _checks.as_count("restarts", restarts, low=1)
     _checks.as_count("iterations", iterations, low=1)
     _checks.as_count("seed", seed)
-    _checks.check_one_of("whitening", whitening, WHITENINGS)
+    _checks.check_one_of("preset", preset, (None, "published"))
+    if preset is not None and not whiten:
+        raise ValueError("whiten: expected True with the preset, which is a whitening, got False")
     scores = need("sklearn.metrics", "metrics", "clustering")
     classes = np.unique(truth)
-    mean, whiten, dropped = _whitening(train, whitening)
-    train = (train - mean) @ whiten
+    mean, matrix, dropped = _whitening(train, whiten, published=preset is not None)
+    train = (train - mean) @ matrix
     if len(different := np.unique(train.astype(np.float32), axis=0)) < len(classes):
         raise ValueError(
             f"codes: expected codes that differ from each other, at least as many as the {len(classes)} classes, "
             f"got {len(different)}"
         )
     best, objectives = _best(train, len(classes), restarts, iterations, seed, progress)
-    found = best.predict((test - mean) @ whiten)
+    clusters = best.predict((test - mean) @ matrix)
     return Clustering(
-        accuracy=_matched(found, test_truth, classes),
-        nmi=float(scores.normalized_mutual_info_score(test_truth, found)),
-        ari=float(scores.adjusted_rand_score(test_truth, found)),
+        accuracy=_matched(clusters, test_truth, classes),
+        nmi=float(scores.normalized_mutual_info_score(test_truth, clusters)),
+        ari=float(scores.adjusted_rand_score(test_truth, clusters)),
         objective=float(best.inertia_),
         converged=bool(best.n_iter_ < iterations),
         restarts=restarts,
@@ -142,18 +144,18 @@ def clustering_accuracy(
     return clustering(codes, labels, test_codes, test_labels, restarts=restarts, seed=seed).accuracy
 
 
-def _whitening(train: Array, kind: str | None) -> tuple[Array, Array, int]:
+def _whitening(train: Array, whiten: bool, published: bool) -> tuple[Array, Array, int]:
     """The mean, the matrix ``[d, kept]`` that whitens centred codes, and how many directions it drops."""
     n, d = train.shape
     mean = train.mean(0)
-    if kind is None:
+    if not whiten:
         return mean, np.eye(d), 0
     triangle = np.linalg.qr(train - mean, mode="r")  # with the singular values of the codes, and small
     _, scales, directions = np.linalg.svd(triangle, full_matrices=False)
     if scales.max() <= 1e-12 * np.sqrt(n) * np.abs(train).max():  # the mean of equal codes may be rounded
         raise ValueError("codes: expected codes that differ from each other, got one code for every sample")
-    kept = scales > NO_VARIANCE * scales.max() if kind == "varying" else np.full(len(scales), True)
-    floor = 1e-5 if kind == "published" else 0.0
+    kept = scales > _codes.NO_VARIANCE * scales.max() if not published else np.full(len(scales), True)
+    floor = 1e-5 if published else 0.0
     return mean, directions[kept].T / (scales[kept] + floor) * np.sqrt(n), d - int(kept.sum())
 
 
@@ -196,10 +198,10 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
             pool.shutdown(cancel_futures=True)
 
 
-def _matched(found: Array, truth: Array, classes: Array) -> float:
+def _matched(assignment: Array, truth: Array, classes: Array) -> float:
     """Share of samples whose cluster stands for their class, matched one to one so that it is largest."""
     assign = need("scipy.optimize", "metrics", "clustering").linear_sum_assignment
     clusters = np.arange(len(classes))
-    agreement = (found[:, None] == clusters).T.astype(np.int64) @ (truth[:, None] == classes)
+    agreement = (assignment[:, None] == clusters).T.astype(np.int64) @ (truth[:, None] == classes)
     rows, columns = assign(agreement, maximize=True)
     return float(agreement[rows, columns].sum() / len(truth))

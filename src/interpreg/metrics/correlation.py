@@ -1,4 +1,4 @@
-"""How the elements of a code hang together: their correlations, and those that are dead."""
+"""Correlations of the elements of a code, and its dead units."""
 
 import math
 
@@ -7,8 +7,6 @@ from torch import Tensor
 
 from interpreg.metrics import _codes
 
-DEAD = 1e-6  # of the largest standard deviation
-
 
 def correlation(codes: Tensor) -> Tensor:
     r"""Pearson's correlation of every two elements of the code over the samples, :math:`r_{ij}` in [-1, 1].
@@ -16,7 +14,7 @@ def correlation(codes: Tensor) -> Tensor:
     .. math:: r_{ij} = \frac{\sum_n (z_{ni} - \bar z_i)(z_{nj} - \bar z_j)}
               {\sqrt{\sum_n (z_{ni} - \bar z_i)^2 \sum_n (z_{nj} - \bar z_j)^2}}
 
-    Rows and columns of dead elements (:func:`dead_elements`) are NaN, the diagonal too: their correlation is
+    Rows and columns of :func:`dead_units` are NaN, the diagonal too: their correlation is
     undefined. Computed in float64, in blocks of samples: two passes, and memory for a block and the result.
 
     Args:
@@ -33,7 +31,7 @@ def correlation(codes: Tensor) -> Tensor:
             [-1.,  1., nan],
             [nan, nan, nan]], dtype=torch.float64)
     """
-    scatter, deviation, alive = _moments(_codes.flat("codes", codes, low=2))
+    scatter, deviation, alive = _moments(_codes.as_rows("codes", codes, low=2))
     scale = torch.where(alive, deviation, torch.nan)
     r = (scatter / scale / scale[:, None]).clamp(-1, 1)
     r.diagonal().masked_fill_(alive, 1.0)
@@ -46,7 +44,7 @@ def latent_correlation(codes: Tensor) -> float:
     MIDR-AE's measure of how disentangled a code is (IJCAI 2020, section 5.2 and Table 1); lower is less related.
     NaN where fewer than two elements vary. For codes of two elements it is :math:`|r|`, one number of one pair,
     and it depends on the rotation of the code: the same cloud, turned onto its principal axes, has 0. Dead
-    elements are left out, so look at :func:`dead_elements` beside it. The published numbers come from the whole
+    units are left out, so look at :func:`dead_units` beside it. The published numbers come from the whole
     training set, or from 4,000 test images where that is large.
 
     Args and errors: as :func:`correlation`.
@@ -63,24 +61,24 @@ def latent_correlation(codes: Tensor) -> float:
     return float((pairs.sum() - pairs.trace()) / (count * (count - 1)))
 
 
-def dead_elements(codes: Tensor) -> int:
-    """How many elements of the code do not vary over the samples, from 0 to d.
+def dead_units(codes: Tensor) -> int:
+    """The number of elements of the code that do not vary over the samples, from 0 to d.
 
-    Dead is an element whose values are all equal, or whose standard deviation is at most a millionth of the
-    largest element's.
+    A unit is dead if its values are all equal, or if its standard deviation is at most a millionth of the
+    largest unit's.
 
     Args and errors: as :func:`correlation`.
 
-    >>> dead_elements(torch.tensor([[0.0, 1.0, 5.0], [1.0, 0.0, 5.0]]))
+    >>> dead_units(torch.tensor([[0.0, 1.0, 5.0], [1.0, 0.0, 5.0]]))
     1
     """
-    _, _, alive = _moments(_codes.flat("codes", codes, low=2))
+    _, _, alive = _moments(_codes.as_rows("codes", codes, low=2))
     return int((~alive).sum())
 
 
 def _moments(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The scatter matrix, the root of its diagonal, and which elements vary."""
-    blocks = codes.split(_codes.BLOCK)
+    blocks = codes.split(_codes.SAMPLES_PER_BLOCK)
     mean = torch.stack([block.double().sum(0) for block in blocks]).sum(0) / len(codes)
     scatter = torch.zeros(len(mean), len(mean), dtype=torch.float64, device=codes.device)
     differs = torch.zeros(len(mean), dtype=torch.bool, device=codes.device)
@@ -89,4 +87,4 @@ def _moments(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         scatter.addmm_(centred.T, centred)
         differs |= (block != codes[0]).any(0)
     deviation = torch.where(differs, scatter.diagonal().sqrt(), 0.0)  # the mean of equal values may be rounded
-    return scatter, deviation, deviation > DEAD * deviation.max()
+    return scatter, deviation, deviation > _codes.NO_VARIANCE * deviation.max()

@@ -23,9 +23,9 @@ class PathLength:
 
     Attributes:
         mean, std: of the distances that count, std without bias; NaN where there are too few.
-        n: how many distances count.
-        undefined: how many belong to paths that start where they end, and count for nothing.
-        trimmed: how many ``trim`` left out.
+        n: number of distances that count.
+        undefined: number of distances left out because their path starts where it ends.
+        trimmed: number of distances left out by ``trim``.
     """
 
     mean: float
@@ -92,8 +92,8 @@ def perceptual_path_length(
     >>> round(perceptual_path_length(torch.nn.Identity(), start.double(), end.double()).mean, 6)
     3.0
     """
-    _codes.flat("start", start)
-    _codes.flat("end", end)
+    _codes.as_rows("start", start)
+    _codes.as_rows("end", end)
     _checks.check_shape("end", end, start.shape, "start")
     _check_options(decoder, features, sampling, kind, trim)
     if not 0 < _checks.as_number("epsilon", epsilon, high=1.0) < 1:
@@ -103,14 +103,14 @@ def perceptual_path_length(
     index = torch.arange(len(start), device=start.device).repeat(draws)
     t = _coefficients(len(index), sampling, epsilon, generator).to(start.device)
     pairs = list(zip(index.split(batch_size), t.split(batch_size), strict=True))
-    found = []
+    distances = []
     for i, low in bars.progress(pairs, "path length", shown=progress):
         step = mix if kind == "linear" else slerp
         both = [step(end[i].double(), start[i].double(), at).to(start.dtype) for at in (low, low + epsilon)]
         x = _features(decoder, features, torch.cat(both))
-        found.append((x[len(i) :] - x[: len(i)]).square().sum(1) / epsilon**2)
-    still = (start == end).reshape(len(start), -1).all(1)[index]
-    return _summary(torch.cat(found)[~still], int(still.sum()), trim)
+        distances.append((x[len(i) :] - x[: len(i)]).square().sum(1) / epsilon**2)
+    moving = (start != end).reshape(len(start), -1).any(1)[index]
+    return _summary(torch.cat(distances)[moving], int((~moving).sum()), trim)
 
 
 @torch.no_grad()
@@ -148,8 +148,8 @@ def frechet_distance(
     >>> round(frechet_distance(x, 2 * x + 3), 6)  # means 3 apart, standard deviations 1 and 2
     10.0
     """
-    _codes.flat("images", images, low=2)
-    _codes.flat("reference", reference, low=2)
+    _codes.as_rows("images", images, low=2)
+    _codes.as_rows("reference", reference, low=2)
     _checks.as_count("batch_size", batch_size, low=1)
     if features is not None:
         _checks.check_network("features", features)
@@ -201,9 +201,8 @@ def _features(decoder: Network | None, features: Network | None, inputs: Tensor)
     for name, network in (("decoder", decoder), ("features", features)):
         if network is not None:
             x = network(x)
-            _checks.check_tensor(f"output of {name}", x)
-            _checks.check_batch_size(f"output of {name}", x, len(inputs))
             _codes.check_finite(f"output of {name}", x)
+            _checks.check_batch_size(f"output of {name}", x, len(inputs))
     return x.reshape(len(x), -1).double()
 
 

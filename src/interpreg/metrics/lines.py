@@ -1,4 +1,4 @@
-"""The scores of the lines benchmark: do interpolants look like lines, and do they turn evenly."""
+"""The scores of the lines benchmark: whether interpolants look like lines and turn evenly."""
 
 import math
 
@@ -12,8 +12,7 @@ from interpreg.datasets.images import Images
 from interpreg.metrics import _paths
 from interpreg.metrics.paths import PathScores, path_scores
 
-REFERENCES = 10_000  # lines to match against, as published
-
+TRUE_LINES = 10_000  # as published
 
 LineScores = PathScores  # the same scores, of lines
 
@@ -39,7 +38,7 @@ def line_scores(paths: Tensor) -> PathScores:
     >>> line_scores(lines.render(angles)[None]).smoothness < 0.001
     True
     """
-    _paths.check(paths)
+    _paths.check_paths(paths)
     if paths.ndim != 5 or paths.shape[2] != 1 or paths.shape[3] != paths.shape[4]:
         raise ValueError(f"paths: expected shape [n, steps, 1, H, H], got {_checks.describe(paths)}")
     references = grid(paths.shape[-1], paths.device)
@@ -49,5 +48,5 @@ def line_scores(paths: Tensor) -> PathScores:
 def grid(size: int = 32, device: torch.device | str | None = None) -> Images:
     """The 10,000 evenly spaced lines that the published code matches against, in float64, with their angles."""
     # numpy's, because torch's differs in last digits, which decide on which side of a jump a diagonal falls
-    angles = torch.from_numpy(np.linspace(0, 2 * np.pi - 2 * np.pi / REFERENCES, REFERENCES)).to(device)
+    angles = torch.from_numpy(np.linspace(0, 2 * np.pi - 2 * np.pi / TRUE_LINES, TRUE_LINES)).to(device)
     return Images(lines.render(angles, size), None, angles[:, None], (2 * math.pi,), ("angle (radians)",), "lines")

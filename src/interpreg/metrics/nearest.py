@@ -7,12 +7,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from interpreg import _checks
-from interpreg._progress import progress as bar
-from interpreg.metrics._paths import check_finite
+from interpreg import _progress as bars
+from interpreg.metrics._codes import check_finite
 
 MEASURES = ("cosine", "mse")
-BLOCK = 1024  # images compared at a time, so that memory stays bounded
-REFERENCES = 16_384  # references at a time, for the same reason
+IMAGES_PER_BLOCK = 1024  # these two bound the memory
+REFERENCES_PER_BLOCK = 16_384
 
 
 class Nearest(NamedTuple):
@@ -68,41 +68,40 @@ def nearest(
         if len(references) < 2:
             raise ValueError(f"references: expected two where one is left out, got {_checks.describe(references)}")
     x = images.detach().reshape(len(images), references[0].numel())
-    best = x.new_full((len(x),), -torch.inf, dtype=torch.float64)  # the largest likeness so far
+    best = x.new_full((len(x),), -torch.inf, dtype=torch.float64)  # the largest similarity so far
     indices = torch.zeros(len(x), dtype=torch.long, device=x.device)
-    pieces = [
-        (offset, first) for offset in range(0, len(references), REFERENCES) for first in range(0, len(x), BLOCK)
-    ]
-    for offset, first in bar(pieces, "matching", shown=progress):
+    offsets, firsts = range(0, len(references), REFERENCES_PER_BLOCK), range(0, len(x), IMAGES_PER_BLOCK)
+    pieces = [(offset, first) for offset in offsets for first in firsts]
+    for offset, first in bars.progress(pieces, "matching", shown=progress):
         if first == 0:
-            known = _widened(references[offset : offset + REFERENCES], measure)
-        block = slice(first, first + BLOCK)
-        likenesses = _likenesses(x[block].double(), known, measure)
+            rows = _as_rows(references[offset : offset + REFERENCES_PER_BLOCK], measure)
+        block = slice(first, first + IMAGES_PER_BLOCK)
+        similarities = _similarities(x[block].double(), rows, measure)
         if leave_out is not None:
-            numbers = torch.arange(offset, offset + len(known), device=x.device)
-            likenesses.masked_fill_(numbers == leave_out[block, None].to(x.device), -torch.inf)
-        likeness, index = likenesses.max(1)
-        better = likeness > best[block]
-        best[block] = torch.where(better, likeness, best[block])
+            numbers = torch.arange(offset, offset + len(rows), device=x.device)
+            similarities.masked_fill_(numbers == leave_out[block, None].to(x.device), -torch.inf)
+        similarity, index = similarities.max(1)
+        better = similarity > best[block]
+        best[block] = torch.where(better, similarity, best[block])
         indices[block] = torch.where(better, index + offset, indices[block])
     if measure == "cosine":
         return Nearest(1 - best / x.double().norm(dim=1), indices)
     return Nearest(_mean_squares(x, references.detach().reshape(-1, x.shape[1]), indices), indices)
 
 
-def _widened(references: Tensor, measure: str) -> Tensor:
+def _as_rows(references: Tensor, measure: str) -> Tensor:
     """Some references as rows in float64, of length 1 for the cosine."""
-    known = references.detach().reshape(len(references), -1).double()
-    return normalize(known, dim=1) if measure == "cosine" else known
+    rows = references.detach().reshape(len(references), -1).double()
+    return normalize(rows, dim=1) if measure == "cosine" else rows
 
 
-def _likenesses(x: Tensor, known: Tensor, measure: str) -> Tensor:
-    """What is largest for the nearest reference, ``[images, references]``: the squares of x are the same for all."""
-    return x @ known.T if measure == "cosine" else 2 * (x @ known.T) - known.square().sum(1)
+def _similarities(x: Tensor, rows: Tensor, measure: str) -> Tensor:
+    """The cosine, or minus the squared distance up to the squares of x: ``[images, references]``."""
+    return x @ rows.T if measure == "cosine" else 2 * (x @ rows.T) - rows.square().sum(1)
 
 
-def _mean_squares(x: Tensor, known: Tensor, indices: Tensor) -> Tensor:
-    """The distances to those that were found, without the cancellation of the expansion."""
-    blocks = zip(x.split(BLOCK), indices.split(BLOCK), strict=True)
-    means = [(block.double() - known[index].double()).square().mean(1) for block, index in blocks]
+def _mean_squares(x: Tensor, rows: Tensor, indices: Tensor) -> Tensor:
+    """The distances to the nearest references, without the cancellation of the expansion."""
+    blocks = zip(x.split(IMAGES_PER_BLOCK), indices.split(IMAGES_PER_BLOCK), strict=True)
+    means = [(block.double() - rows[index].double()).square().mean(1) for block, index in blocks]
     return torch.cat(means) if means else x.new_empty(0, dtype=torch.float64)

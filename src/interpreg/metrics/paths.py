@@ -1,4 +1,4 @@
-"""Interpolations against a reference set: do the images look real, and does their parameter turn evenly."""
+"""Interpolations against a reference set: whether the images look real and their parameter turns evenly."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from torch import Tensor
 from interpreg.metrics import _paths
 from interpreg.metrics.nearest import nearest
 
-STILL = 1e-4 / math.pi  # of the farthest that two parameters can be apart; 1e-4 radians of angles, as published
+LEAST_TURN = 1e-4 / math.pi  # of the largest distance of two parameters; 1e-4 radians of angles, as published
 
 
 @dataclass(frozen=True)
@@ -82,19 +82,18 @@ def path_scores(
     >>> scores.mean_distance, scores.smoothness, scores.detour
     (0.0, 0.0, 0.0)
     """
-    _paths.check(paths)
+    _paths.check_paths(paths)
     images = rearrange(paths, "n t ... -> (n t) ...")
     distances, indices = nearest(images, references, measure, progress=progress)
     if parameters is None:
-        nothing = math.nan
-        return PathScores(distances.mean().item(), nothing, nothing, nothing, len(paths), len(paths))
-    known, cycle = _paths.parameters_of(references, parameters, period)
-    reach = _paths.reach(known, cycle)
-    turns = _paths.wrapped(known[indices].view(*paths.shape[:2], -1).diff(dim=1), cycle)  # [n, steps - 1, k]
+        return PathScores(distances.mean().item(), math.nan, math.nan, math.nan, len(paths), len(paths))
+    values, cycle = _paths.as_parameters(references, parameters, period)
+    reach = _paths.largest_distance(values, cycle)
+    turns = _paths.wrap(values[indices].view(*paths.shape[:2], -1).diff(dim=1), cycle)  # [n, steps - 1, k]
 
     steps, whole = turns.norm(dim=2), turns.sum(1)
-    ends, shortest = whole.norm(dim=1), _paths.wrapped(whole, cycle).norm(dim=1)
-    defined = ends >= STILL * reach
+    ends, shortest = whole.norm(dim=1), _paths.wrap(whole, cycle).norm(dim=1)
+    defined = ends >= LEAST_TURN * reach
     largest = steps.amax(1) / ends.where(defined, torch.ones_like(ends))
     scores = (largest - 1 / steps.shape[1])[defined]
     count = int(defined.sum())

@@ -19,7 +19,7 @@ def linear_probe(codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels:
 
     A multinomial logistic regression (L2 of strength 1, scikit-learn's default) on flattened codes, each
     dimension standardised on the training codes. Deterministic, trained to convergence, after the autoencoder;
-    the papers train a single layer in tandem with it instead (ACAI, section 4.1): :class:`TandemProbe`.
+    the papers train a single layer in tandem with it instead (ACAI, section 4.1): :class:`OnlineProbe`.
 
     Args:
         codes, test_codes: ``[n, ...]`` and ``[m, ...]``, floating point.
@@ -29,7 +29,7 @@ def linear_probe(codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels:
         TypeError, ValueError: tensors of the wrong type or shape, a single class, values that are not finite.
         ImportError: scikit-learn is not installed.
     """
-    train, truth, test, test_truth = _codes.labelled(codes, labels, test_codes, test_labels)
+    train, truth, test, test_truth = _codes.as_arrays(codes, labels, test_codes, test_labels)
     pipeline = need("sklearn.pipeline", "metrics", "linear_probe")
     scaler = need("sklearn.preprocessing", "metrics", "linear_probe").StandardScaler()
     classifier = need("sklearn.linear_model", "metrics", "linear_probe").LogisticRegression(max_iter=10_000)
@@ -37,13 +37,13 @@ def linear_probe(codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels:
     return float(probe.score(test, test_truth))
 
 
-class TandemProbe(nn.Module):
+class OnlineProbe(nn.Module):
     r"""A linear classifier trained beside the autoencoder, on its codes, without a gradient to it.
 
     One layer with a bias on flattened codes, softmax cross-entropy, an Adam of its own (ACAI, section 4.1). As
     published: Glorot-uniform weights, zero bias, a learning rate of 1e-4, no weight decay, codes not normalised,
     one step on every batch of the autoencoder's. The paper reports the median of the last 20 accuracies on the
-    whole test set: :func:`reported`.
+    whole test set: :func:`median_of_last`.
 
     Give it the codes the method is judged by: the published VAE gives what comes before its layer of means, the
     denoising autoencoder the codes of clean images.
@@ -59,7 +59,7 @@ class TandemProbe(nn.Module):
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
 
-    >>> probe = TandemProbe(code_size=2, classes=2, lr=0.1)
+    >>> probe = OnlineProbe(code_size=2, classes=2, lr=0.1)
     >>> codes, labels = torch.tensor([[-1.0, 1.0], [1.0, -1.0]]), torch.tensor([0, 1])
     >>> losses = [probe.step(codes, labels) for _ in range(50)]
     >>> probe.accuracy(codes, labels)
@@ -117,7 +117,7 @@ class TandemProbe(nn.Module):
         Raises:
             TypeError, ValueError: tensors of the wrong type or shape, no samples, codes that are not finite.
         """
-        _codes.flat("codes", codes)
+        _codes.as_rows("codes", codes)
         _codes.check_labels("labels", labels, "codes", codes)
         _checks.as_count("batch_size", batch_size, low=1)
         pairs = zip(codes.split(batch_size), labels.split(batch_size), strict=True)
@@ -132,13 +132,13 @@ class TandemProbe(nn.Module):
         self.optimizer.load_state_dict(state)
 
     @override
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "TandemProbe":
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "OnlineProbe":
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's is
         self.optimizer.load_state_dict(self.optimizer.state_dict())  # which moves the moments to the parameters
         return self
 
 
-def reported(values: Iterable[float] | Tensor, last: int = 20) -> float:
+def median_of_last(values: Iterable[float] | Tensor, last: int = 20) -> float:
     """The median of the last evaluations of a run: the number that ACAI's tables report of it.
 
     The published notebook takes the last 20, of accuracies and of scores on lines alike; over runs it then gives
@@ -152,7 +152,7 @@ def reported(values: Iterable[float] | Tensor, last: int = 20) -> float:
     Raises:
         TypeError, ValueError: no values, or ``last`` is no count.
 
-    >>> reported([0.1, 0.9, 0.7, 0.8], last=3)
+    >>> median_of_last([0.1, 0.9, 0.7, 0.8], last=3)
     0.8
     """
     _checks.as_count("last", last, low=1)

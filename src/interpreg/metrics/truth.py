@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg._progress import progress as bar
+from interpreg import _progress as bars
 from interpreg._types import Network
 from interpreg.metrics import _paths
 
@@ -101,13 +101,13 @@ def interpolation_error(paths: Tensor, truth: Tensor) -> InterpolationError:
     >>> interpolation_error(truth + 0.5, truth).overall
     0.25
     """
-    _paths.check(paths)
-    _paths.check(truth, "truth")
+    _paths.check_paths(paths)
+    _paths.check_paths(truth, "truth")
     _checks.check_shape("truth", truth, paths.shape, "paths")
     steps = paths.shape[1]
     if steps < 3:
         raise ValueError(f"paths: expected at least one step between the ends, got {_checks.describe(paths)}")
-    errors = (paths.detach() - truth.detach())[:, 1:-1].double().square().flatten(2).mean(2)  # [n, steps - 2]
+    errors = _errors(paths.detach(), truth.detach())
     return InterpolationError(
         alpha=torch.arange(1, steps - 1, dtype=torch.float64) / (steps - 1),
         mean=errors.mean(0).cpu(),
@@ -150,18 +150,18 @@ def error_by_interval(
     Raises:
         TypeError, ValueError: as :func:`intervals` and :func:`interpolation_error`.
     """
-    _paths.check(views, "views")
-    codes = _paths.called("encoder", encoder, views.flatten(0, 1), batch_size, progress)
+    _paths.check_paths(views, "views")
+    codes = _paths.run_in_batches("encoder", encoder, views.flatten(0, 1), batch_size, progress)
     codes = codes.view(*views.shape[:2], *codes.shape[1:])
     lengths, means, stds = [], [], []
-    for count in bar(list(images), "intervals", shown=progress):
+    for count in bars.progress(list(images), "intervals", shown=progress):
         rows = intervals(views.shape[1], count, closed=closed)
         errors = []
         for ring, z in zip(views, codes, strict=True):
             truth, ends = ring[rows], (z[rows[:, 0]], z[rows[:, -1]])
-            found = _paths.decoded(decoder, *ends, count, kind=kind, batch_size=batch_size, progress=False)
-            _checks.check_shape("decoder", found, truth.shape, "the views")
-            errors.append((found - truth)[:, 1:-1].double().square().flatten(2).mean(2).flatten())
+            decoded = _paths.decode_paths(decoder, *ends, count, kind=kind, batch_size=batch_size, progress=False)
+            _checks.check_shape("decoder", decoded, truth.shape, "the views")
+            errors.append(_errors(decoded, truth).flatten())
         every = torch.cat(errors)
         lengths.append((count - 1) * step)
         means.append(every.mean())
@@ -169,3 +169,8 @@ def error_by_interval(
     return ErrorByInterval(
         torch.tensor(lengths, dtype=torch.float64), torch.stack(means).cpu(), torch.stack(stds).cpu(), unit
     )
+
+
+def _errors(paths: Tensor, truth: Tensor) -> Tensor:
+    """The mean squared error of each image between the ends, ``[n, steps - 2]`` in float64."""
+    return (paths - truth)[:, 1:-1].double().square().flatten(2).mean(2)

@@ -1,4 +1,4 @@
-"""What the pictures share: somewhere to draw, colours that all eyes tell apart, images laid out in sheets."""
+"""Shared by the pictures: axes, colours for colour-blind readers, checks, sheets of images."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -21,27 +21,23 @@ PALETTE = (  # Okabe and Ito 2008, the yellow last; a grey and a brown make it t
 )  # fmt: skip
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)), (0, (3, 4)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-OUTLINE: dict[str, Any] = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.5}
-NARROW = 180  # points, of axes whose legend is written smaller
-MARK = "#E69F00"  # a frame that shows on dark images and on light ones
-TILE = 0.6  # inches, of an image in a new figure
-EDGE = 0.04  # inches, around a sheet
-RIM = 0.06  # of an image's height, between two images
+MARKER_STYLE: dict[str, Any] = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.5}
+NARROW_AXES = 180  # points, of axes whose legend is written smaller
+FRAME_COLOUR = "#E69F00"  # a frame that shows on dark images and on light ones
+IMAGE_INCHES = 0.6  # height of an image in a new figure
+EDGE_INCHES = 0.04  # around a sheet
+IMAGE_GAP = 0.06  # of an image's height, between two images
 
 
 def canvas(ax: "Axes | None", what_for: str, width: float, height: float, full: bool = False) -> "Axes":
     """``ax``, or the axes of a new figure of so many inches.
 
-    They fill a ``full`` figure but for a rim; another figure's layout makes room for what stands outside the axes.
+    They fill a ``full`` figure but for its edges; the layout of any other makes room for labels and legends.
     """
     pyplot = need("matplotlib.pyplot", "plot", what_for)
     if ax is None:
-        edges = {
-            "left": EDGE / width,
-            "right": 1 - EDGE / width,
-            "bottom": EDGE / height,
-            "top": 1 - EDGE / height,
-        }
+        x, y = EDGE_INCHES / width, EDGE_INCHES / height
+        edges = {"left": x, "right": 1 - x, "bottom": y, "top": 1 - y}
         settings = {"gridspec_kw": edges} if full else {"layout": "compressed"}
         _, ax = pyplot.subplots(figsize=(width, height), dpi=150, **settings)
     elif not isinstance(ax, need("matplotlib.axes", "plot", what_for).Axes):
@@ -55,7 +51,7 @@ def legend(ax: "Axes", inside: str = "best", beside: bool = True, **settings: An
     if beside and figure is not None and figure.get_layout_engine() is not None:
         place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "fontsize": "small"}
     else:
-        place = {"loc": inside, "fontsize": "small" if points_wide(ax)[0] > NARROW else "xx-small"}
+        place = {"loc": inside, "fontsize": "small" if points_wide(ax)[0] > NARROW_AXES else "xx-small"}
     ax.legend(framealpha=0.8, edgecolor="none", labelspacing=0.4, **place, **settings)
 
 
@@ -83,7 +79,15 @@ def check_finite(name: str, value: Tensor) -> None:
         raise ValueError(f"{name}: expected finite numbers, got {broken} of {value.numel()} that are not finite")
 
 
-def are_images(name: str, value: Any, lead: str) -> None:
+def as_tensor(name: str, value: Any) -> Tensor:
+    """``value`` as a detached tensor on the CPU; ``TypeError`` if it holds no numbers."""
+    try:
+        return torch.as_tensor(value).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{name}: expected a tensor, got {_checks.describe(value)}") from error
+
+
+def check_images(name: str, value: Any, lead: str) -> None:
     """Raise unless ``value`` is ``[*lead, 1 or 3, H, W]``, uint8 or floating point and finite; none may be 0 long."""
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected a tensor, got {_checks.describe(value)}")
@@ -94,13 +98,13 @@ def are_images(name: str, value: Any, lead: str) -> None:
     check_finite(name, value)
 
 
-def are_decoded(images: Any, n: int) -> None:
+def check_decoded(images: Any, n: int) -> None:
     """Raise unless a decoder has made ``n`` images, ``[n, 1 or 3, H, W]``."""
-    are_images("decoder", images, str(n))
+    check_images("decoder", images, str(n))
     _checks.check_batch_size("decoder", images, n)
 
 
-def brightness(images: Tensor) -> Tensor:
+def as_rgb(images: Tensor) -> Tensor:
     """Images ``[..., C, H, W]`` as RGB in [0, 1], ``[..., 3, H, W]`` on the CPU; of floats, -1 is black and 1 white."""
     images = images.detach().cpu()
     scaled = images / 255 if images.dtype == torch.uint8 else ((images.float() + 1) / 2).clamp(0, 1)
@@ -117,17 +121,17 @@ def sheet(images: Tensor, rim: int, below: int = 0) -> Tensor:
 
 def rim_of(height: int) -> int:
     """How many pixels lie between images of this height."""
-    return max(1, round(RIM * height))
+    return max(1, round(IMAGE_GAP * height))
 
 
-def opaque(picture: Tensor) -> NDArray[np.float32]:
+def as_rgba(picture: Tensor) -> NDArray[np.float32]:
     """RGBA ``[H, W, 4]`` of ``[3, H, W]``, transparent where the picture is NaN."""
     colours = picture.permute(1, 2, 0).float().numpy()
     alpha = (~np.isnan(colours).any(axis=2, keepdims=True)).astype(colours.dtype)
     return np.concatenate([np.nan_to_num(colours), alpha], axis=2)
 
 
-def bare(ax: "Axes") -> None:
+def hide_axes(ax: "Axes") -> None:
     """No ticks and no frame: the images are the picture."""
     ax.set_xticks([])
     ax.set_yticks([])

@@ -1,4 +1,4 @@
-"""Codes as points of a plane, and what the decoder makes of that plane."""
+"""Codes as points of a plane, before images decoded from that plane."""
 
 import math
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from interpreg.plots import _canvas
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LATTICE = 11  # decoded images along each side of the plane
-FADED = 0.35  # their opacity, under the points
-CLASSES = 10  # as many have a colour and a marker each
-INK = 0.1  # of the axes' area, all points together
+LATTICE_SIDE = 11  # decoded images along each side of the plane
+LATTICE_OPACITY = 0.35  # their opacity, under the points
+COLOURED_CLASSES = 10  # as many have a colour and a marker each
+POINTS_AREA = 0.1  # of the axes' area, all points together
 MARGIN = 0.08  # of the codes' range, around them
 
 
@@ -53,7 +53,7 @@ def latent_scatter(
             each and a legend, more a colour scale. Floats are drawn on a colour scale.
         decoder: codes in, images ``[m, C, H, W]`` out, C 1 or 3, in [-1, 1]; run as it is (call ``eval()``
             before), without gradients, on 121 codes of the codes' shape, type and device.
-        period: of ``values`` that come round, such as 360 for degrees; the colours then do, too.
+        period: of the values, such as 360 for degrees; the colour scale is then periodic, too.
         names: of classes; class k is called ``names[k]``.
         ax: where to draw; a new figure when not given.
 
@@ -97,10 +97,7 @@ def _checked_values(values: Any, n: int, period: float | None, names: Sequence[s
             if other is not None:
                 raise ValueError(f"{name}: expected None without values, got {_checks.describe(other)}")
         return None
-    try:
-        numbers = torch.as_tensor(values).detach().cpu()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"values: expected a tensor, got {_checks.describe(values)}") from error
+    numbers = _canvas.as_tensor("values", values)
     if numbers.shape != (n,):
         raise ValueError(f"values: expected one for each of {n} codes, got shape {tuple(numbers.shape)}")
     _canvas.check_finite("values", numbers)
@@ -111,8 +108,8 @@ def _checked_values(values: Any, n: int, period: float | None, names: Sequence[s
             raise ValueError("names: expected None with values that are no classes, got names")
         return numbers.double()
     if names is not None and not (int(numbers.min()) >= 0 and int(numbers.max()) < len(names)):
-        found = f"{int(numbers.min())} to {int(numbers.max())}"
-        raise ValueError(f"names: expected a name for every class, {found}, got {len(names)}")
+        classes = f"{int(numbers.min())} to {int(numbers.max())}"
+        raise ValueError(f"names: expected a name for every class, {classes}, got {len(names)}")
     return numbers.long()
 
 
@@ -158,39 +155,39 @@ def _limits(points: Tensor) -> list[tuple[float, float]]:
 
 def _decoded(decoder: Network, plane: _Plane, limits: list[tuple[float, float]], like: Tensor) -> Tensor:
     """Images decoded from the centres of the cells, ``[rows, columns, 3, H, W]``, the first row at the bottom."""
-    middles = (torch.arange(LATTICE, dtype=torch.float64) + 0.5) / LATTICE
+    middles = (torch.arange(LATTICE_SIDE, dtype=torch.float64) + 0.5) / LATTICE_SIDE
     x, y = (low + middles * (high - low) for low, high in limits)
-    points = torch.stack([x.expand(LATTICE, -1), y[:, None].expand(-1, LATTICE)], dim=-1).flatten(0, 1)
+    points = torch.stack([x.expand(LATTICE_SIDE, -1), y[:, None].expand(-1, LATTICE_SIDE)], dim=-1).flatten(0, 1)
     with torch.no_grad():
         images = decoder((plane.origin + points @ plane.axes).to(like).view(-1, *like.shape[1:]))
-    _canvas.are_decoded(images, len(points))
-    return _canvas.brightness(images).reshape(LATTICE, LATTICE, 3, *images.shape[2:])
+    _canvas.check_decoded(images, len(points))
+    return _canvas.as_rgb(images).reshape(LATTICE_SIDE, LATTICE_SIDE, 3, *images.shape[2:])
 
 
 def _draw_lattice(ax: "Axes", images: Tensor, limits: list[tuple[float, float]]) -> None:
     height, width = images.shape[-2:]
     rimmed = torch.nn.functional.pad(images.flip(0), (1, 1, 1, 1), value=torch.nan)
-    picture = _canvas.opaque(_canvas.sheet(rimmed, 0))
+    picture = _canvas.as_rgba(_canvas.sheet(rimmed, 0))
     extent = (*limits[0], *limits[1])
-    ax.imshow(picture, extent=extent, alpha=FADED, aspect="auto", zorder=0)
+    ax.imshow(picture, extent=extent, alpha=LATTICE_OPACITY, aspect="auto", zorder=0)
     ax.set_box_aspect(height / width)  # as many cells along each side: each as wide and high as an image
 
 
 def _scatter(ax: "Axes", points: Any, values: Tensor | None, period: float | None, names: Any) -> None:
     x, y = points.T
     area = math.prod(_canvas.points_wide(ax))
-    size = min(30.0, max(5.0, INK * area / len(points)))
+    size = min(30.0, max(5.0, POINTS_AREA * area / len(points)))
     point: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.08 * math.sqrt(size)}
     classes = [] if values is None or values.is_floating_point() else values.unique().tolist()
     if values is None:
         ax.scatter(x, y, s=size, color=_canvas.PALETTE[0], **point)
-    elif classes and len(classes) <= CLASSES:
+    elif classes and len(classes) <= COLOURED_CLASSES:
         for k, colour, marker in zip(classes, _canvas.PALETTE, _canvas.MARKERS, strict=False):
             chosen = (values == k).numpy()
             label = names[k] if names is not None else str(k)
             spiky = 1.0 if marker in "os" else 1.5  # as much ink for a star as for a disc
             look = (
-                point | {"edgecolors": "0.4"} if k == classes[-1] and len(classes) == CLASSES else point
+                point | {"edgecolors": "0.4"} if k == classes[-1] and len(classes) == COLOURED_CLASSES else point
             )  # yellow
             ax.scatter(x[chosen], y[chosen], s=spiky * size, color=colour, marker=marker, **look, label=label)
         _canvas.legend(ax, "upper right", handlelength=1.0, markerscale=math.sqrt(30 / size))

@@ -14,12 +14,12 @@ from interpreg.plots import _canvas
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from interpreg.metrics import ErrorByInterval, InterpolationError, ParameterDistance, RetrievedAlpha
+    from interpreg.metrics import ErrorByInterval, InterpolationError, RetrievedAlpha
 
 Numbers = NDArray[np.float64]
 R = TypeVar("R")
-SIZE = (4.6, 3.2)  # inches
-PERFECT: dict[str, Any] = {"color": "0.35", "linestyle": (0, (4, 3)), "linewidth": 1.2}
+FIGURE_INCHES = (4.6, 3.2)  # inches
+PERFECT_STYLE: dict[str, Any] = {"color": "0.35", "linestyle": (0, (4, 3)), "linewidth": 1.2}
 X_ALPHA = r"coefficient $\alpha$"
 
 
@@ -42,11 +42,7 @@ def error_by_alpha(
         ImportError: matplotlib is not installed.
     """
     checked = _checked(results, ("alpha", "mean", "std"))
-    ax = _canvas.canvas(ax, "error_by_alpha", *SIZE)
-    _lines_with_bands(ax, {name: (x, y, (y - s).clip(0), y + s) for name, (x, y, s) in checked.items()})
-    _labelled(ax, X_ALPHA, "mean squared error", len(checked) > 1)
-    ax.set_ylim(bottom=0)
-    return ax
+    return _error_curves(_canvas.canvas(ax, "error_by_alpha", *FIGURE_INCHES), checked, X_ALPHA)
 
 
 def error_by_interval(
@@ -65,14 +61,9 @@ def error_by_interval(
     units = {str(result.unit) for result in _by_name(results).values()}
     if len(units) > 1:
         raise ValueError(f"results: expected lengths of one unit, got {', '.join(map(repr, sorted(units)))}")
-    ax = _canvas.canvas(ax, "error_by_interval", *SIZE)
-    _lines_with_bands(ax, {name: (x, y, (y - s).clip(0), y + s) for name, (x, y, s) in checked.items()})
     unit = units.pop()
-    _labelled(
-        ax, f"interval length ({unit})" if unit else "interval length", "mean squared error", len(checked) > 1
-    )
-    ax.set_ylim(bottom=0)
-    return ax
+    label = f"interval length ({unit})" if unit else "interval length"
+    return _error_curves(_canvas.canvas(ax, "error_by_interval", *FIGURE_INCHES), checked, label)
 
 
 def retrieved_alpha(results: "Mapping[str, RetrievedAlpha] | RetrievedAlpha", ax: "Axes | None" = None) -> "Axes":
@@ -88,20 +79,20 @@ def retrieved_alpha(results: "Mapping[str, RetrievedAlpha] | RetrievedAlpha", ax
     """
     checked = _checked(results, ("alpha", "median", "low", "high"))
     ax = _canvas.canvas(ax, "retrieved_alpha", 3.6, 3.5)
-    ax.plot([0, 1], [0, 1], **PERFECT, label="perfect")
+    ax.plot([0, 1], [0, 1], **PERFECT_STYLE, label="perfect")
     _lines_with_bands(ax, checked)
     _labelled(ax, X_ALPHA, r"retrieved $\alpha$", False)
     _canvas.legend(ax, "upper left", beside=False)
-    seen = np.concatenate([np.concatenate(curves[1:]) for curves in checked.values()])
-    seen = seen[np.isfinite(seen)]
-    low, high = seen.min(initial=0.0), seen.max(initial=1.0)
+    heights = np.concatenate([np.concatenate(curves[1:]) for curves in checked.values()])
+    heights = heights[np.isfinite(heights)]
+    low, high = heights.min(initial=0.0), heights.max(initial=1.0)
     square = high - low <= 1.5
     ax.set(xlim=(-0.03, 1.03), ylim=(low - 0.03, high + 0.03), aspect="equal" if square else "auto")
     return ax
 
 
 def parameter_distance(
-    results: "Mapping[str, ParameterDistance] | ParameterDistance", ax: "Axes | None" = None
+    results: "Mapping[str, RetrievedAlpha] | RetrievedAlpha", ax: "Axes | None" = None
 ) -> "Axes":
     """Draw how far, in the data's true parameters, interpolated images are from both ends; AEAI's figure 8.
 
@@ -117,16 +108,16 @@ def parameter_distance(
     checked = _checked(results, fields, ("interval",))
     prefix = _prefixes(results)
     intervals = {n: _checks.as_number(f"{prefix[n]}.interval", r.interval) for n, r in _by_name(results).items()}
-    ax = _canvas.canvas(ax, "parameter_distance", *SIZE)
+    ax = _canvas.canvas(ax, "parameter_distance", *FIGURE_INCHES)
     for interval in sorted(set(intervals.values())):
-        ax.plot([0, 1], [0, interval], **PERFECT)
-        ax.plot([0, 1], [interval, 0], **PERFECT)
+        ax.plot([0, 1], [0, interval], **PERFECT_STYLE)
+        ax.plot([0, 1], [interval, 0], **PERFECT_STYLE)
     line = need("matplotlib.lines", "plot", "parameter_distance").Line2D
-    handles = [line([], [], **PERFECT, label="perfectly even")]
+    handles = [line([], [], **PERFECT_STYLE, label="perfectly even")]
     several = len(checked) > 1
     styles = _canvas.line_styles()
     for name, (x, start, end) in checked.items():
-        first = _canvas.OUTLINE | _thinned(len(x)) | next(styles)
+        first = _canvas.MARKER_STYLE | _thinned(len(x)) | next(styles)
         hollow = {"markerfacecolor": "white", "markeredgecolor": first["color"], "markeredgewidth": 1.0}
         last = first | (hollow if several else next(styles))
         ax.plot(x, start, **first)
@@ -169,16 +160,13 @@ def _checked(results: object, fields: Sequence[str], others: Sequence[str] = ())
         checked[name] = [_vector(f"{prefixes[name]}.{field}", getattr(result, field)) for field in fields]
         lengths = {len(vector) for vector in checked[name]}
         if len(lengths) > 1 or 0 in lengths:
-            found = ", ".join(f"{field} [{len(v)}]" for field, v in zip(fields, checked[name], strict=True))
-            raise ValueError(f"{prefixes[name]}: expected vectors of one length, at least 1, got {found}")
+            sizes = ", ".join(f"{field} [{len(v)}]" for field, v in zip(fields, checked[name], strict=True))
+            raise ValueError(f"{prefixes[name]}: expected vectors of one length, at least 1, got {sizes}")
     return checked
 
 
 def _vector(name: str, value: Any) -> Numbers:
-    try:
-        vector = torch.as_tensor(value).detach().cpu().double()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{name}: expected a tensor, got {_checks.describe(value)}") from error
+    vector = _canvas.as_tensor(name, value).double()
     if vector.ndim != 1:
         raise ValueError(f"{name}: expected a vector, got shape {tuple(vector.shape)}")
     return np.asarray(vector.where(vector.isfinite(), torch.nan).numpy())
@@ -189,12 +177,20 @@ def _thinned(n: int) -> dict[str, Any]:
     return {"markevery": max(1, n // 20), "linewidth": 1.5}
 
 
+def _error_curves(ax: "Axes", errors: Mapping[str, Sequence[Numbers]], x_label: str) -> "Axes":
+    """A line a method and a band of one standard deviation, from ``(x, mean, std)``."""
+    _lines_with_bands(ax, {name: (x, y, (y - s).clip(0), y + s) for name, (x, y, s) in errors.items()})
+    _labelled(ax, x_label, "mean squared error", len(errors) > 1)
+    ax.set_ylim(bottom=0)
+    return ax
+
+
 def _lines_with_bands(ax: "Axes", curves: Mapping[str, Sequence[Numbers]]) -> None:
     """A line a method and its band, from ``(x, y, low, high)``."""
     alpha = 0.15 if len(curves) <= 3 else 0.08
     for (name, (x, y, low, high)), style in zip(curves.items(), _canvas.line_styles(), strict=False):
         ax.fill_between(x, low, high, color=style["color"], alpha=alpha, linewidth=0)
-        ax.plot(x, y, **_canvas.OUTLINE, **_thinned(len(x)), **style, label=name or "_")
+        ax.plot(x, y, **_canvas.MARKER_STYLE, **_thinned(len(x)), **style, label=name or "_")
 
 
 def _labelled(ax: "Axes", x: str, y: str, with_legend: bool) -> None:

@@ -13,8 +13,8 @@ from interpreg.plots import _canvas
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-RIM = 0.08  # of an image's height, between two images
-GAP = 0.35  # between one pair of ends and the next
+STEP_GAP = 0.08  # of an image's height, between two images
+PAIR_GAP = 0.35  # between one pair of ends and the next
 
 
 def interpolation_rows(
@@ -38,8 +38,8 @@ def interpolation_rows(
     methods = rows if isinstance(rows, Mapping) else {"": rows}
     shape = _checked(methods, ends, isinstance(rows, Mapping))
     n, steps, _, height, width = shape
-    rim = max(1, round(RIM * height))
-    gap = max(2, round(GAP * height))
+    rim = max(1, round(STEP_GAP * height))
+    gap = max(2, round(PAIR_GAP * height))
     strips: list[Tensor] = []
     centres: list[float] = []
     labels: list[str] = []
@@ -56,8 +56,8 @@ def interpolation_rows(
     tall, wide = sheet.shape[1:]
     inches = 0.55 * (steps + (2 if ends else 0))
     ax = _canvas.canvas(ax, "interpolation_rows", inches + 1, inches * tall / wide + 0.4)
-    ax.imshow(_canvas.opaque(_canvas.brightness(sheet)), interpolation="nearest")
-    _canvas.bare(ax)
+    ax.imshow(_canvas.as_rgba(_canvas.as_rgb(sheet)), interpolation="nearest")
+    _canvas.hide_axes(ax)
     if isinstance(rows, Mapping):
         ax.set_yticks(centres, labels)
     if ends:

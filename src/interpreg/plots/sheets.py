@@ -16,10 +16,10 @@ from interpreg.priors import as_prior
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LABEL = 0.3  # of an image's height, under each image that has a label
-LETTER = 0.065  # inches, for each of a label's
-BLOCKS = 0.5  # of an image's height, between two methods' blocks
-TITLE = 0.1  # of a block's height, over it
+LABEL_HEIGHT = 0.3  # of an image's height, under each image that has a label
+LETTER_INCHES = 0.065  # width of a letter of a label
+BLOCK_GAP = 0.5  # of an image's height, between two methods' blocks
+TITLE_HEIGHT = 0.1  # of a block's height, over it
 
 
 def image_sheet(
@@ -42,7 +42,7 @@ def image_sheet(
         ValueError: a wrong shape, values that are not finite, another number of labels than of images.
         ImportError: matplotlib is not installed.
     """
-    _canvas.are_images("images", images, "n")
+    _canvas.check_images("images", images, "n")
     n, _, height, width = images.shape
     if columns is None:
         columns = math.ceil(math.sqrt(n * height / width))
@@ -50,15 +50,15 @@ def image_sheet(
     _check_labels(labels, n)
     rows = -(-n // columns)
 
-    rim, below = _canvas.rim_of(height), math.ceil(LABEL * height) if labels is not None else 0
+    rim, below = _canvas.rim_of(height), math.ceil(LABEL_HEIGHT * height) if labels is not None else 0
     filled = torch.full((rows * columns, 3, height, width), torch.nan)
-    filled[:n] = _canvas.brightness(images)
+    filled[:n] = _canvas.as_rgb(images)
     picture = _canvas.sheet(filled.unflatten(0, (rows, columns)), rim, below)
     longest = max([3, *map(len, labels or ())])
-    inches = columns * max(_canvas.TILE * width / height, min(1.3, LETTER * longest))
+    inches = columns * max(_canvas.IMAGE_INCHES * width / height, min(1.3, LETTER_INCHES * longest))
     ax = _canvas.canvas(ax, "image_sheet", inches, inches * picture.shape[1] / picture.shape[2], full=True)
-    _canvas.bare(ax)
-    ax.imshow(_canvas.opaque(picture), interpolation="nearest")
+    _canvas.hide_axes(ax)
+    ax.imshow(_canvas.as_rgba(picture), interpolation="nearest")
     if labels is not None:
         scale = _canvas.points_a_pixel(ax, *picture.shape[1:])
         size = min(9.0, 0.75 * below * scale, 1.5 * (width + rim) * scale / longest)
@@ -70,7 +70,7 @@ def image_sheet(
 
 
 def corner_grid(grids: Tensor | Mapping[str, Tensor], ax: "Axes | None" = None) -> "Axes":
-    """Draw what lies between four images, for one method or several side by side.
+    """Draw the images between four corners, for one method or several side by side.
 
     The corners, the reconstructions that everything else lies between, are framed. AEAI's figures 9 to 13
     (arXiv 2008.01487); the grids come from :func:`interpreg.functional.bilinear` codes that have been decoded,
@@ -82,29 +82,24 @@ def corner_grid(grids: Tensor | Mapping[str, Tensor], ax: "Axes | None" = None) 
             stand in one row, more in a nearly square arrangement.
         ax: where to draw; a new figure of fitting size when not given.
 
-    Returns:
-        The axes.
-
-    Raises:
-        TypeError, ValueError: no methods, tensors of the wrong type or shape, values that are not finite.
-        ImportError: matplotlib is not installed.
+    Returns, raises: as :func:`image_sheet`; ValueError: no methods.
     """
     blocks = _checked(grids)
     rows, columns, _, height, width = next(iter(blocks.values())).shape
-    rim, gap = _canvas.rim_of(height), math.ceil(BLOCKS * height)
-    pictures = [_canvas.sheet(_canvas.brightness(block), rim) for block in blocks.values()]
+    rim, gap = _canvas.rim_of(height), math.ceil(BLOCK_GAP * height)
+    pictures = [_canvas.sheet(_canvas.as_rgb(block), rim) for block in blocks.values()]
     across = len(blocks) if len(blocks) <= 3 else math.ceil(math.sqrt(len(blocks)))
     down = -(-len(blocks) // across)
     tall, wide = pictures[0].shape[1:]
-    title = max(gap, math.ceil(TITLE * tall)) if isinstance(grids, Mapping) else 0
+    title = max(gap, math.ceil(TITLE_HEIGHT * tall)) if isinstance(grids, Mapping) else 0
     filled = torch.full((down * across, 3, title + tall, wide), torch.nan)
     filled[: len(blocks), :, title:] = torch.stack(pictures)
     picture = _canvas.sheet(filled.unflatten(0, (down, across)), gap)
 
-    inches = min(_canvas.TILE * columns * width / height, 4.2 if across == 1 else 2.8) * across
+    inches = min(_canvas.IMAGE_INCHES * columns * width / height, 4.2 if across == 1 else 2.8) * across
     ax = _canvas.canvas(ax, "corner_grid", inches, inches * picture.shape[1] / picture.shape[2], full=True)
-    _canvas.bare(ax)
-    ax.imshow(_canvas.opaque(picture), interpolation="nearest")
+    _canvas.hide_axes(ax)
+    ax.imshow(_canvas.as_rgba(picture), interpolation="nearest")
     scale = _canvas.points_a_pixel(ax, *picture.shape[1:])
     for i, name in enumerate(blocks):
         top, left = i // across * (title + tall + gap) + title, i % across * (wide + gap)
@@ -134,7 +129,7 @@ def corner_grid_of(
     _checks.check_batch_size("corners", corners, 4)
     with torch.no_grad():
         images = decoder(bilinear(encoder(corners), steps, steps).flatten(0, 1))
-    _canvas.are_decoded(images, steps**2)
+    _canvas.check_decoded(images, steps**2)
     return corner_grid(images.unflatten(0, (steps, steps)), ax=ax)
 
 
@@ -148,7 +143,7 @@ def prior_samples(
     device: torch.device | str | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw what a decoder makes of codes drawn from a prior.
+    """Draw the images decoded from samples of a prior.
 
     Args:
         decoder: codes in, images ``[n, C, H, W]`` out; run as it is (call ``eval()`` before), without gradients.
@@ -172,16 +167,13 @@ def prior_samples(
     if isinstance(shape, (str, int)) or not shape:
         raise TypeError(f"shape: expected a code's shape without the batch, got {_checks.describe(shape)}")
     sizes = [_checks.as_count(f"shape[{i}]", size, low=1) for i, size in enumerate(shape)]
-    own = (
-        next((p for p in decoder.parameters() if p.is_floating_point()), None)
-        if isinstance(decoder, nn.Module)
-        else None
-    )
-    like = torch.zeros(1, math.prod(sizes)) if own is None else own.new_zeros(1, math.prod(sizes))
+    parameters = decoder.parameters() if isinstance(decoder, nn.Module) else ()
+    own = next((p for p in parameters if p.is_floating_point()), torch.zeros(0))
+    like = own.new_zeros(1, math.prod(sizes))
     with torch.no_grad():
         codes = as_prior(prior).sample(n, like.to(device), generator)
         images = decoder(codes.view(n, *sizes))
-    _canvas.are_decoded(images, n)
+    _canvas.check_decoded(images, n)
     return image_sheet(images, ax=ax)
 
 
@@ -196,12 +188,12 @@ def _check_labels(labels: Sequence[str] | None, n: int) -> None:
 
 def _checked(grids: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
     if not isinstance(grids, Mapping):
-        _canvas.are_images("grids", grids, "rows, columns")
+        _canvas.check_images("grids", grids, "rows, columns")
         return {"": grids}
     if not grids:
         raise ValueError("grids: expected at least one method, got none")
     for name, grid in grids.items():
-        _canvas.are_images(f"grids[{name!r}]", grid, "rows, columns")
+        _canvas.check_images(f"grids[{name!r}]", grid, "rows, columns")
         _checks.check_shape(f"grids[{name!r}]", grid, next(iter(grids.values())).shape, "the other methods")
     return dict(grids)
 
@@ -215,4 +207,4 @@ def _frame_corners(
         for column in {0, columns - 1}:
             x, y = left + column * (width + rim) - 0.5, top + row * (height + rim) - 0.5
             frame = ([x, x + width, x + width, x, x], [y, y, y + height, y + height, y])
-            ax.plot(*frame, color=_canvas.MARK, linewidth=min(1.5, max(0.5, rim * scale)), clip_on=False)
+            ax.plot(*frame, color=_canvas.FRAME_COLOUR, linewidth=min(1.5, max(0.5, rim * scale)), clip_on=False)

@@ -46,7 +46,7 @@ def training_curves(
     window = max(1, longest // 40) if smooth is None else _checks.as_count("smooth", smooth, low=1)
     ax = _canvas.canvas(ax, "training_curves", 5.4, 3.2)
     names = list(dict.fromkeys(name for losses in runs.values() for name in losses))
-    styles = {n: style | _canvas.OUTLINE for n, style in zip(names, _canvas.line_styles(), strict=False)}
+    styles = {n: style | _canvas.MARKER_STYLE for n, style in zip(names, _canvas.line_styles(), strict=False)}
     dashes = dict(zip(runs, (style["linestyle"] for style in _canvas.line_styles()), strict=False))
     for run, losses in runs.items():
         for name, (steps, values) in losses.items():

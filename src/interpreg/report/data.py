@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from interpreg import _checks
 from interpreg._progress import progress
 from interpreg.datasets.images import Images
-from interpreg.metrics import _codes, _paths
+from interpreg.metrics import _codes
 
 Data = Images | Tensor | Iterable[Any]
 GATHERED = 256  # items of a Dataset at a time
@@ -72,7 +72,7 @@ def samples(name: str, data: Data, labels: Tensor | None = None) -> Samples:
         if labels is not None:
             raise TypeError(f"labels: expected None, because {name} has its own place for them, got a tensor")
         if data.images.is_floating_point():  # bytes are finite
-            _paths.check_finite(name, data.images)
+            _codes.check_finite(name, data.images)
         return Samples(data.scaled(), data.labels, data.parameters, data.period, data.units, data.name)
     if not isinstance(data, Tensor):
         data, found = _gathered(name, data)
@@ -83,7 +83,7 @@ def samples(name: str, data: Data, labels: Tensor | None = None) -> Samples:
         raise TypeError(
             f"{name}: expected floats in [-1, 1] or an interpreg.datasets.Images, got {_checks.describe(data)}"
         )
-    _paths.check_finite(name, data)
+    _codes.check_finite(name, data)
     if data.ndim < 2:
         raise ValueError(f"{name}: expected shape [n, ...], got {_checks.describe(data)}")
     if labels is not None:

@@ -11,7 +11,7 @@ from interpreg.metrics import (
     PathScores,
     admissibility,
     clustering,
-    dead_elements,
+    dead_units,
     frechet_distance,
     latent_correlation,
     linear_probe,
@@ -93,7 +93,7 @@ def conditions(subject: Subject, references: Samples) -> Iterator[Measure]:
         ("lipschitz", "Lipschitz constant", "lower", "the largest speed of any step, in the norm of a whole sample"),
         ("credibility", "credibility", "1",
          "share of interpolants as near to a real sample as 95 % of held-out real ones are to another"),
-        ("still", "paths that stand still", "0", f"of {model.paths}: on these all but the boundary is undefined"),
+        ("stationary", "paths that stand still", "0", f"of {model.paths}: on these all but the boundary is undefined"),
     )  # fmt: skip
     for key, name, best, note in rows:
         yield Measure(group, key, name, getattr(model, key), best, note, getattr(fade, key), still)
@@ -142,8 +142,8 @@ def codes(subject: Subject) -> Iterator[Measure]:
     group = "Codes"
     size = subject.codes[0].numel()
     yield Measure(group, "code_size", "elements of a code", size)
-    dead = size if subject.equal_codes else dead_elements(subject.codes)
-    yield Measure(group, "dead_elements", "elements that never change", dead, "0", "and so say nothing")
+    dead = size if subject.equal_codes else dead_units(subject.codes)
+    yield Measure(group, "dead_units", "elements that never change", dead, "0", "and so say nothing")
     value = None if subject.equal_codes else latent_correlation(subject.codes)
     yield Measure(
         group, "latent_correlation", "correlation of elements", value, "0",

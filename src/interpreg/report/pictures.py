@@ -133,7 +133,7 @@ def _curves(found: Curves) -> Iterator[Entry]:
          plots.retrieved_alpha, found.retrieved),
         ("parameter_distance", "Distance to both ends",
          "In the space of the parameters, of the nearest real image (AEAI, Fig. 8).",
-         plots.parameter_distance, found.distance),
+         plots.parameter_distance, found.retrieved),
     )  # fmt: skip
     for key, title, caption, draw, results in drawn:
         yield key, title, caption, lambda draw=draw, results=results: draw(results)  # type: ignore[misc]  # defaults of a lambda

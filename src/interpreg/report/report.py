@@ -162,7 +162,7 @@ def interpolation_report(
     >>> angles = torch.arange(0, 360, 5.0).deg2rad()
     >>> circle = torch.stack([angles.cos(), angles.sin()], dim=1)
     >>> report = interpolation_report(torch.nn.Identity(), torch.nn.Identity(), circle, train=circle, draw=False)
-    >>> report["reconstruction_error"], report["monotonicity"], report["still"]
+    >>> report["reconstruction_error"], report["monotonicity"], report["stationary"]
     (0.0, 1.0, 0)
     """
     _checks.check_network("encoder", encoder)

@@ -149,7 +149,7 @@ class Subject:
     def walk(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
         """Paths between codes, decoded."""
         settings = self.settings
-        return _paths.decoded(
+        return _paths.decode_paths(
             self.fed(self.decoder),
             start,
             end,
@@ -164,7 +164,9 @@ class Subject:
         return lambda value: network(value.to(self.device)).to(self.data.x.device)
 
     def _called(self, name: str, network: Network, values: Tensor) -> Tensor:
-        return _paths.called(name, self.fed(network), values, self.settings.batch_size, self.settings.progress)
+        return _paths.run_in_batches(
+            name, self.fed(network), values, self.settings.batch_size, self.settings.progress
+        )
 
 
 def _joined(parts: list[Tensor | None]) -> Tensor | None:

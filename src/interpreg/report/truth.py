@@ -11,12 +11,11 @@ from interpreg.functional import path
 from interpreg.metrics import (
     ErrorByInterval,
     InterpolationError,
-    ParameterDistance,
     RetrievedAlpha,
     interpolation_error,
     intervals,
+    retrieved_alpha,
 )
-from interpreg.metrics.retrieval import alphas, distances, retrieved
 from interpreg.report.data import Rings
 from interpreg.report.measure import Measure
 from interpreg.report.subject import Subject
@@ -36,8 +35,6 @@ class Curves(NamedTuple):
     """Up to that length."""
     retrieved: dict[str, RetrievedAlpha]
     """Over seven thirty-sixths of a turn, the paper's 70 degrees."""
-    distance: dict[str, ParameterDistance]
-    """Over the same."""
 
     def numbers(self) -> dict[str, Any]:
         """All of them as lists and plain numbers."""
@@ -59,7 +56,7 @@ def curves(subject: Subject, name: str) -> Curves | None:
     rings = subject.rings
     if rings is None:
         return None
-    found = Curves({}, {}, {}, {})
+    found = Curves({}, {}, {})
     views = rings.rows.shape[1]
     whole = views if rings.closed else views - 1
     long, retrieval = (max(3, min(views, round(share * whole) + 1)) for share in (INTERVAL, RETRIEVAL))
@@ -71,9 +68,9 @@ def curves(subject: Subject, name: str) -> Curves | None:
         found.by_interval[method] = _by_interval(ends, walk, subject, rings, long)
         walked, _, table = _walked(ends, walk, subject, rings, retrieval)
         start, end = everything.parameters[table[:, 0]], everything.parameters[table[:, -1]]
-        known = everything.x, everything.parameters, start, end, everything.period or None
-        near = retrieved(walked, *known, progress=progress)
-        found.retrieved[method], found.distance[method] = alphas(near), distances(near)
+        known = everything.x, everything.parameters, start, end
+        period = everything.period or None
+        found.retrieved[method] = retrieved_alpha(walked, *known, period=period, progress=progress)
     return found
 
 
@@ -82,14 +79,14 @@ def measures(found: Curves, name: str) -> Iterator[Measure]:
     group = "Against the real images in between"
     fade, model = (
         (c.by_alpha[m].overall, c.retrieved[m].error, c.retrieved[m].spread, c.retrieved[m].outside,
-         c.distance[m].error) for c, m in ((found, FADE), (found, name))
+         c.retrieved[m].distance_error) for c, m in ((found, FADE), (found, name))
     )  # fmt: skip
     longest = found.by_interval[name]
     rows = (
         ("interpolation_error", "interpolation error",
          f"mean squared, over intervals of {longest.length[-1]:g} {longest.unit} (AEAI, Fig. 6)"),
         ("retrieved_alpha_error", "error of the retrieved coefficient",
-         f"of the nearest real image, over {found.distance[name].interval:g} {longest.unit} (AEAI, Fig. 7)"),
+         f"of the nearest real image, over {found.retrieved[name].interval:g} {longest.unit} (AEAI, Fig. 7)"),
         ("retrieved_alpha_spread", "its interquartile range", "mean over the coefficients"),
         ("retrieved_outside", "retrieved outside of the interval", "share of images"),
         ("parameter_distance_error", "error in parameter space",
