@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from interpreg import _files
-from interpreg._extras import need
+from interpreg._extras import optional_import
 from interpreg.datasets.images import Images
 from interpreg.datasets.named import GENERATED, NAMES, named
 from interpreg.datasets.readers import ABOUT, READERS
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
         OSError: a file is missing or cannot be written.
         ValueError: a file or an option is not what it should be.
     """
-    need("matplotlib", "plot", "drawing images")
+    optional_import("matplotlib", "plot", "drawing images")
     generator = torch.Generator().manual_seed(arguments.seed)
     options = {"checksum": False} if arguments.no_checksum and arguments.name in READERS else {}
     images = named(arguments.name, arguments.path, arguments.split, n=arguments.n, generator=generator, **options)
@@ -90,10 +90,10 @@ def _draw(images: Images, out: Path) -> None:
     """A sheet of the images in a PNG file."""
     from interpreg.plots import image_sheet
 
-    pyplot = need("matplotlib.pyplot", "plot", "drawing images")
+    pyplot = optional_import("matplotlib.pyplot", "plot", "drawing images")
     figure: Any = image_sheet(images.images).figure
     try:
-        with _files.whole(out) as partial:
+        with _files.atomic_write(out) as partial:
             figure.savefig(partial, format="png", dpi=150, bbox_inches="tight")
     finally:
         pyplot.close(figure)

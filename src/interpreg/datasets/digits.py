@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from interpreg._extras import need
+from interpreg._extras import optional_import
 
 # The file goes writer by writer; this is where one begins, according to "Sample grouping" in scikit-learn's MOOC.
 FIRST_TEST_DIGIT = 1415
@@ -30,7 +30,7 @@ def load() -> Digits:
     Raises:
         ImportError: scikit-learn is not installed.
     """
-    bunch = need("sklearn.datasets", "metrics", "the digits dataset").load_digits()
+    bunch = optional_import("sklearn.datasets", "metrics", "the digits dataset").load_digits()
     images = torch.tensor(bunch.images, dtype=torch.float32)[:, None] / 8 - 1  # from 0..16
     labels = torch.tensor(bunch.target, dtype=torch.long)
     cut = FIRST_TEST_DIGIT

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from interpreg._extras import need
+from interpreg._extras import optional_import
 from interpreg.demo import report, training
 from interpreg.demo.tasks import TASKS
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train both models (or go on where an earlier call stopped), print the table, draw the picture."""
     for module in ("sklearn", "scipy", "matplotlib", "tqdm"):
-        need(module, "demo", "the demo")
+        optional_import(module, "demo", "the demo")
     torch.set_num_threads(arguments.threads)
     folder = arguments.out / f"{arguments.data}-seed{arguments.seed}"
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from interpreg._extras import need
-from interpreg._files import whole
+from interpreg._extras import optional_import
+from interpreg._files import atomic_write
 from interpreg.demo.tasks import STEPS, Score, Task
 from interpreg.demo.training import Run
 from interpreg.interpolator import Interpolator
@@ -35,7 +35,7 @@ def table(scores: Mapping[str, list[Score]]) -> str:
 
 def picture(runs: list[Run], task: Task, path: Path) -> None:
     """Interpolations of the same held-out pairs by every run, under each other, as a PNG."""
-    pyplot = need("matplotlib.pyplot", "demo", "the demo's picture")
+    pyplot = optional_import("matplotlib.pyplot", "demo", "the demo's picture")
     pyplot.switch_backend("agg")  # draws to files, needs no screen
     ends = task.ends[0][:PAIRS], task.ends[1][:PAIRS]
     rows: dict[str, Tensor] = {
@@ -43,7 +43,7 @@ def picture(runs: list[Run], task: Task, path: Path) -> None:
     }
     figure = interpolation_rows(rows, ends).get_figure(root=True)
     assert figure is not None
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, format="png", bbox_inches="tight")
     pyplot.close(figure)
 
@@ -59,5 +59,5 @@ def numbers(scores: Mapping[str, list[Score]], runs: list[Run], path: Path) -> N
         }
         for run in runs
     }
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(content, indent=1))

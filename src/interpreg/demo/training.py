@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interpreg._extras import need
-from interpreg._files import whole
+from interpreg._extras import optional_import
+from interpreg._files import atomic_write
 from interpreg.demo import networks
 from interpreg.recipes import ACAIRegularizer
 from interpreg.regularizers import Reconstruction, Regularizer
@@ -110,7 +110,7 @@ def train(run: Run, draw: Callable[[int, torch.Generator], Tensor], checkpoint: 
             print(f"{run.method}: going on from step {run.step} of {run.settings.steps} in {checkpoint}")
         else:
             print(f"{run.method}: starting anew, because {checkpoint} is of other settings or data")
-    tqdm = need("tqdm", "demo", "the demo").tqdm
+    tqdm = optional_import("tqdm", "demo", "the demo").tqdm
     bar = tqdm(total=run.settings.steps, initial=run.step, desc=f"{run.method:5}", unit="step", mininterval=0.5)
     try:
         while run.step < run.settings.steps:
@@ -134,7 +134,7 @@ def fingerprint(draw: Callable[[int, torch.Generator], Tensor]) -> str:
 
 def save(state: dict[str, Any], path: Path) -> None:
     """Write a checkpoint, whole or not at all."""
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         torch.save(state, partial)
 
 

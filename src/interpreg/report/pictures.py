@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from interpreg import plots
-from interpreg._extras import need
+from interpreg._extras import optional_import
 from interpreg.functional import bilinear
 from interpreg.report.subject import Subject
 from interpreg.report.truth import FADE, Curves
@@ -140,7 +140,7 @@ def _curves(found: Curves) -> Iterator[Entry]:
 
 
 def _drawn(key: str, title: str, caption: str, draw: Callable[[], "Axes"]) -> Picture:
-    pyplot = need("matplotlib.pyplot", "plot", "the report's pictures")
+    pyplot = optional_import("matplotlib.pyplot", "plot", "the report's pictures")
     with pyplot.ioff():
         figure = draw().get_figure(root=True)
         assert figure is not None

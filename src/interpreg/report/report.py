@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg._extras import need
-from interpreg._files import whole
+from interpreg._extras import optional_import
+from interpreg._files import atomic_write
 from interpreg._types import Network
 from interpreg.priors import as_prior
 from interpreg.report import measures, truth
@@ -76,7 +76,7 @@ class Report:
 
     def save_html(self, path: str | Path) -> Path:
         """Write the page, whole or not at all; it opens from disk without anything else."""
-        with whole(Path(path)) as partial:
+        with atomic_write(Path(path)) as partial:
             partial.write_text(self.html(), encoding="utf-8")
         return Path(path)
 
@@ -89,7 +89,7 @@ class Report:
             "warnings": self.warnings,
             "about": self.about,
         }
-        with whole(Path(path)) as partial:
+        with atomic_write(Path(path)) as partial:
             partial.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
         return Path(path)
 
@@ -168,7 +168,7 @@ def interpolation_report(
     _checks.check_network("encoder", encoder)
     _checks.check_network("decoder", decoder)
     if draw:
-        need("matplotlib.pyplot", "plot", "interpolation_report (with draw=True)")
+        optional_import("matplotlib.pyplot", "plot", "interpolation_report (with draw=True)")
     if prior is not None:
         as_prior(prior)
     settings = Settings(pairs, steps, kind, restarts, batch_size, seed, progress)

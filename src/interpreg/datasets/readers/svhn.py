@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from interpreg import _checks
-from interpreg._extras import need
+from interpreg._extras import optional_import
 from interpreg.datasets.images import Images
 from interpreg.datasets.readers import npz
 from interpreg.datasets.readers.about import About
@@ -52,7 +52,7 @@ def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool =
     if npz.is_npz(path):
         images, labels = npz.images_and_labels(path, SVHN, split, channels=3)
         return Images(images, labels=labels, name="svhn")
-    io = need("scipy.io", "data", "reading SVHN's .mat files")
+    io = optional_import("scipy.io", "data", "reading SVHN's .mat files")
     with opened(path, SVHN) as files:
         name = files.need(f"{split}_32x32.mat")
         where, content = files.where(name), files.read(name, MOST)
