@@ -1,14 +1,15 @@
 """The demonstration: from the command line to the picture, interrupted, resumed, and refused."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 import torch
 
 from interpreg.__main__ import main
-from interpreg.demo import networks, report, tasks, training
-from interpreg.demo.tasks import Score
+from interpreg.demo import command, networks, tasks, training
+from interpreg.report import Metric, Report
 
 
 @pytest.fixture(autouse=True)
@@ -25,15 +26,25 @@ def test_trains_both_prints_a_table_and_draws(
     assert main(["demo", "--data", data, "--steps", "30", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     folder = tmp_path / f"{data}-seed0"
-    assert "plain      ACAI" in printed
-    assert "reconstruction error" in printed
+    assert "plain       ACAI cross-fade    better" in printed
+    for name in ("reconstruction error", "mean distance", "linear probe accuracy", "clustering accuracy"):
+        assert f"\n{name} " in printed
+    assert ("\nsmoothness " in printed) == (data == "lines")
     assert f"Picture: {folder / 'interpolations.png'}" in printed
     assert (folder / "interpolations.png").read_bytes().startswith(b"\x89PNG")
-    results = json.loads((folder / "results.json").read_text())
-    assert results.keys() == {"plain", "ACAI"}
-    assert results["plain"]["scores"].keys() == results["ACAI"]["scores"].keys()
-    assert results["ACAI"]["history"][0].keys() > {"step", "interpolation", "critic/interpolation"}
     assert not list(folder.glob("*.partial"))
+    numbers = json.loads((folder / "acai.json").read_text())
+    error = next(m["value"] for m in numbers["metrics"] if m["key"] == "reconstruction_error")
+    assert f"{error:.4f}" in next(
+        line for line in printed.splitlines() if line.startswith("reconstruction error ")
+    )
+    history = torch.load(folder / "acai.pt", weights_only=True)["history"]
+    assert history[0].keys() > {"step", "interpolation", "critic/interpolation"}
+
+    assert main(["report", str(folder / "acai.pt")]) == 0  # the page has the numbers of the table
+    assert f"acai on {data}\n" in capsys.readouterr().out
+    page = json.loads((folder / "acai-report" / "report.json").read_text())
+    assert page["metrics"] == numbers["metrics"]
 
 
 def settings(steps: int) -> training.Settings:
@@ -48,7 +59,7 @@ def draw(n: int, generator: torch.Generator) -> torch.Tensor:
 def test_an_interrupted_run_goes_on_to_the_same_weights(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "SAVE", 4)
+    monkeypatch.setattr(training, "SAVE_INTERVAL", 4)
     whole = training.start(method, settings(10))
     training.train(whole, draw, tmp_path / "whole.pt")
 
@@ -92,7 +103,7 @@ def test_interrupting_leaves_no_picture_and_says_how_to_go_on(
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "interpolation_rows", interrupt)
+    monkeypatch.setattr(command, "interpolation_rows", interrupt)
     assert main(["demo", "--steps", "2", "--out", str(tmp_path)]) == 130
     assert "interrupted; the same command goes on" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.png*"))
@@ -109,24 +120,41 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
         raise KeyboardInterrupt
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
-    with torch.no_grad(), pytest.raises(KeyboardInterrupt):
-        report.picture(runs, task, path)
+    with pytest.raises(KeyboardInterrupt):
+        command.picture(runs, task.held_out.images, path)
     assert path.read_bytes() == b"the last good one"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_table_tells_who_is_better_and_does_not_decide_ties_or_nans() -> None:
-    scores = {
-        "plain": [
-            Score("error", 1.0),
-            Score("accuracy", 0.5, True),
-            Score("tie", 2.0),
-            Score("nan", float("nan")),
-        ],
-        "ACAI": [Score("error", 2.0), Score("accuracy", 0.6, True), Score("tie", 2.0), Score("nan", 1.0)],
+def test_the_table_names_the_better_method_unless_tied_or_undefined() -> None:
+    values = {  # by key: the best value, plain and ACAI
+        "reconstruction_error": ("0", 1.0, 2.0),
+        "linear_probe": ("1", 0.5, 0.6),
+        "detour": ("0", 2.0, 2.0),
+        "smoothness": ("0", math.nan, 1.0),
+        "smoothness_paper": ("0", None, None),
+        "monotonicity": ("1", 1.0, 0.0),  # not in the table
     }
-    verdicts = [line.split()[-1] for line in report.table(scores).splitlines()]
-    assert verdicts == ["better", "plain", "ACAI", "-", "-"]
+    reports = {
+        method: Report(
+            method,
+            tuple(
+                Metric("g", key, key, row[1 + i], row[0], baseline=0.25, undefined="-")
+                for key, row in values.items()
+            ),
+            {}, None, (),
+        )
+        for i, method in enumerate(("plain", "ACAI"))
+    }  # fmt: skip
+    rows = {line.split()[0]: line.split()[1:] for line in command.table(reports).splitlines()}
+    assert rows == {
+        "plain": ["ACAI", "cross-fade", "better"],
+        "reconstruction_error": ["1.0000", "2.0000", "0.2500", "plain"],
+        "smoothness": ["undefined", "1.0000", "0.2500", "-"],
+        "smoothness_paper": ["undefined", "undefined", "0.2500", "-"],
+        "detour": ["2.0000", "2.0000", "0.2500", "-"],
+        "linear_probe": ["0.5000", "0.6000", "0.2500", "ACAI"],
+    }
 
 
 @pytest.mark.parametrize(

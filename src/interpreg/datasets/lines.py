@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg.datasets.images import Images
+from interpreg.datasets.samples import Samples
 
 SPAN = 2.0  # pixels painted along the minor axis
 BLOCK = 256  # images drawn at a time on a CPU, so that the temporaries stay in cache
@@ -85,35 +85,17 @@ def sample(
     *,
     generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
-) -> Tensor:
-    """``n`` lines at angles drawn uniformly from [0, 2 pi): ``[n, 1, size, size]``.
+) -> Samples:
+    """``n`` lines ``[n, 1, size, size]`` at angles drawn uniformly from [0, 2 pi).
+
+    The parameter is the angle in radians. The label is the tenth of a turn that contains it, floor(10 angle / (2 pi)),
+    as in ACAI's published code.
 
     Raises:
         TypeError, ValueError: ``n`` or ``size`` is not a count.
     """
-    return labelled(n, size, generator=generator, device=device).images
-
-
-def labelled(
-    n: int,
-    size: int = 32,
-    *,
-    generator: torch.Generator | None = None,
-    device: torch.device | str | None = None,
-) -> Images:
-    """``n`` lines as :func:`sample` draws them, with their angles and labels.
-
-    The parameter is the angle in radians; the label is the tenth of a turn that it lies in, floor(10 angle / (2 pi)),
-    as in ACAI's published code.
-    """
     _checks.as_count("n", n)
     turns = torch.rand(n, generator=generator, device=device)
     angles = 2 * math.pi * turns
-    return Images(
-        render(angles, size),
-        labels=(10 * turns).long().clamp_(max=9),
-        parameters=angles[:, None],
-        period=(2 * math.pi,),
-        units=("angle (radians)",),
-        name="lines",
-    )
+    labels = (10 * turns).long().clamp_(max=9)
+    return Samples(render(angles, size), labels, angles[:, None], (2 * math.pi,), ("angle (radians)",), "lines")

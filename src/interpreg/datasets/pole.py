@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg.datasets.images import Images
+from interpreg.datasets.samples import Samples
 
 HEIGHT = 0.8  # of the pole, in half widths of the image
 RADIUS = 0.09
@@ -65,8 +65,8 @@ def render(elevation: Tensor, azimuth: Tensor, size: int = 64) -> Tensor:
     >>> render(torch.tensor([0.8, 1.2]), torch.tensor([0.0, 3.0])).shape
     torch.Size([2, 1, 64, 64])
     """
-    for name, given in (("elevation", elevation), ("azimuth", azimuth)):
-        _checks.check_vector(name, given)
+    for name, values in (("elevation", elevation), ("azimuth", azimuth)):
+        _checks.check_vector(name, values)
     _checks.check_shape("azimuth", azimuth, elevation.shape, "elevation")
     _checks.as_count("size", size, low=8)
     dtype = elevation.dtype
@@ -131,18 +131,7 @@ def sample(
     *,
     generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
-) -> Tensor:
-    """``n`` images, ``[n, 1, size, size]``: see :func:`labelled`."""
-    return labelled(n, size, generator=generator, device=device).images
-
-
-def labelled(
-    n: int,
-    size: int = 64,
-    *,
-    generator: torch.Generator | None = None,
-    device: torch.device | str | None = None,
-) -> Images:
+) -> Samples:
     """``n`` images with their (elevation, azimuth) in degrees, uniform over [45, 80) and [0, 360).
 
     Raises:
@@ -154,7 +143,7 @@ def labelled(
     return _images(low + span * torch.rand(n, 2, generator=generator, device=device), size)
 
 
-def paper_set(size: int = 64) -> Images:
+def paper_set(size: int = 64) -> Samples:
     """The paper's 576 directions: 8 elevations of 45, 50, ..., 80 degrees by 72 azimuths of 0, 5, ..., 355.
 
     Image 72 i + j has elevation 45 + 5 i and azimuth 5 j.
@@ -162,8 +151,8 @@ def paper_set(size: int = 64) -> Images:
     return _images(torch.cartesian_prod(torch.arange(LOWEST, HIGHEST + 1, 5), torch.arange(0.0, 360.0, 5)), size)
 
 
-def _images(degrees: Tensor, size: int) -> Images:
+def _images(degrees: Tensor, size: int) -> Samples:
     elevation, azimuth = degrees.deg2rad().unbind(1)
-    return Images(
+    return Samples(
         render(elevation, azimuth, size), parameters=degrees, period=(None, 360.0), units=UNITS, name="pole"
     )

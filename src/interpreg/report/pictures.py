@@ -1,4 +1,4 @@
-"""The pictures of a report, drawn when it is made: the networks may be other ones a minute later."""
+"""The pictures of a report, drawn along with it, because the networks may change later."""
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from interpreg import plots
 from interpreg._extras import optional_import
 from interpreg.functional import bilinear
 from interpreg.report.subject import Subject
-from interpreg.report.truth import FADE, Curves
+from interpreg.report.truth import BASELINE, Curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,23 +34,23 @@ class Picture:
 
 
 def pictures(
-    subject: Subject, found: Curves | None, name: str, history: Any = None, prior: Any = None
+    subject: Subject, curves: Curves | None, name: str, history: Any = None, prior: Any = None
 ) -> list[Picture]:
     """All pictures that the data allow."""
-    return [_drawn(*entry) for entry in _entries(subject, found, name, history, prior)]
+    return [_picture(*entry) for entry in _entries(subject, curves, name, history, prior)]
 
 
 Entry = tuple[str, str, str, Callable[[], "Axes"]]
 
 
-def _entries(subject: Subject, found: Curves | None, name: str, history: Any, prior: Any) -> Iterator[Entry]:
-    if subject.data.are_images:
+def _entries(subject: Subject, curves: Curves | None, name: str, history: Any, prior: Any) -> Iterator[Entry]:
+    if subject.has_images:
         yield from _images(subject, name)
         if prior is not None:
             yield "prior", "Samples", "Decoded from draws of the prior.", lambda: _samples(subject, prior)
     yield "codes", "Codes", _codes_caption(subject), lambda: _codes(subject)
-    if found is not None:
-        yield from _curves(found)
+    if curves is not None:
+        yield from _curves(curves)
     if history:
         caption = "Losses along the training, as they were logged, unweighted."
         yield "training", "Training", caption, lambda: plots.training_curves(history)
@@ -58,14 +58,16 @@ def _entries(subject: Subject, found: Curves | None, name: str, history: Any, pr
 
 def _images(subject: Subject, name: str) -> Iterator[Entry]:
     first, last = subject.start[:ROWS], subject.end[:ROWS]
-    rows = {FADE: subject.fades[:ROWS], name: subject.paths[:ROWS]}
+    rows = {BASELINE: subject.baseline_paths[:ROWS], name: subject.paths[:ROWS]}
     caption = (
         "Between held-out samples, which stand at both sides. Above, the samples themselves faded into each other; "
         "below, decoded from mixed codes. The images next to the samples are their reconstructions."
     )
     yield "rows", "Interpolations", caption, lambda: plots.interpolation_rows(rows, (first, last))
     count = min(64, len(subject.data))
-    chosen = torch.stack([subject.data.x[: count // 2 * 2], subject.x_hat[: count // 2 * 2]], dim=1).flatten(0, 1)
+    chosen = torch.stack([subject.data.images[: count // 2 * 2], subject.x_hat[: count // 2 * 2]], dim=1).flatten(
+        0, 1
+    )
     yield (
         "reconstructions", "Reconstructions", "Each sample and, to its right, its reconstruction.",
         lambda: plots.image_sheet(chosen[:64], 16),
@@ -82,7 +84,7 @@ def _images(subject: Subject, name: str) -> Iterator[Entry]:
 def _samples(subject: Subject, prior: Any) -> "Axes":
     generator = torch.Generator(subject.codes.device).manual_seed(subject.settings.seed)
     return plots.prior_samples(
-        subject.fed(subject.decoder),
+        subject.on_device(subject.decoder),
         subject.codes.shape[1:],
         prior=prior,
         generator=generator,
@@ -94,14 +96,14 @@ def _samples(subject: Subject, prior: Any) -> "Axes":
 def _grid(subject: Subject) -> Tensor:
     corners = torch.cat([subject.pairs[0], subject.pairs[1]])[:4]
     codes = bilinear(subject.codes[corners], GRIDS, GRIDS)
-    images = subject.fed(subject.decoder)(codes.flatten(0, 1))
+    images = subject.on_device(subject.decoder)(codes.flatten(0, 1))
     return images.view(GRIDS, GRIDS, *images.shape[1:])
 
 
 def _codes_caption(subject: Subject) -> str:
     values = "the label" if subject.data.labels is not None else "a parameter"
     what = f", coloured by {values}" if _values(subject)[0] is not None else ""
-    behind = ", over what the plane of the picture decodes to" if subject.data.are_images else ""
+    behind = ", over what the plane of the picture decodes to" if subject.has_images else ""
     return f"Codes of held-out samples in the plane of their two largest principal components{what}{behind}."
 
 
@@ -117,29 +119,29 @@ def _values(subject: Subject) -> tuple[Tensor | None, float | None]:
 
 def _codes(subject: Subject) -> "Axes":
     values, period = _values(subject)
-    decoder = subject.fed(subject.decoder) if subject.data.are_images else None
+    decoder = subject.on_device(subject.decoder) if subject.has_images else None
     return plots.latent_scatter(subject.codes[:POINTS], values, decoder=decoder, period=period)
 
 
-def _curves(found: Curves) -> Iterator[Entry]:
-    drawn: Sequence[tuple[str, str, str, Callable[[Any], Axes], Mapping[str, Any]]] = (
+def _curves(curves: Curves) -> Iterator[Entry]:
+    entries: Sequence[tuple[str, str, str, Callable[[Any], Axes], Mapping[str, Any]]] = (
         ("error_by_alpha", "Error by coefficient",
          "Against the real image in between, mean and standard deviation over the intervals (AEAI, Fig. 6).",
-         plots.error_by_alpha, found.by_alpha),
+         plots.error_by_alpha, curves.by_alpha),
         ("error_by_interval", "Error by length of the interval", "The same, for shorter and longer ways.",
-         plots.error_by_interval, found.by_interval),
+         plots.error_by_interval, curves.by_interval),
         ("retrieved_alpha", "Retrieved coefficient",
          "Where the nearest real image lies between the ends, median and quartiles (AEAI, Fig. 7).",
-         plots.retrieved_alpha, found.retrieved),
+         plots.retrieved_alpha, curves.retrieved),
         ("parameter_distance", "Distance to both ends",
          "In the space of the parameters, of the nearest real image (AEAI, Fig. 8).",
-         plots.parameter_distance, found.distance),
+         plots.parameter_distance, curves.distance),
     )  # fmt: skip
-    for key, title, caption, draw, results in drawn:
+    for key, title, caption, draw, results in entries:
         yield key, title, caption, lambda draw=draw, results=results: draw(results)  # type: ignore[misc]  # defaults of a lambda
 
 
-def _drawn(key: str, title: str, caption: str, draw: Callable[[], "Axes"]) -> Picture:
+def _picture(key: str, title: str, caption: str, draw: Callable[[], "Axes"]) -> Picture:
     pyplot = optional_import("matplotlib.pyplot", "plot", "the report's pictures")
     with pyplot.ioff():
         figure = draw().get_figure(root=True)

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg._progress import progress
-from interpreg.datasets.images import Images
 from interpreg.datasets.readers import npz, pictures
 from interpreg.datasets.readers.about import About, check_checksum
 from interpreg.datasets.readers.files import Files, opened
+from interpreg.datasets.samples import Samples
 
 SPLITS = {"train": 0, "valid": 1, "test": 2}  # as in list_eval_partition.txt
 WIDTH, HEIGHT = 178, 218
@@ -43,7 +43,7 @@ def celeba(
     size: int = 32,
     attribute: str | None = None,
     checksum: bool | str = True,
-) -> Images:
+) -> Samples:
     """CelebFaces attributes (Liu et al. 2015; for non-commercial research only).
 
     An image is cut to its middle 146 x 146 pixels, 16 columns and 36 rows less on each side, and reduced by Pillow's
@@ -59,7 +59,7 @@ def celeba(
         checksum: whether the lists must be the official ones. "full": the zip too, which takes a while.
 
     Returns:
-        :class:`Images`, uint8 ``[n, 3, size, size]``.
+        :class:`Samples`, uint8 ``[n, 3, size, size]``.
 
     Raises:
         ImportError: Pillow is not installed, and ``path`` is no .npz file.
@@ -71,7 +71,7 @@ def celeba(
     check_checksum(checksum)
     if npz.is_npz(path):
         images, labels = _arrays(path, split, size, attribute)
-        return Images(images, labels=labels, name="celeba")
+        return Samples(images, labels=labels, name="celeba")
     with ExitStack() as stack:
         files = stack.enter_context(opened(path, CELEBA))
         inner = files.find(ZIP) if files.path.is_dir() else None
@@ -84,7 +84,7 @@ def celeba(
             CELEBA.check_archive(archive)
         holder = stack.enter_context(opened(archive, CELEBA)) if inner else files
         images = _faces(holder, chosen, size)
-    return Images(images, labels=labels, name="celeba")
+    return Samples(images, labels=labels, name="celeba")
 
 
 def _folder(path: Path) -> Files:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg.datasets.images import Images
 from interpreg.datasets.readers import npz
 from interpreg.datasets.readers.about import About
 from interpreg.datasets.readers.files import Files, opened
+from interpreg.datasets.samples import Samples
 
 SPLITS = {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)}
 RECORD = 1 + 3 * 32 * 32  # bytes: the label, then the planes of red, green and blue
@@ -31,7 +31,7 @@ CIFAR10 = About(
 )
 
 
-def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Images:
+def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Samples:
     """Small photographs of ten kinds of things (Krizhevsky 2009; no licence is stated), labels 0 to 9.
 
     Args:
@@ -41,7 +41,7 @@ def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: boo
         checksum: whether the files must be the official ones, byte for byte.
 
     Returns:
-        :class:`Images`, uint8 ``[n, 3, 32, 32]``.
+        :class:`Samples`, uint8 ``[n, 3, 32, 32]``.
 
     Raises:
         FileNotFoundError: a file is missing; the message says which, and where it comes from.
@@ -54,7 +54,7 @@ def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: boo
         with opened(path, CIFAR10) as files:
             records = torch.cat([_records(files, name, checksum) for name in SPLITS[split]])
         images, labels = records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].long()
-    return Images(images, labels=labels, name="cifar10")
+    return Samples(images, labels=labels, name="cifar10")
 
 
 def _records(files: Files, batch: str, checksum: bool) -> Tensor:

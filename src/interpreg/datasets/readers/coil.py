@@ -10,10 +10,10 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg._progress import progress
-from interpreg.datasets.images import Images
 from interpreg.datasets.readers import npz, pictures
 from interpreg.datasets.readers.about import About, check_checksum, listed, reduce
 from interpreg.datasets.readers.files import Files, opened
+from interpreg.datasets.samples import Samples
 
 VIEWS, STEP, SIDE = 72, 5, 128  # views of a thing, degrees between them, pixels
 MOST = 2**20  # bytes of a file; the official ones have some 18 kB
@@ -42,7 +42,7 @@ def coil20(
     objects: Sequence[int] | None = None,
     size: int | None = None,
     checksum: bool | str = True,
-) -> Images:
+) -> Samples:
     """The processed images of COIL-20 (Nene, Nayar and Murase 1996; for research): grey, object ids 1 to 20.
 
     See :func:`coil100` for the arguments. The files' numbers are the views' indices, 0 to 71.
@@ -56,7 +56,7 @@ def coil100(
     objects: Sequence[int] | None = None,
     size: int | None = None,
     checksum: bool | str = True,
-) -> Images:
+) -> Samples:
     """COIL-100 (Nene, Nayar and Murase 1996; for research), in colour, object ids 1 to 100.
 
     There are no official checksums of the files: all 72 views of each object must be there, each a whole PNG file
@@ -72,7 +72,7 @@ def coil100(
             has). True and False are the same here.
 
     Returns:
-        :class:`Images`, uint8 ``[n, C, H, W]``, object by object in order of their angles; the labels are object ids,
+        :class:`Samples`, uint8 ``[n, C, H, W]``, object by object in order of their angles; the labels are object ids,
         the parameter is the angle in degrees.
 
     Raises:
@@ -91,7 +91,7 @@ def _read(
     objects: Sequence[int] | None,
     size: int | None,
     checksum: bool | str,
-) -> Images:
+) -> Samples:
     if objects is not None:
         objects = [_checks.as_count("objects", i, low=1) for i in objects]
         if not objects or max(objects) > count or len(set(objects)) < len(objects):
@@ -109,7 +109,7 @@ def _read(
         with opened(path, about) as files:
             images = _files(files, about, channels, chosen, size or SIDE)
         ids, angles = torch.tensor(list(chosen)), torch.arange(VIEWS) * STEP
-    return Images(
+    return Samples(
         images.flatten(0, 1),
         labels=ids.repeat_interleave(len(angles)),
         parameters=angles.float().repeat(len(ids))[:, None],

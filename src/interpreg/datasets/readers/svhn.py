@@ -8,10 +8,10 @@ import torch
 
 from interpreg import _checks
 from interpreg._extras import optional_import
-from interpreg.datasets.images import Images
 from interpreg.datasets.readers import npz
 from interpreg.datasets.readers.about import About
 from interpreg.datasets.readers.files import opened
+from interpreg.datasets.samples import Samples
 
 SPLITS = ("train", "test", "extra")
 MOST = 2**31  # bytes of a file; the largest, extra, has 1.3 GB
@@ -29,7 +29,7 @@ SVHN = About(
 )
 
 
-def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Images:
+def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Samples:
     """Street View House Numbers (Netzer et al. 2011; for non-commercial use only), labels 0 to 9.
 
     The file's label 10 means the digit 0 and becomes 0. ACAI's published code subtracts 1 instead, so that its class
@@ -41,7 +41,7 @@ def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool =
         checksum: whether the file must be the official one, byte for byte.
 
     Returns:
-        :class:`Images`, uint8 ``[n, 3, 32, 32]``.
+        :class:`Samples`, uint8 ``[n, 3, 32, 32]``.
 
     Raises:
         ImportError: SciPy is not installed, and ``path`` is no .npz file.
@@ -51,7 +51,7 @@ def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool =
     _checks.check_one_of("split", split, SPLITS)
     if npz.is_npz(path):
         images, labels = npz.images_and_labels(path, SVHN, split, channels=3)
-        return Images(images, labels=labels, name="svhn")
+        return Samples(images, labels=labels, name="svhn")
     io = optional_import("scipy.io", "data", "reading SVHN's .mat files")
     with opened(path, SVHN) as files:
         name = files.need(f"{split}_32x32.mat")
@@ -63,7 +63,7 @@ def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool =
     labels = npz.whole(found["y"], f"{where}: y", len(images))
     labels[labels == 10] = 0
     SVHN.label_range(labels, f"{where}: y")
-    return Images(images, labels=labels, name="svhn")
+    return Samples(images, labels=labels, name="svhn")
 
 
 def _load(io: Any, content: bytes, where: str) -> dict[str, Any]:
