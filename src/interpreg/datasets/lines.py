@@ -20,7 +20,7 @@ from interpreg import _checks
 from interpreg.datasets.samples import Samples
 
 SPAN = 2.0  # pixels painted along the minor axis
-BLOCK = 256  # images drawn at a time on a CPU, so that the temporaries stay in cache
+CPU_BLOCK = 256  # images drawn at a time on a CPU, so that the temporaries stay in cache
 
 
 def render(angles: Tensor, size: int = 32) -> Tensor:
@@ -45,7 +45,7 @@ def render(angles: Tensor, size: int = 32) -> Tensor:
         raise ValueError(f"size: expected an even number of pixels, got {size}")
     if len(angles) == 0:
         return angles.new_empty(0, 1, size, size)
-    block_size = BLOCK if angles.device.type == "cpu" else 64 * BLOCK
+    block_size = CPU_BLOCK if angles.device.type == "cpu" else 64 * CPU_BLOCK
     images = [_draw(block, size) for block in _exact(angles).split(block_size)]
     return torch.cat(images)[:, None].to(angles.dtype)
 

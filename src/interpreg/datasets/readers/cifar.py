@@ -13,7 +13,7 @@ from interpreg.datasets.samples import Samples
 
 SPLITS = {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)}
 RECORD = 1 + 3 * 32 * 32  # bytes: the label, then the planes of red, green and blue
-MOST = 10_000 * RECORD  # bytes of a file
+MAX_FILE_BYTES = 10_000 * RECORD
 CIFAR10 = About(
     name="cifar10",
     title="CIFAR-10",
@@ -60,14 +60,13 @@ def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: boo
 def _records(files: Files, batch: str, checksum: bool) -> Tensor:
     """The records ``[n, 3073]`` of one file."""
     name = f"{batch}.bin"
-    found = files.find(name)
-    if found is None and (pickled := files.find(batch)) is not None:
+    if files.find(name) is None and (pickled := files.find(batch)) is not None:
         raise ValueError(
             f"{files.where(pickled)}: expected {name}, got the Python version of CIFAR-10, which is pickled; a pickle "
             f"can run any code and is never loaded: get {CIFAR10.files}, from {CIFAR10.home}"
         )
-    found = files.need(name)
-    where, content = files.where(found), files.read(found, MOST)
+    full = files.require(name)
+    where, content = files.where(full), files.read(full, MAX_FILE_BYTES)
     if not content or len(content) % RECORD:
         raise ValueError(f"{where}: expected records of {RECORD} bytes, got {len(content)} bytes")
     if checksum:

@@ -16,7 +16,7 @@ from interpreg.datasets.readers.files import Files, opened
 from interpreg.datasets.samples import Samples
 
 VIEWS, STEP, SIDE = 72, 5, 128  # views of a thing, degrees between them, pixels
-MOST = 2**20  # bytes of a file; the official ones have some 18 kB
+MAX_FILE_BYTES = 2**20  # the official ones have some 18 kB
 COIL20 = About(
     name="coil20",
     title="COIL-20 (processed)",
@@ -124,10 +124,10 @@ def _files(files: Files, about: About, channels: int, objects: Iterable[int], si
     reduce(np.zeros((SIDE, SIDE), dtype=np.uint8), size)  # raises now if the size does not fit
     step = 1 if about is COIL20 else STEP
     names = [f"obj{i}__{k * step}.png" for i in objects for k in range(VIEWS)]
-    place = {full: i for i, full in enumerate(files.need_all(names))}
+    place = {full: i for i, full in enumerate(files.require_all(names))}
     images = np.empty((len(place), channels, size, size), dtype=np.uint8)
     mode = "L" if channels == 1 else "RGB"
-    for full, content in progress(files.each(place, MOST), about.title, total=len(place)):
+    for full, content in progress(files.each(place, MAX_FILE_BYTES), about.title, total=len(place)):
         image = pictures.opened(content, "PNG", mode, (SIDE, SIDE), files.where(full))
         images[place[full]] = reduce(pictures.array(image), size)
     return torch.from_numpy(images.reshape(-1, VIEWS, *images.shape[1:]))
@@ -138,7 +138,7 @@ def _arrays(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Images ``[objects, views, C, H, W]``, object ids and angles of an .npz file."""
     arrays = npz.Arrays(path, about)
-    x, ids, angles = arrays.need(*npz.IMAGES), arrays.need("object_id"), arrays.need("angle")
+    x, ids, angles = arrays.require(*npz.IMAGES), arrays.require("object_id"), arrays.require("angle")
     lengths = x.ndim >= 4 and (ids.shape, angles.shape) == (x.shape[:1], x.shape[1:2])
     numbers = ids.dtype.kind in "iu" and angles.dtype.kind in "iuf"
     if not lengths or not numbers or (angles.dtype.kind == "f" and not np.isfinite(angles).all()):
@@ -147,11 +147,11 @@ def _arrays(
             f"got {list(x.shape)}, {ids.dtype} {list(ids.shape)} and {angles.dtype} {list(angles.shape)}"
         )
     images = npz.uint8(x.reshape(-1, *x.shape[2:]), f"{path}: images", channels).unflatten(0, x.shape[:2])
-    there = torch.from_numpy(ids.astype(np.int64))
+    object_ids = torch.from_numpy(ids.astype(np.int64))
     if objects is not None:
-        absent = sorted(set(objects) - set(there.tolist()))
-        if absent:
-            raise about.missing(f"object {listed([str(i) for i in absent])}", path)
-        rows = [there.tolist().index(i) for i in objects]
-        images, there = images[rows], there[rows]
-    return images, there, torch.from_numpy(angles.astype(np.float64))
+        missing = sorted(set(objects) - set(object_ids.tolist()))
+        if missing:
+            raise about.missing(f"object {listed([str(i) for i in missing])}", path)
+        rows = [object_ids.tolist().index(i) for i in objects]
+        images, object_ids = images[rows], object_ids[rows]
+    return images, object_ids, torch.from_numpy(angles.astype(np.float64))

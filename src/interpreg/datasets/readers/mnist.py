@@ -15,7 +15,7 @@ from interpreg.datasets.samples import Samples
 
 SPLITS = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = 0x0803, 0x0801  # the first four bytes of an idx file: uint8, and how many dimensions
-MOST = 2**26  # bytes of a file; the largest of the official ones has 47 MB
+MAX_FILE_BYTES = 2**26  # the largest of the official ones has 47 MB
 
 MNIST = About(
     name="mnist",
@@ -109,11 +109,11 @@ def _read(path: str | os.PathLike[str], about: About, split: str, size: int | No
 
 def _idx(files: Files, name: str, magic: int, checksum: bool) -> Tensor:
     """The array in an idx file: the magic number, each dimension, then the bytes; all numbers big-endian, 4 bytes."""
-    dotted = name.replace("-idx", ".idx")  # a spelling that is about, too
-    found = files.need(name, dotted, f"{name}.gz", f"{dotted}.gz")
-    where, content = files.where(found), files.read(found, MOST)
-    if found.endswith(".gz"):
-        content = gunzip(content, MOST, where)
+    dotted = name.replace("-idx", ".idx")  # another spelling in use
+    full = files.require(name, dotted, f"{name}.gz", f"{dotted}.gz")
+    where, content = files.where(full), files.read(full, MAX_FILE_BYTES)
+    if full.endswith(".gz"):
+        content = gunzip(content, MAX_FILE_BYTES, where)
     got = int.from_bytes(content[:4], "big")
     if got != magic:
         swapped = {IMAGES: ", which is a file of images", LABELS: ", which is a file of labels"}.get(got, "")

@@ -1,4 +1,4 @@
-"""Single PNG and JPEG files: nothing but what is expected is decoded."""
+"""Single PNG and JPEG files; only images of the expected format, mode and size are decoded."""
 
 import struct
 import zlib
