@@ -161,8 +161,8 @@ def _arrays(path: Path) -> Samples:
 
 def _factory(name: str, text: Any, folder: Path) -> Callable[..., Any]:
     """The class or function of "models.py:Encoder" or "package.module:Encoder"."""
-    where, colon, what = str(text).rpartition(":")
-    if not colon or not where or not what:
+    where, _, attribute = str(text).rpartition(":")
+    if not where or not attribute:
         raise ValueError(
             f"[{name}] factory: expected 'models.py:Encoder' or 'package.module:Encoder', got {text!r}"
         )
@@ -175,9 +175,9 @@ def _factory(name: str, text: Any, folder: Path) -> Callable[..., Any]:
         spec.loader.exec_module(module)
     else:
         module = importlib.import_module(where)
-    factory: Any = getattr(module, what, None)
+    factory: Any = getattr(module, attribute, None)
     if not callable(factory):
-        raise ValueError(f"[{name}] factory: expected {what!r} in {where}, got none that can be called")
+        raise ValueError(f"[{name}] factory: expected {attribute!r} in {where}, got none that can be called")
     return factory  # type: ignore[no-any-return]  # the caller checks the result
 
 

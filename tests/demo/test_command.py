@@ -1,4 +1,4 @@
-"""The demonstration: from the command line to the picture, interrupted, resumed, and refused."""
+"""The demonstration from the command line: the table, the picture, interruptions and errors."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from interpreg.__main__ import main
-from interpreg.demo import command, networks, tasks, training
+from interpreg.demo import command, tasks, training
 from interpreg.report import Metric, Report
 
 
@@ -45,56 +45,6 @@ def test_trains_both_prints_a_table_and_draws(
     assert f"acai on {data}\n" in capsys.readouterr().out
     page = json.loads((folder / "acai-report" / "report.json").read_text())
     assert page["metrics"] == numbers["metrics"]
-
-
-def settings(steps: int) -> training.Settings:
-    return training.Settings("lines", 3, steps, 1e-3, width=4, scales=2, code_channels=4, batch_size=8)
-
-
-def draw(n: int, generator: torch.Generator) -> torch.Tensor:
-    return torch.rand(n, 1, 8, 8, generator=generator) * 2 - 1
-
-
-@pytest.mark.parametrize("method", training.METHODS)
-def test_an_interrupted_run_goes_on_to_the_same_weights(
-    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "SAVE_INTERVAL", 4)
-    whole = training.start(method, settings(10))
-    training.train(whole, draw, tmp_path / "whole.pt")
-
-    def interrupted(n: int, generator: torch.Generator) -> torch.Tensor:
-        if run.step == 6:
-            raise KeyboardInterrupt
-        return draw(n, generator)
-
-    run = training.start(method, settings(10))
-    with pytest.raises(KeyboardInterrupt):
-        training.train(run, interrupted, tmp_path / "parts.pt")
-    resumed = training.start(method, settings(10))
-    training.train(resumed, draw, tmp_path / "parts.pt")
-    for module in ("encoder", "decoder", "regularizer"):
-        for name, value in getattr(resumed, module).state_dict().items():
-            assert torch.equal(value, getattr(whole, module).state_dict()[name]), (module, name)
-    assert resumed.step == 10
-
-
-@pytest.mark.parametrize(
-    ("steps", "scale", "trained", "said"),
-    [(3, 1.0, 0, "going on from step 3 of 3"), (4, 1.0, 4, "starting anew"), (3, 0.5, 3, "starting anew")],
-)
-def test_only_a_checkpoint_of_the_same_settings_and_data_is_gone_on_from(
-    steps: int, scale: float, trained: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    training.train(training.start("plain", settings(3)), draw, tmp_path / "run.pt")
-    run = training.start("plain", settings(steps))
-    before = run.encoder[0].weight.detach().clone()
-    updates = []
-    run.optimizer.register_step_post_hook(lambda *_: updates.append(1))
-    training.train(run, lambda n, g: scale * draw(n, g), tmp_path / "run.pt")
-    assert len(updates) == trained
-    assert said in capsys.readouterr().out
-    assert not torch.equal(run.encoder[0].weight, before)
 
 
 def test_interrupting_leaves_no_picture_and_says_how_to_go_on(
@@ -186,25 +136,3 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(
     (tmp_path / "file").write_text("")
     assert main(["demo", "--out", str(tmp_path / "file")]) == 1
     assert capsys.readouterr().err.startswith("error: [Errno")
-
-
-@pytest.mark.parametrize(
-    ("colours", "width", "scales", "code_channels", "expected"),
-    [
-        (1, 16, 4, 16, (627_472, 313_985)),  # lines
-        (1, 16, 3, 2, (150_146, 75_265)),  # MNIST, 32 dimensions
-        (3, 64, 3, 16, (2_434_704, 1_219_203)),  # SVHN, 256
-        (3, 64, 3, 64, (2_655_936, 1_329_795)),  # CIFAR-10, 1024
-    ],
-)
-def test_the_networks_have_the_published_sizes(
-    colours: int, width: int, scales: int, code_channels: int, expected: tuple[int, int]
-) -> None:
-    """Parameter counts of the published code (brain-research/acai, lib/layers.py)."""
-    shape = (colours, width, scales, code_channels)
-    pair = networks.encoder(*shape), networks.decoder(*shape)
-    assert tuple(sum(p.numel() for p in network.parameters()) for network in pair) == expected
-    x = torch.randn(2, colours, 32, 32)
-    z = pair[0](x)
-    assert z.shape == (2, code_channels, 32 >> scales, 32 >> scales)
-    assert pair[1](z).shape == x.shape
