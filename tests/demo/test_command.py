@@ -23,7 +23,7 @@ def _threads():
 def test_trains_both_prints_a_table_and_draws(
     data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["demo", "--data", data, "--steps", "30", "--out", str(tmp_path)]) == 0
+    assert main(["demo", "--data", data, "--steps", "30", "--threads", "1", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     folder = tmp_path / f"{data}-seed0"
     assert "plain       ACAI cross-fade    better" in printed
@@ -54,7 +54,7 @@ def test_interrupting_leaves_no_picture_and_says_how_to_go_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "interpolation_rows", interrupt)
-    assert main(["demo", "--steps", "2", "--out", str(tmp_path)]) == 130
+    assert main(["demo", "--steps", "2", "--threads", "1", "--out", str(tmp_path)]) == 130
     assert "interrupted; the same command goes on" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.png*"))
 
