@@ -125,7 +125,7 @@ def start(method: str, seed: int, steps: int) -> Run:
 
 
 def draw(n: int, generator: torch.Generator) -> Tensor:
-    return lines.sample(n, SIZE, generator=generator)
+    return lines.sample(n, SIZE, generator=generator).images
 
 
 def ends(seed: int) -> tuple[Tensor, Tensor]:

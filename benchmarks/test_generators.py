@@ -18,6 +18,6 @@ def _one_thread():
 @pytest.mark.parametrize("size", [32, 64])
 @pytest.mark.parametrize("source", [stripes, pole], ids=["stripes", "pole"])
 def test_sample(benchmark, source, size: int, n: int) -> None:
-    images = benchmark.pedantic(source.sample, (n, size), rounds=10, warmup_rounds=1)
-    assert images.shape == (n, 1, size, size)
+    drawn = benchmark.pedantic(source.sample, (n, size), rounds=10, warmup_rounds=1)
+    assert drawn.images.shape == (n, 1, size, size)
     benchmark.extra_info["images a second"] = n / benchmark.stats.stats.median

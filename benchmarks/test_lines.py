@@ -36,7 +36,7 @@ def test_line_scores_of_the_published_size(benchmark) -> None:
 @pytest.mark.parametrize("provider", ["interpreg", "scipy"])
 def test_nearest(benchmark, provider: str) -> None:
     benchmark.group = "nearest of 10,000 lines to 256"
-    images = lines.sample(256).double()
+    images = lines.sample(256).images.double()
     references = lines.render(torch.linspace(0, 6.28, 10_000, dtype=torch.float64))
     flat = images.flatten(1).numpy(), references.flatten(1).numpy()
     np.testing.assert_array_equal(nearest(images, references).indices, cdist(*flat, "cosine").argmin(1))

@@ -17,7 +17,7 @@ from interpreg.metrics import nearest
 def train(weight: float, steps: int) -> dict[str, float]:
     """Train with a weight on the prior; how the codes and the decoded prior samples do."""
     torch.manual_seed(0)
-    data = digits.load()
+    data, test = digits.load("train"), digits.load("test").images
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 8))
     decoder = nn.Sequential(nn.Linear(8, 128), nn.ReLU(), nn.Linear(128, 64), nn.Unflatten(1, (1, 8, 8)))
     reg = Reconstruction(encoder, decoder)
@@ -25,16 +25,16 @@ def train(weight: float, steps: int) -> dict[str, float]:
         reg = reg + MMDPrior(encoder, decoder, weight=weight)  # closed form: no prior samples, no prior noise
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=2e-3)
     for _ in range(steps):
-        x = data.train[torch.randint(len(data.train), (128,))]
+        x = data.draw(128)
         optimizer.zero_grad()
         sum(reg(x).values()).backward()
         optimizer.step()
     with torch.no_grad():
-        codes, prior = encoder(data.test), torch.randn(512, 8)
+        codes, prior = encoder(test), torch.randn(512, 8)
         return {
-            "reconstruction": (decoder(codes) - data.test).square().mean().item(),
+            "reconstruction": (decoder(codes) - test).square().mean().item(),
             "mmd": mmd2(codes, prior).item(),
-            "distance of decoded prior samples to real digits": nearest(decoder(prior), data.train)
+            "distance of decoded prior samples to real digits": nearest(decoder(prior), data.images)
             .distances.mean()
             .item(),
         }

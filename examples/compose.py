@@ -15,7 +15,7 @@ from interpreg.datasets import digits
 def main(steps: int = 600) -> tuple[list[str], list[float]]:
     """Train for some steps; the names of the losses, and the adversarial weight at each step."""
     torch.manual_seed(0)
-    data = digits.load()
+    data = digits.load("train")
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 16))
     decoder = nn.Sequential(nn.Linear(16, 128), nn.ReLU(), nn.Linear(128, 64), nn.Unflatten(1, (1, 8, 8)))
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.LeakyReLU(0.2), nn.Linear(128, 1))
@@ -38,7 +38,7 @@ def main(steps: int = 600) -> tuple[list[str], list[float]]:
     reg.check_optimizers(of_autoencoder, of_critic)  # would say so if the critic were in neither
     names, weights = [], []
     for step in range(steps):
-        x = data.train[torch.randint(len(data.train), (64,))]
+        x = data.draw(64)
         losses = reg(x)
         players = reg.split(losses)
         of_autoencoder.zero_grad()

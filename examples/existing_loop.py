@@ -40,7 +40,7 @@ def main(steps: int = 400) -> list[dict[str, float]]:
     scaler = torch.amp.GradScaler(device)
     history = []
     for step in range(steps):
-        x = lines.sample(64, 16, device=device)
+        x = lines.sample(64, 16, device=device).images
         with torch.autocast(device, torch.bfloat16):
             z = model.encoder(x)
             x_hat = model.decoder(z)

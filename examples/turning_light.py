@@ -49,7 +49,7 @@ def train(method: str, steps: int) -> tuple[nn.Module, nn.Module, list[dict[str,
     generator = torch.Generator().manual_seed(0)
     history = []
     for step in tqdm(range(1, steps + 1), desc=method, mininterval=1, disable=None):
-        losses = reg(pole.sample(64, SIZE, generator=generator))
+        losses = reg(pole.sample(64, SIZE, generator=generator).images)
         optimizer.zero_grad()
         sum(losses.values()).backward()
         optimizer.step()

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from interpreg._files import whole
+from interpreg._files import atomic_write
 
 
 def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text("half")
         assert not path.exists()
     assert path.read_text() == "half"
@@ -21,7 +21,7 @@ def test_what_fails_leaves_the_old_one(tmp_path: Path) -> None:
     path.write_text("old")
 
     def write() -> None:
-        with whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text("new")
             raise KeyboardInterrupt
 

@@ -9,13 +9,13 @@ from interpreg.report import command as report
 
 COMMANDS = {
     "demo": (demo, "train a plain and an ACAI autoencoder, side by side"),
-    "report": (report, "measure how the autoencoder in a checkpoint interpolates"),
-    "data": (data, "look at a data set"),
+    "report": (report, "write a report on the autoencoder in a checkpoint"),
+    "data": (data, "describe and draw a data set"),
 }
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; 0 if it went well, 1 with one line if it could not, 130 if interrupted."""
+    """Run a command; the exit status is 0, 1 after an error of one line, or 130 if interrupted."""
     parser = argparse.ArgumentParser(prog="python -m interpreg", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (module, about) in COMMANDS.items():

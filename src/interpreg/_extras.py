@@ -1,11 +1,11 @@
-"""Optional dependencies: imported where they are used, missed with a sentence that says what to do."""
+"""Optional dependencies, imported where they are used."""
 
 import importlib
 from typing import Any
 
 
-def need(module: str, extra: str, what_for: str) -> Any:
-    """Import ``module``, or raise ``ImportError`` naming the extra that brings it."""
+def optional_import(module: str, extra: str, what_for: str) -> Any:
+    """The module of that name, or an ``ImportError`` that names the extra to install."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are written whole or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A path to write to, renamed to ``path`` at the end, or removed if anything goes wrong on the way."""
+def atomic_write(path: Path) -> Iterator[Path]:
+    """A temporary path to write to: renamed to ``path`` on success, removed on any error."""
     partial = path.with_name(path.name + ".partial")
     try:
         yield partial

@@ -10,7 +10,7 @@ import torch
 from original_files import mnist_files, write
 from PIL import Image
 
-from interpreg.datasets import Images, command
+from interpreg.datasets import Samples, command
 
 pytest.importorskip("matplotlib").use("Agg")
 
@@ -29,10 +29,10 @@ def picture(path: Path) -> np.ndarray:
 @pytest.mark.parametrize(
     ("name", "lines"),
     [
-        ("lines", ["lines: 6 images of 1 x 32 x 32", "values: -1 to 1", "labels: ", "comes back after 6.283"]),
+        ("lines", ["lines: 6 images of 1 x 32 x 32", "values: -1 to 1", "labels: ", "period 6.283"]),
         ("stripes", ["stripes: 6 images of 1 x 32 x 32", "alpha (radians a pixel): 0.", "theta (radians): "]),
-        ("pole", ["pole: 6 images of 1 x 64 x 64", "elevation (degrees): ", "comes back after 360"]),
-        ("digits", ["digits: 1415 images of 1 x 8 x 8", "labels: 10, with so many images: 0: 140, 1: 143"]),
+        ("pole", ["pole: 6 images of 1 x 64 x 64", "elevation (degrees): ", "period 360"]),
+        ("digits", ["digits: 1415 images of 1 x 8 x 8", "labels: 10, with numbers of images: 0: 140, 1: 143"]),
     ],
 )
 def test_generated_sets(name: str, lines: list[str], tmp_path: Path, capsys, monkeypatch) -> None:
@@ -65,7 +65,7 @@ def test_sets_that_are_read(tmp_path: Path, capsys) -> None:
         "coil100: 8 images of 3 x 8 x 8 pixels (channels, height, width), torch.uint8",
         "values: 0 to 23",
         "labels: 2, 4 images each: 3, 8",
-        "angle (degrees): 0 to 270, comes back after 360",
+        "angle (degrees): 0 to 270, period 360",
         "c.png, 3 images",
     ):
         assert line in printed
@@ -89,9 +89,9 @@ def test_bad_options_are_named(words: list[str], message: str) -> None:
 
 def test_classes_have_names() -> None:
     labels = torch.tensor([0, 9, 9])
-    images = Images(torch.zeros(3, 1, 28, 28), labels=labels, name="fashion_mnist")
-    assert "labels: 2, with so many images: 0 T-shirt/top: 1, 9 ankle boot: 2" in command.described(images)
-    assert "labels: 2, with so many images: 0: 1, 9: 2" in command.described(replace(images, name="mnist"))
+    images = Samples(torch.zeros(3, 1, 28, 28), labels=labels, name="fashion_mnist")
+    assert "labels: 2, with numbers of images: 0 T-shirt/top: 1, 9 ankle boot: 2" in command.description(images)
+    assert "labels: 2, with numbers of images: 0: 1, 9: 2" in command.description(replace(images, name="mnist"))
 
 
 def test_a_file_that_is_not_official_leaves_no_picture(tmp_path: Path) -> None:

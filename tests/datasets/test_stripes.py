@@ -1,4 +1,4 @@
-"""Stripes against a loop over pixels, and what both variants draw."""
+"""Stripes against a loop over pixels, and the parameters of both presets."""
 
 import math
 
@@ -42,7 +42,7 @@ def test_half_a_turn_flips_the_sign_and_a_whole_one_comes_back() -> None:
 
 
 def test_published_draws_fill_their_ranges() -> None:
-    drawn = stripes.labelled(4000, 4)
+    drawn = stripes.sample(4000, 4, preset="published")
     alpha, theta = drawn.parameters.unbind(1)
     assert 0.2 <= alpha.min() < 0.21
     assert 0.69 < alpha.max() <= 0.7
@@ -54,31 +54,34 @@ def test_published_draws_fill_their_ranges() -> None:
     torch.testing.assert_close(drawn.images, stripes.render(alpha, theta, 4))
 
 
-def test_the_papers_set_lies_on_its_grid() -> None:
-    drawn = stripes.paper_set(5000, 4, seed=3)
+def test_the_default_draws_from_the_papers_grid() -> None:
+    drawn = stripes.sample(5000, 4, generator=torch.Generator().manual_seed(3))
     alpha, theta = drawn.parameters.double().unbind(1)
     steps, turns = (alpha - 0.3) / 0.004, theta / (0.02 * math.pi)
     torch.testing.assert_close(steps, steps.round(), atol=1e-4, rtol=0)
     torch.testing.assert_close(turns, turns.round(), atol=1e-4, rtol=0)
     assert (steps.round().min(), steps.round().max()) == (0, 100)
     assert (turns.round().min(), turns.round().max()) == (0, 99)
-    assert torch.equal(drawn.images, stripes.paper_set(5000, 4, seed=3).images)
-    assert not torch.equal(drawn.images, stripes.paper_set(5000, 4, seed=4).images)
+    torch.testing.assert_close(drawn.images, stripes.render(*drawn.parameters.unbind(1), 4))
 
 
-@pytest.mark.parametrize("variant", stripes.VARIANTS)
-def test_samples_are_drawn_from_the_callers_generator(variant: str) -> None:
-    one = stripes.sample(5, 16, variant=variant, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(one, stripes.sample(5, 16, variant=variant, generator=torch.Generator().manual_seed(1)))
+@pytest.mark.parametrize("preset", stripes.PRESETS)
+def test_samples_are_drawn_from_the_callers_generator(preset: str | None) -> None:
+    one, same, other = (
+        stripes.sample(5, 16, preset=preset, generator=torch.Generator().manual_seed(seed)).images
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
     assert one.shape == (5, 1, 16, 16)
-    assert stripes.sample(0).shape == (0, 1, 32, 32)
+    assert stripes.sample(0, preset=preset).images.shape == (0, 1, 32, 32)
 
 
-def test_everything_happens_on_the_device_asked_for() -> None:
-    """The meta device computes nothing, and lets nothing of the CPU in."""
-    drawn = stripes.labelled(5, 16, device="meta")
+@pytest.mark.parametrize("preset", stripes.PRESETS)
+def test_everything_happens_on_the_device_asked_for(preset: str | None) -> None:
+    """The meta device computes nothing and rejects tensors on the CPU."""
+    drawn = stripes.sample(5, 16, preset=preset, device="meta")
     assert drawn.images.device == drawn.parameters.device == torch.device("meta")
-    assert stripes.labelled(5, 16, variant="paper", device="meta").images.device == torch.device("meta")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def test_everything_happens_on_the_device_asked_for() -> None:
         (lambda: stripes.render(torch.zeros(3), torch.zeros(2)), "theta: expected the shape of alpha"),
         (lambda: stripes.render(torch.zeros(3), torch.zeros(3).long()), "theta: expected a floating point tensor"),
         (lambda: stripes.render(torch.zeros(3), torch.zeros(3), 0), "size: expected an int of at least 1"),
-        (lambda: stripes.sample(2, variant="mine"), "variant: expected one of 'published', 'paper', got 'mine'"),
+        (lambda: stripes.sample(2, preset="paper"), "preset: expected one of None, 'published', got 'paper'"),
         (lambda: stripes.sample(-1), "n: expected an int of at least 0"),
     ],
 )

@@ -104,7 +104,7 @@ def test_a_report_feeds_networks_where_they_are() -> None:
     for device in ("cpu", DEVICE):
         networks = encoder.to(device), decoder.to(device)
         report = interpolation_report(*networks, VIEWS, train=VIEWS, features=features.to(device))
-        values.append({m.key: m.value for m in report.measures})
+        values.append({m.key: m.value for m in report.metrics})
     for key, value in values[0].items():
         other = values[1][key]
         assert (value is None) == (other is None), key

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from interpreg.__main__ import main
-from interpreg.demo import tasks, training
+from interpreg.datasets import lines
+from interpreg.demo import networks
+from interpreg.report import config
 
 MODELS = """
 import torch
@@ -69,7 +71,7 @@ def test_networks_of_ones_own(tmp_path, capsys, key, prefix) -> None:
     assert printed.startswith("mine\n")
     folder = tmp_path / "model-report"
     assert "reconstruction error" in printed
-    values = {m["key"]: m["value"] for m in json.loads((folder / "report.json").read_text())["measures"]}
+    values = {m["key"]: m["value"] for m in json.loads((folder / "report.json").read_text())["metrics"]}
     assert values["code_size"] == 5
     assert values["linear_probe"] is not None  # the labels came along
     assert "<h1>mine</h1>" in (folder / "report.html").read_text()
@@ -83,23 +85,60 @@ def test_weights_are_the_checkpoints(tmp_path, capsys) -> None:
         checkpoint, config = written(tmp_path)
         torch.manual_seed(99)
         assert main(["report", str(checkpoint), "--config", str(config), "--out", str(tmp_path / "out")]) == 0
-        errors.append(json.loads((tmp_path / "out" / "report.json").read_text())["measures"][0]["value"])
+        errors.append(json.loads((tmp_path / "out" / "report.json").read_text())["metrics"][0]["value"])
     assert errors[0] == errors[1] != errors[2]
 
 
-@pytest.mark.parametrize("data", ["digits", "lines"])
-def test_checkpoints_of_the_demo_need_no_configuration(tmp_path, capsys, data) -> None:
-    task = tasks.TASKS[data](0, 1)
-    run = training.start("ACAI", task.settings)
-    training.save(run.state(), tmp_path / "acai.pt")
-    assert main(["report", str(tmp_path / "acai.pt")]) == 0
-    assert f"acai on {data}\n" in capsys.readouterr().out
-    values = {
-        m["key"]: m["value"]
-        for m in json.loads((tmp_path / "acai-report" / "report.json").read_text())["measures"]
-    }
-    assert ("smoothness" in values) == (data == "lines")
-    assert values["linear_probe"] > 0
+EMBEDDED = {
+    "name": "its own",
+    "encoder": {
+        "factory": "interpreg.demo.networks:encoder",
+        "arguments": {"colours": 1, "width": 4, "scales": 2, "code_channels": 4},
+        "key": "encoder",
+    },
+    "decoder": {
+        "factory": "interpreg.demo.networks:decoder",
+        "arguments": {"colours": 1, "width": 4, "scales": 2, "code_channels": 4},
+        "key": "decoder",
+    },
+    "data": {"name": "lines", "seed": 1, "options": {"n": 30, "size": 8}},
+    "train": {"name": "lines", "seed": 2, "options": {"n": 40, "size": 8}},
+    "report": {"restarts": 2},
+}
+
+
+def embedded(path: Path, **changes: dict[str, object]) -> Path:
+    """A checkpoint that carries its configuration."""
+    pair = {name: getattr(networks, name)(1, 4, 2, 4).state_dict() for name in ("encoder", "decoder")}
+    history = [{"step": step, "reconstruction": 1 / step} for step in (1, 2, 3)]
+    torch.save(pair | {"configuration": EMBEDDED | changes, "history": history}, path)
+    return path
+
+
+def test_a_configuration_in_the_checkpoint(tmp_path, capsys) -> None:
+    assert main(["report", str(embedded(tmp_path / "model.pt"))]) == 0
+    assert capsys.readouterr().out.startswith("its own\n")
+    content = json.loads((tmp_path / "model-report" / "report.json").read_text())
+    assert content["about"]["to fit probes on"] == "40 samples"
+    assert content["about"]["neighbours among"] == "10,000 real samples"
+    assert '<figure id="training">' in (tmp_path / "model-report" / "report.html").read_text()
+
+
+def test_samples_are_those_of_the_seed(tmp_path) -> None:
+    table = EMBEDDED["data"]
+    expected = lines.sample(30, 8, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(config.data("data", table, tmp_path).parameters, expected.parameters)
+    assert not torch.equal(config.data("data", table | {"seed": 2}, tmp_path).parameters, expected.parameters)
+
+
+@pytest.mark.parametrize("factory", ["os:system", "models.py:Encoder", "interpreg.__main__:main"])
+def test_a_checkpoint_cannot_choose_the_code_that_runs(tmp_path, capsys, factory) -> None:
+    written(tmp_path)
+    trap = tmp_path / "trap"
+    table = {"factory": factory, "arguments": {"command": f"touch {trap}"}, "key": "encoder"}
+    assert main(["report", str(embedded(tmp_path / "evil.pt", encoder=table))]) == 1
+    assert "a checkpoint may not call other code" in capsys.readouterr().err
+    assert not trap.exists()
 
 
 def test_data_by_name(tmp_path, capsys) -> None:
@@ -175,21 +214,25 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path, capsys, old, new, message) ->
     assert not (tmp_path / "model-report").exists()
 
 
-def test_a_device_that_is_none(tmp_path, capsys) -> None:
-    checkpoint, config = written(tmp_path)
-    assert main(["report", str(checkpoint), "--config", str(config), "--device", "toaster"]) == 1
-    assert "--device: expected a device such as cpu or cuda:0, got 'toaster'" in capsys.readouterr().err
-
-
-def test_files_that_are_missing_or_tell_too_little(tmp_path, capsys) -> None:
-    assert main(["report", str(tmp_path / "none.pt")]) == 1
-    assert "none.pt" in capsys.readouterr().err
-    checkpoint, _ = written(tmp_path)
-    assert main(["report", str(checkpoint)]) == 1
-    assert "expected --config FILE" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model.pt", "--config", "report.toml", "--device", "toaster"],
+         "--device: expected a device such as cpu or cuda:0, got 'toaster'"),
+        (["none.pt"], "none.pt"),
+        (["model.pt"], "expected --config FILE"),
+        (["model.pt", "--config", "none.toml"], "none.toml"),
+        (["text.pt"], "text.pt: expected a checkpoint of tensors"),
+        (["odd.pt"], "odd.pt: [data] expected names among"),
+    ],
+)  # fmt: skip
+def test_bad_arguments_are_named(tmp_path, capsys, monkeypatch, words, message) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path)
     (tmp_path / "text.pt").write_text("no checkpoint")
-    assert main(["report", str(tmp_path / "text.pt")]) == 1
-    assert "text.pt" in capsys.readouterr().err
+    embedded(tmp_path / "odd.pt", data={"names": "lines"})
+    assert main(["report", *words]) == 1
+    assert message in capsys.readouterr().err
 
 
 def test_pickled_arrays_are_refused(tmp_path, capsys) -> None:

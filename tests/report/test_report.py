@@ -1,4 +1,4 @@
-"""What a report says: the measures' own values where they apply, and "undefined" where nothing is measured."""
+"""Reports have the metrics' own values where they apply, and "undefined" where nothing is measured."""
 
 import json
 import math
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from interpreg import Interpolator
-from interpreg.datasets import Images, lines
+from interpreg.datasets import Samples, lines
 from interpreg.metrics import (
     admissibility,
     clustering_accuracy,
@@ -22,8 +22,7 @@ from interpreg.metrics import (
     retrieved_alpha,
 )
 from interpreg.metrics.lines import grid
-from interpreg.report import Measure, interpolation_report
-from interpreg.report.data import rings, samples, split
+from interpreg.report import interpolation_report
 
 PERFECT = {"0": 0.0, "1": 1.0, "lower": 0.0}
 
@@ -34,12 +33,12 @@ def pair(size: int = 16) -> tuple[nn.Module, nn.Module]:
     return encoder, nn.Sequential(nn.Linear(6, size * size), nn.Unflatten(1, (1, size, size)))
 
 
-def turned(views: int = 24, objects: int = 1, first: float = 0) -> Images:
+def turned(views: int = 24, objects: int = 1, first: float = 0) -> Samples:
     """Lines at evenly spaced angles, in degrees: a turntable, one row of labels an object."""
     degrees = torch.arange(views).repeat(objects) * 360.0 / views + first
     labels = torch.arange(objects).repeat_interleave(views)
     images = lines.render(degrees.deg2rad(), 16) * (1 - 0.3 * labels.view(-1, 1, 1, 1))
-    return Images(images, labels, degrees[:, None], (360.0,), ("angle (degrees)",), "turntable")
+    return Samples(images, labels, degrees[:, None], (360.0,), ("angle (degrees)",), "turntable")
 
 
 class Angle(nn.Module):
@@ -58,9 +57,9 @@ class Line(nn.Module):
         return lines.render(z[:, 0], 16)
 
 
-def test_the_values_are_the_measures_own() -> None:
+def test_the_values_are_the_metrics_own() -> None:
     encoder, decoder = pair()
-    data, train = lines.labelled(40, 16), lines.labelled(80, 16)
+    data, train = lines.sample(40, 16), lines.sample(80, 16)
     report = interpolation_report(encoder, decoder, data, train=train, references=grid(16), steps=5, restarts=3)
     encoder.eval()
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
@@ -116,7 +115,7 @@ def test_a_known_rotation_is_perfect_between_its_views() -> None:
     assert report["retrieved_alpha_error"] == pytest.approx(0, abs=1e-6)
     assert report["parameter_distance_error"] == pytest.approx(0, abs=1e-6)
     assert report["detour"] == pytest.approx(0, abs=1e-6)
-    fade = next(m.fade for m in report.measures if m.key == "interpolation_error")
+    fade = next(m.baseline for m in report.metrics if m.key == "interpolation_error")
     assert fade > 0.01
     assert report["linear_probe"] is None  # a single object
 
@@ -140,7 +139,7 @@ def test_truth_is_measured_over_every_interval() -> None:
     assert report.curves.retrieved["autoencoder"].median.tolist() == pytest.approx(found.median.tolist())
 
 
-def test_errors_by_interval_are_the_measures_own_over_all_rings() -> None:
+def test_errors_by_interval_are_the_metrics_own_over_all_rings() -> None:
     encoder, decoder = pair()
     data = turned(36, objects=2)
     found = interpolation_report(encoder, decoder, data, train=data, draw=False).curves.by_interval["autoencoder"]
@@ -178,10 +177,10 @@ def test_a_collapsed_model_has_no_perfect_score(objects: int) -> None:
     report = interpolation_report(encoder, decoder, data, train=data, draw=False)
     assert "collapsed" in report.warnings[0]
     assert "collapsed" in str(report)
-    for measure in report.measures:
-        if measure.value is not None and measure.best:
-            assert measure.value != pytest.approx(PERFECT[measure.best], abs=1e-3), measure.key
-    undefined = {m.key for m in report.measures if m.value is None}
+    for metric in report.metrics:
+        if metric.value is not None and metric.best:
+            assert metric.value != pytest.approx(PERFECT[metric.best], abs=1e-3), metric.key
+    undefined = {m.key for m in report.metrics if m.value is None}
     assert undefined >= {
         "mean_distance", "smoothness", "smoothness_paper", "detour", "monotonicity", "unevenness", "lipschitz",
         "credibility", "path_length", "frechet_distance", "latent_correlation", "linear_probe",
@@ -207,7 +206,7 @@ def test_a_decoder_that_ignores_its_codes_has_no_perfect_score() -> None:
     report = interpolation_report(pair()[0], lambda z: one.expand(len(z), 1, 16, 16), data, train=data, draw=False)
     assert report.warnings == ("All samples are decoded alike: the model has collapsed.",)
     assert report["stationary"] == 24
-    undefined = {m.key for m in report.measures if m.value is None}
+    undefined = {m.key for m in report.metrics if m.value is None}
     assert undefined >= {
         "mean_distance", "smoothness", "detour", "monotonicity", "unevenness", "credibility", "path_length",
         "frechet_distance",
@@ -253,7 +252,7 @@ def test_a_cross_fade_is_one_whatever_the_path_between_codes() -> None:
     fade = interpolation_error((1 - weights) * truth[:, :1] + weights * truth[:, -1:], truth)
     for report in reports:
         assert report.curves.by_alpha["cross-fade"].mean.tolist() == pytest.approx(fade.mean.tolist(), rel=1e-4)
-    assert [m.fade for m in reports[0].measures] == [m.fade for m in reports[1].measures]
+    assert [m.baseline for m in reports[0].metrics] == [m.baseline for m in reports[1].metrics]
     assert reports[0]["interpolation_error"] != reports[1]["interpolation_error"]
 
 
@@ -287,8 +286,8 @@ def test_loaders_and_datasets_are_gathered(labelled: bool) -> None:
     for data in (dataset, loader, [x[:20], x[20:]]):
         extra = given if isinstance(data, list) else {}
         found = interpolation_report(encoder, decoder, data, **extra, draw=False)
-        assert [m.value for m in found.measures] == [m.value for m in whole.measures]
-    assert any(m.key == "linear_probe" for m in whole.measures) == labelled
+        assert [m.value for m in found.metrics] == [m.value for m in whole.metrics]
+    assert any(m.key == "linear_probe" for m in whole.metrics) == labelled
 
 
 def test_features_are_the_callers() -> None:
@@ -308,7 +307,7 @@ def test_features_are_the_callers() -> None:
 def test_a_wide_frechet_distance_is_refused_not_guessed() -> None:
     x = torch.rand(30, 1, 16, 16)
     report = interpolation_report(*pair(), x, draw=False)
-    found = next(m for m in report.measures if m.key == "frechet_distance")
+    found = next(m for m in report.metrics if m.key == "frechet_distance")
     assert found.value is None
     assert "256 features an image" in found.undefined
 
@@ -318,23 +317,23 @@ def test_the_numbers_file_is_strict_json(tmp_path) -> None:
     report = interpolation_report(*pair(), data, train=data, draw=False, name="a name")
     content = json.loads(report.save_json(tmp_path / "r.json").read_text(), parse_constant=pytest.fail)
     assert content["name"] == "a name"
-    values = {m["key"]: m["value"] for m in content["measures"]}
+    values = {m["key"]: m["value"] for m in content["metrics"]}
     assert values["reconstruction_error"] == report["reconstruction_error"]
     assert values["linear_probe"] is None
-    assert next(m for m in content["measures"] if m["key"] == "linear_probe")["undefined"] == "a single class"
+    assert next(m for m in content["metrics"] if m["key"] == "linear_probe")["undefined"] == "a single class"
     assert len(content["curves"]["by_alpha"]["cross-fade"]["mean"]) == 4  # 5 steps of 15 degrees
     with pytest.raises(KeyError, match="this report has reconstruction_error"):
         report["nonsense"]
 
 
-def test_the_table_shows_every_measure() -> None:
+def test_the_table_shows_every_metric() -> None:
     data = turned()
     report = interpolation_report(*pair(), data, train=data, draw=False)
     table = str(report).splitlines()
-    for measure in report.measures:
-        row = next(line for line in table if line.startswith(f"  {measure.name} "))
-        assert measure.shown() in row
-        assert measure.undefined in row
+    for metric in report.metrics:
+        row = next(line for line in table if line.startswith(f"  {metric.name} "))
+        assert metric.shown() in row
+        assert metric.undefined in row
 
 
 def test_nobody_is_paired_with_themselves_and_seeds_decide() -> None:
@@ -346,47 +345,6 @@ def test_nobody_is_paired_with_themselves_and_seeds_decide() -> None:
     assert reports[0]["stationary"] == 0
 
 
-def test_the_last_fifth_of_each_class_is_held_out() -> None:
-    data = samples("data", torch.arange(30.0)[:, None], torch.arange(30) // 10)
-    train, test = split(data)
-    assert test.x.flatten().tolist() == [8, 9, 18, 19, 28, 29]
-    assert len(train) == 24
-
-
-@pytest.mark.parametrize(
-    ("parameters", "period", "expected"),
-    [
-        (torch.arange(0.0, 360, 30)[torch.randperm(12)], 360.0, (12, True, 30.0)),
-        (torch.arange(0.0, 180, 30), 360.0, (6, False, 30.0)),
-        (torch.arange(0.0, 180, 30), None, (6, False, 30.0)),
-        (torch.tensor([0.0, 1, 2, 4]), None, None),
-        (torch.rand(12), None, None),
-        (torch.zeros(12), None, None),
-        (torch.arange(3.0), None, None),
-    ],
-)
-def test_rings_are_found_where_views_are_evenly_spaced(parameters, period, expected) -> None:
-    images = Images(torch.zeros(len(parameters), 1, 4, 4), None, parameters[:, None], (period,), ("a (degrees)",))
-    found = rings(samples("data", images))
-    if expected is None:
-        assert found is None
-        return
-    views, closed, step = expected
-    assert (found.rows.shape, found.closed, found.unit) == ((1, views), closed, "degrees")
-    assert found.step == pytest.approx(step)
-    assert (parameters[found.rows[0]].diff() > 0).all()
-
-
-def test_rings_keep_other_parameters_and_labels_apart() -> None:
-    both = torch.cartesian_prod(torch.tensor([45.0, 50]), torch.arange(0.0, 360, 60))
-    labels = torch.tensor([0, 1]).repeat_interleave(12)
-    images = Images(torch.zeros(24, 1, 4, 4), labels, both.repeat(2, 1), (None, 360.0), ("elevation", "azimuth"))
-    found = rings(samples("data", images))
-    assert found.rows.shape == (4, 6)
-    for row in found.rows:
-        assert len(images.parameters[row, 0].unique()) == len(labels[row].unique()) == 1
-
-
 MORE = {"data": torch.rand(12, 1, 16, 16)}  # of which two are held out
 
 
@@ -396,7 +354,7 @@ MORE = {"data": torch.rand(12, 1, 16, 16)}  # of which two are held out
         ({"encoder": 3}, r"encoder: expected a module"),
         ({"data": torch.full((9, 1, 16, 16), torch.nan)}, r"data: .*got 9 of 9"),
         ({"data": torch.zeros(9, 1, 16, 16, dtype=torch.uint8)}, r"data: expected floats in \[-1, 1\]"),
-        ({"data": 3}, r"data: expected Images, a tensor, or batches of tensors, got 3"),
+        ({"data": 3}, r"data: expected Samples, a tensor, or batches of tensors, got 3"),
         ({"data": []}, r"data: expected at least one batch"),
         ({"data": [{"x": torch.zeros(3)}]}, r"data: expected batches x or \(x, labels\) of tensors, got a dict"),
         ({"data": torch.zeros(9)}, r"data: expected shape \[n, \.\.\.\]"),
@@ -430,12 +388,6 @@ def test_bad_input_is_named(change, message) -> None:
     good = {"encoder": encoder, "decoder": decoder, "data": torch.rand(9, 1, 16, 16), "draw": False}
     with pytest.raises((TypeError, ValueError), match=message):
         interpolation_report(**good | change)
-
-
-def test_an_undefined_measure_says_why() -> None:
-    assert Measure("g", "k", "n", math.nan).undefined == "no sample defines it"
-    with pytest.raises(ValueError, match="expected a reason"):
-        Measure("g", "k", "n", None)
 
 
 def test_nothing_is_warned_of(recwarn) -> None:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._extras import need
+from interpreg._extras import optional_import
 from interpreg._numerics import full_precision, wide_dtype
 from interpreg._types import Network
 from interpreg.bottlenecks.base import Bottleneck
@@ -173,7 +173,7 @@ class _Before(nn.Module):
 
 
 def _quantizer(dim: int, codebook_size: int, options: dict[str, Any]) -> nn.Module:
-    library = need("vector_quantize_pytorch", "vq", "VectorQuantizer")
+    library = optional_import("vector_quantize_pytorch", "vq", "VectorQuantizer")
     options = {"decay": 0.99, "rotation_trick": False} | options
     quantizer: nn.Module = library.VectorQuantize(dim=dim, codebook_size=codebook_size, **options)
     if not options.get("kmeans_init", False):

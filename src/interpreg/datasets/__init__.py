@@ -1,7 +1,6 @@
-"""Data to look at interpolation with: generated on any device, carried by a package, or read from official files."""
+"""Data sets: generated on any device, carried by a package, or read from official files."""
 
 from interpreg.datasets import digits, lines, pole, stripes
-from interpreg.datasets.images import Images
 from interpreg.datasets.named import GENERATED, NAMES, named
 from interpreg.datasets.readers import (
     READERS,
@@ -14,12 +13,13 @@ from interpreg.datasets.readers import (
     read,
     svhn,
 )
+from interpreg.datasets.samples import Samples
 
 __all__ = [
     "GENERATED",
     "NAMES",
     "READERS",
-    "Images",
+    "Samples",
     "celeba",
     "cifar10",
     "coil20",

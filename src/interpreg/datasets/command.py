@@ -1,4 +1,4 @@
-"""``python -m interpreg data``: what is in a data set, in numbers and in a picture."""
+"""``python -m interpreg data``: the content of a data set, in numbers and in a picture."""
 
 import argparse
 from pathlib import Path
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from interpreg import _files
-from interpreg._extras import need
-from interpreg.datasets.images import Images
+from interpreg._extras import optional_import
 from interpreg.datasets.named import GENERATED, NAMES, named
 from interpreg.datasets.readers import ABOUT, READERS
+from interpreg.datasets.samples import Samples
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,18 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Read or generate the images, print what they are, and draw some of them.
+    """Read or generate the images, describe them, and draw some of them.
 
     Raises:
         ImportError: an optional dependency is missing.
         OSError: a file is missing or cannot be written.
-        ValueError: a file or an option is not what it should be.
+        ValueError: a file is malformed, or an option does not apply.
     """
-    need("matplotlib", "plot", "drawing images")
+    optional_import("matplotlib", "plot", "drawing images")
     generator = torch.Generator().manual_seed(arguments.seed)
     options = {"checksum": False} if arguments.no_checksum and arguments.name in READERS else {}
     images = named(arguments.name, arguments.path, arguments.split, n=arguments.n, generator=generator, **options)
-    print(described(images))
+    print(description(images))
     if len(images) == 0:
         return
     if arguments.name not in GENERATED:
@@ -51,13 +51,13 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"Picture: {out}, {len(images)} images")
 
 
-def described(images: Images) -> str:
+def description(images: Samples) -> str:
     """Count, shape, range, labels and parameters, a line each.
 
-    >>> print(described(Images(torch.zeros(3, 1, 2, 2), labels=torch.tensor([0, 7, 7]), name="dots")))
+    >>> print(description(Samples(torch.zeros(3, 1, 2, 2), labels=torch.tensor([0, 7, 7]), name="dots")))
     dots: 3 images of 1 x 2 x 2 pixels (channels, height, width), torch.float32
     values: 0 to 0
-    labels: 2, with so many images: 0: 1, 7: 2
+    labels: 2, with numbers of images: 0: 1, 7: 2
     """
     channels, height, width = images.images.shape[1:]
     text = [
@@ -67,33 +67,33 @@ def described(images: Images) -> str:
     if images.images.numel():
         text.append(f"values: {images.images.min().item():.4g} to {images.images.max().item():.4g}")
     if images.labels is not None:
-        text.append(_counted(images.labels, ABOUT[images.name].classes if images.name in ABOUT else ()))
+        text.append(_label_counts(images.labels, ABOUT[images.name].classes if images.name in ABOUT else ()))
     if images.parameters is not None and len(images):
         for unit, period, column in zip(images.units, images.period, images.parameters.unbind(1), strict=True):
-            round_trip = "" if period is None else f", comes back after {period:.4g}"
-            text.append(f"{unit}: {column.min().item():.4g} to {column.max().item():.4g}{round_trip}")
+            cycle = "" if period is None else f", period {period:.4g}"
+            text.append(f"{unit}: {column.min().item():.4g} to {column.max().item():.4g}{cycle}")
     return "\n".join(text)
 
 
-def _counted(labels: Tensor, classes: tuple[str, ...]) -> str:
-    """The labels, their names if they have any, and how many images have each."""
+def _label_counts(labels: Tensor, classes: tuple[str, ...]) -> str:
+    """The labels, with their names if they have any, and the number of images of each."""
     values, counts = labels.unique(return_counts=True)
     names = [f"{v} {classes[v]}" if classes and classes[v] != str(v) else str(v) for v in values.tolist()]
     if len(counts.unique()) == 1:
         named = ", ".join(names) if len(names) <= 10 else f"{names[0]} to {names[-1]}"
         return f"labels: {len(values)}, {counts[0]} images each: {named}"
     each = ", ".join(f"{name}: {c}" for name, c in zip(names, counts.tolist(), strict=True))
-    return f"labels: {len(values)}, with so many images: {each}"
+    return f"labels: {len(values)}, with numbers of images: {each}"
 
 
-def _draw(images: Images, out: Path) -> None:
+def _draw(images: Samples, out: Path) -> None:
     """A sheet of the images in a PNG file."""
     from interpreg.plots import image_sheet
 
-    pyplot = need("matplotlib.pyplot", "plot", "drawing images")
+    pyplot = optional_import("matplotlib.pyplot", "plot", "drawing images")
     figure: Any = image_sheet(images.images).figure
     try:
-        with _files.whole(out) as partial:
+        with _files.atomic_write(out) as partial:
             figure.savefig(partial, format="png", dpi=150, bbox_inches="tight")
     finally:
         pyplot.close(figure)

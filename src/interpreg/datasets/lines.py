@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg.datasets.images import Images
+from interpreg.datasets.samples import Samples
 
 SPAN = 2.0  # pixels painted along the minor axis
-BLOCK = 256  # images drawn at a time on a CPU, so that the temporaries stay in cache
+CPU_BLOCK = 256  # images drawn at a time on a CPU, so that the temporaries stay in cache
 
 
 def render(angles: Tensor, size: int = 32) -> Tensor:
@@ -45,7 +45,7 @@ def render(angles: Tensor, size: int = 32) -> Tensor:
         raise ValueError(f"size: expected an even number of pixels, got {size}")
     if len(angles) == 0:
         return angles.new_empty(0, 1, size, size)
-    block_size = BLOCK if angles.device.type == "cpu" else 64 * BLOCK
+    block_size = CPU_BLOCK if angles.device.type == "cpu" else 64 * CPU_BLOCK
     images = [_draw(block, size) for block in _exact(angles).split(block_size)]
     return torch.cat(images)[:, None].to(angles.dtype)
 
@@ -85,35 +85,17 @@ def sample(
     *,
     generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
-) -> Tensor:
-    """``n`` lines at angles drawn uniformly from [0, 2 pi): ``[n, 1, size, size]``.
+) -> Samples:
+    """``n`` lines ``[n, 1, size, size]`` at angles drawn uniformly from [0, 2 pi).
+
+    The parameter is the angle in radians. The label is the tenth of a turn that contains it, floor(10 angle / (2 pi)),
+    as in ACAI's published code.
 
     Raises:
         TypeError, ValueError: ``n`` or ``size`` is not a count.
     """
-    return labelled(n, size, generator=generator, device=device).images
-
-
-def labelled(
-    n: int,
-    size: int = 32,
-    *,
-    generator: torch.Generator | None = None,
-    device: torch.device | str | None = None,
-) -> Images:
-    """``n`` lines as :func:`sample` draws them, with their angles and labels.
-
-    The parameter is the angle in radians; the label is the tenth of a turn that it lies in, floor(10 angle / (2 pi)),
-    as in ACAI's published code.
-    """
     _checks.as_count("n", n)
     turns = torch.rand(n, generator=generator, device=device)
     angles = 2 * math.pi * turns
-    return Images(
-        render(angles, size),
-        labels=(10 * turns).long().clamp_(max=9),
-        parameters=angles[:, None],
-        period=(2 * math.pi,),
-        units=("angle (radians)",),
-        name="lines",
-    )
+    labels = (10 * turns).long().clamp_(max=9)
+    return Samples(render(angles, size), labels, angles[:, None], (2 * math.pi,), ("angle (radians)",), "lines")

@@ -7,13 +7,13 @@ import torch
 
 from interpreg import _checks
 from interpreg.datasets import digits, lines, pole, stripes
-from interpreg.datasets.images import Images
 from interpreg.datasets.readers import READERS, read
+from interpreg.datasets.samples import Samples
 
-DRAWN = {"lines": lines.labelled, "stripes": stripes.labelled, "pole": pole.labelled}
-GENERATED = tuple(DRAWN)
+GENERATORS = {"lines": lines.sample, "stripes": stripes.sample, "pole": pole.sample}
+GENERATED = tuple(GENERATORS)
 NAMES = (*GENERATED, "digits", *READERS)
-LINES = 10_000  # drawn where nobody says how many; the other two have sets of their papers
+DEFAULT_COUNT = 10_000  # generated images, as in the papers of lines and stripes
 
 
 def named(
@@ -24,20 +24,19 @@ def named(
     n: int | None = None,
     generator: torch.Generator | None = None,
     **options: Any,
-) -> Images:
+) -> Samples:
     """A data set by its name.
 
     Args:
         name: one of ``NAMES``.
-        path: of a read one, where its official files are.
-        split: of a read one or of "digits": such as "train", which is also what None means.
-        n: of a generated one, how many images to draw; None makes the paper's set of "stripes" and "pole", and 10,000
-            lines.
-        generator: where drawn ones come from.
+        path: of the official files, for a set that is read.
+        split: of "digits" and of a set that is read: such as "train", which is also the default.
+        n: number of generated images; None: the 576 of "pole" in the paper, 10,000 of the others.
+        generator: of the random numbers of a generated set.
         options: further arguments of the reader or the generator, such as ``size``.
 
     Raises:
-        ValueError: an unknown name, or an argument that the data set has no use for; and its reader's own errors.
+        ValueError: an unknown name, or an argument that does not apply to the data set; and its reader's own errors.
 
     >>> named("pole", size=16).images.shape
     torch.Size([576, 1, 16, 16])
@@ -50,19 +49,10 @@ def named(
     if path is not None:
         raise ValueError(f"path: expected None, {name} needs no files, got {str(path)!r}")
     if name == "digits":
-        return _digits(split)
+        _checks.check_one_of("split", split, ("train", "test", None))
+        return digits.load("test" if split == "test" else "train")
     if split is not None:
         raise ValueError(f"split: expected None, {name} has no splits, got {split!r}")
-    if n is None and name == "stripes":
-        return stripes.paper_set(**options)
     if n is None and name == "pole":
         return pole.paper_set(**options)
-    return DRAWN[name](LINES if n is None else n, generator=generator, **options)
-
-
-def _digits(split: str | None) -> Images:
-    _checks.check_one_of("split", split, ("train", "test", None))
-    both = digits.load()
-    if split == "test":
-        return Images(both.test, both.test_labels, name="digits")
-    return Images(both.train, both.train_labels, name="digits")
+    return GENERATORS[name](DEFAULT_COUNT if n is None else n, generator=generator, **options)

@@ -23,21 +23,21 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg.datasets.images import Images
+from interpreg.datasets.samples import Samples
 
 HEIGHT = 0.8  # of the pole, in half widths of the image
 RADIUS = 0.09
 TILT = math.radians(55)  # of the camera above the plane
 AMBIENT = 0.3  # light that comes from everywhere
 GROUND = 0.6  # how much light the plane gives back; the pole gives back all
-LONGEST = 4.0  # shadow, in half widths; the farthest corner of the image is 1.6 away
-BLOCK = 256  # images drawn at a time on a CPU, so that the temporaries stay in cache
+MAX_SHADOW = 4.0  # shadow, in half widths; the farthest corner of the image is 1.6 away
+CPU_BLOCK = 256  # images drawn at a time on a CPU, so that the temporaries stay in cache
 UNITS = ("elevation (degrees)", "azimuth (degrees)")
-LOWEST, HIGHEST = 45.0, 80.0  # elevations of the paper's set, in degrees
+MIN_ELEVATION, MAX_ELEVATION = 45.0, 80.0  # elevations of the paper's set, in degrees
 
 
 class View(NamedTuple):
-    """What the camera sees in every pixel, whatever the light."""
+    """The scene in every pixel, which does not depend on the light."""
 
     x: Tensor  # [W], the point of the plane
     y: Tensor  # [H, 1]
@@ -65,8 +65,8 @@ def render(elevation: Tensor, azimuth: Tensor, size: int = 64) -> Tensor:
     >>> render(torch.tensor([0.8, 1.2]), torch.tensor([0.0, 3.0])).shape
     torch.Size([2, 1, 64, 64])
     """
-    for name, given in (("elevation", elevation), ("azimuth", azimuth)):
-        _checks.check_vector(name, given)
+    for name, values in (("elevation", elevation), ("azimuth", azimuth)):
+        _checks.check_vector(name, values)
     _checks.check_shape("azimuth", azimuth, elevation.shape, "elevation")
     _checks.as_count("size", size, low=8)
     dtype = elevation.dtype
@@ -74,13 +74,13 @@ def render(elevation: Tensor, azimuth: Tensor, size: int = 64) -> Tensor:
         return elevation.new_empty(0, 1, size, size)
     wide = torch.promote_types(dtype, torch.float32)
     view = _view(size, wide, elevation.device)
-    block_size = BLOCK if elevation.device.type == "cpu" else 64 * BLOCK
+    block_size = CPU_BLOCK if elevation.device.type == "cpu" else 64 * CPU_BLOCK
     blocks = zip(elevation.to(wide).split(block_size), azimuth.to(wide).split(block_size), strict=True)
     return torch.cat([_draw(e, a, view) for e, a in blocks])[:, None].to(dtype)
 
 
 def _view(size: int, dtype: torch.dtype, device: torch.device) -> View:
-    """The scene as the camera sees it, the pole's outline from 8 x 8 points in every pixel."""
+    """The scene, with the pole's outline from 8 x 8 points in every pixel."""
     points = 8
     fine = (torch.arange(size * points, dtype=dtype, device=device) + 0.5) / (size * points) * 2 - 1
     u, v = fine, -fine[:, None]  # rows go down
@@ -116,7 +116,7 @@ def _draw(elevation: Tensor, azimuth: Tensor, view: View) -> Tensor:
 
 def _shadow(rise: Tensor, flat: Tensor, light_x: Tensor, light_y: Tensor, view: View) -> Tensor:
     """How much of each pixel of the plane lies in the shadow, ``[n, H, W]``."""
-    length = (HEIGHT * flat / rise.clamp(min=1e-6)).clamp(0, LONGEST)
+    length = (HEIGHT * flat / rise.clamp(min=1e-6)).clamp(0, MAX_SHADOW)
     along = -(view.x * light_x + view.y * light_y)
     across = view.x * light_y - view.y * light_x
     beyond = along - along.clamp(min=0).minimum(length)  # the tip or the foot, 0 between them
@@ -131,39 +131,30 @@ def sample(
     *,
     generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
-) -> Tensor:
-    """``n`` images, ``[n, 1, size, size]``: see :func:`labelled`."""
-    return labelled(n, size, generator=generator, device=device).images
-
-
-def labelled(
-    n: int,
-    size: int = 64,
-    *,
-    generator: torch.Generator | None = None,
-    device: torch.device | str | None = None,
-) -> Images:
+) -> Samples:
     """``n`` images with their (elevation, azimuth) in degrees, uniform over [45, 80) and [0, 360).
 
     Raises:
         TypeError, ValueError: ``n`` or ``size`` is not a count.
     """
     _checks.as_count("n", n)
-    low = torch.tensor([LOWEST, 0.0], device=device)
-    span = torch.tensor([HIGHEST - LOWEST, 360.0], device=device)
+    low = torch.tensor([MIN_ELEVATION, 0.0], device=device)
+    span = torch.tensor([MAX_ELEVATION - MIN_ELEVATION, 360.0], device=device)
     return _images(low + span * torch.rand(n, 2, generator=generator, device=device), size)
 
 
-def paper_set(size: int = 64) -> Images:
+def paper_set(size: int = 64) -> Samples:
     """The paper's 576 directions: 8 elevations of 45, 50, ..., 80 degrees by 72 azimuths of 0, 5, ..., 355.
 
     Image 72 i + j has elevation 45 + 5 i and azimuth 5 j.
     """
-    return _images(torch.cartesian_prod(torch.arange(LOWEST, HIGHEST + 1, 5), torch.arange(0.0, 360.0, 5)), size)
+    return _images(
+        torch.cartesian_prod(torch.arange(MIN_ELEVATION, MAX_ELEVATION + 1, 5), torch.arange(0.0, 360.0, 5)), size
+    )
 
 
-def _images(degrees: Tensor, size: int) -> Images:
+def _images(degrees: Tensor, size: int) -> Samples:
     elevation, azimuth = degrees.deg2rad().unbind(1)
-    return Images(
+    return Samples(
         render(elevation, azimuth, size), parameters=degrees, period=(None, 360.0), units=UNITS, name="pole"
     )

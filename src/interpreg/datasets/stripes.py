@@ -5,20 +5,21 @@ The pixel of column x and row y is
     sin(alpha ((y - c) cos theta - (x - c) sin theta)),    c = size / 2,
 
 alpha the stripes' frequency in radians a pixel and theta their direction. Turning by pi flips the sign of an image,
-so theta comes back after 2 pi. The paper and its published code differ: the paper has 10,000 images with alpha from
-0.3 to 0.7 in steps of 0.004 and theta in steps of 0.02 pi; the code draws fresh images, alpha uniformly from
-[0.2, 0.7] and theta uniformly from [0, 2 pi). The code's centre is a pixel, (16, 16) of 32, not the image's middle.
+so the period of theta is 2 pi. The paper has 10,000 images with alpha from 0.3 to 0.7 in steps of 0.004 and theta in
+steps of 0.02 pi; its released code draws an endless stream, alpha uniformly from [0.2, 0.7] and theta uniformly from
+[0, 2 pi). The centre is the code's: the pixel (16, 16) of 32, not the middle of the image.
 """
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg.datasets.images import Images
+from interpreg.datasets.samples import Samples
 
-VARIANTS = ("published", "paper")
+PRESETS = (None, "published")
 UNITS = ("alpha (radians a pixel)", "theta (radians)")
 
 
@@ -40,8 +41,8 @@ def render(alpha: Tensor, theta: Tensor, size: int = 32) -> Tensor:
     >>> render(torch.tensor([0.3, 0.7]), torch.tensor([0.0, math.pi])).shape
     torch.Size([2, 1, 32, 32])
     """
-    for name, given in (("alpha", alpha), ("theta", theta)):
-        _checks.check_vector(name, given)
+    for name, values in (("alpha", alpha), ("theta", theta)):
+        _checks.check_vector(name, values)
     _checks.check_shape("theta", theta, alpha.shape, "alpha")
     _checks.as_count("size", size, low=1)
     pixel = torch.arange(size, dtype=alpha.dtype, device=alpha.device) - size / 2
@@ -54,53 +55,29 @@ def sample(
     n: int,
     size: int = 32,
     *,
-    variant: str = "published",
+    preset: Literal["published"] | None = None,
     generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
-) -> Tensor:
-    """``n`` images of stripes, ``[n, 1, size, size]``: see :func:`labelled`."""
-    return labelled(n, size, variant=variant, generator=generator, device=device).images
-
-
-def labelled(
-    n: int,
-    size: int = 32,
-    *,
-    variant: str = "published",
-    generator: torch.Generator | None = None,
-    device: torch.device | str | None = None,
-) -> Images:
-    """``n`` images of stripes with the parameters (alpha, theta) that they were drawn from.
-
-    There are no labels: neither the paper nor its code uses any.
+) -> Samples:
+    """``n`` images of stripes ``[n, 1, size, size]`` with their parameters (alpha, theta); neither source has labels.
 
     Args:
-        n: how many.
+        n: number of images.
         size: height and width in pixels.
-        variant: "published" draws as the code does, "paper" from the paper's grid, with replacement.
-        generator: of the random numbers; on ``device``.
-        device: to draw and render on.
+        preset: None draws from the paper's grid, with replacement; "published" as the released code does.
+        generator: of the random numbers, on ``device``.
+        device: of the images.
 
     Raises:
-        TypeError, ValueError: ``n`` or ``size`` is not a count, or there is no such ``variant``.
+        TypeError, ValueError: ``n`` or ``size`` is not a count, or the ``preset`` is unknown.
     """
     _checks.as_count("n", n)
-    _checks.check_one_of("variant", variant, VARIANTS)
-    if variant == "published":
+    _checks.check_one_of("preset", preset, PRESETS)
+    if preset == "published":
         alpha = 0.2 + 0.5 * torch.rand(n, generator=generator, device=device)
         theta = 2 * math.pi * torch.rand(n, generator=generator, device=device)
     else:
         alpha = 0.3 + 0.004 * torch.randint(101, (n,), generator=generator, device=device)
         theta = 0.02 * math.pi * torch.randint(100, (n,), generator=generator, device=device)
     parameters = torch.stack([alpha, theta], 1)
-    return Images(
-        render(alpha, theta, size), parameters=parameters, period=(None, 2 * math.pi), units=UNITS, name="stripes"
-    )
-
-
-def paper_set(n: int = 10_000, size: int = 32, *, seed: int = 0) -> Images:
-    """A fixed set as the paper's: ``n`` images from its grid, the same ones for the same ``seed``.
-
-    Which 10,000 of the 10,100 points, repetitions included, the authors drew is not known.
-    """
-    return labelled(n, size, variant="paper", generator=torch.Generator().manual_seed(seed))
+    return Samples(render(alpha, theta, size), None, parameters, (None, 2 * math.pi), UNITS, "stripes")

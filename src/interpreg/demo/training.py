@@ -1,7 +1,7 @@
-"""Training one autoencoder: a progress bar, checkpoints as it goes, and the same result if interrupted."""
+"""Training one autoencoder with a progress bar and checkpoints; an interrupted run resumes to the same result."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,20 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interpreg._extras import need
-from interpreg._files import whole
+from interpreg._extras import optional_import
+from interpreg._files import atomic_write
 from interpreg.demo import networks
 from interpreg.recipes import ACAIRegularizer
 from interpreg.regularizers import Reconstruction, Regularizer
 
 METHODS = ("plain", "ACAI")
-REFRESH = 25  # steps between looks at the losses, each of which waits for the device
-SAVE = 250  # steps between checkpoints: what an interruption can cost
+LOG_INTERVAL = 25  # steps; logging synchronises with the device
+SAVE_INTERVAL = 250  # steps
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides what a training run comes to."""
+    """Everything that determines the result of a training run."""
 
     data: str
     seed: int
@@ -33,10 +33,15 @@ class Settings:
     code_channels: int
     batch_size: int = 64
 
+    @property
+    def shape(self) -> dict[str, int]:
+        """The arguments of the networks."""
+        return {"colours": 1} | {name: getattr(self, name) for name in ("width", "scales", "code_channels")}
+
 
 @dataclass
 class Run:
-    """A method's networks and everything else that its next step depends on."""
+    """A method's networks and everything else that the next step depends on."""
 
     method: str
     settings: Settings
@@ -50,19 +55,19 @@ class Run:
     history: list[dict[str, float]] = field(default_factory=list)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds."""
+        """The content of a checkpoint."""
         return {
             "settings": asdict(self.settings),
             "step": self.step,
             "history": self.history,
             "batches": self.batches.get_state(),
             "coefficients": self.coefficients.get_state(),
-            "others": torch.get_rng_state(),  # dropout's, a posterior's
+            "others": torch.get_rng_state(),  # of dropout, of a posterior
             "optimizer": self.optimizer.state_dict(),
         } | {name: module.state_dict() for name, module in self._modules()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint of the same settings."""
+        """Resume from a checkpoint of the same settings."""
         self.step, self.history = state["step"], state["history"]
         self.batches.set_state(state["batches"])
         self.coefficients.set_state(state["coefficients"])
@@ -76,10 +81,9 @@ class Run:
 
 
 def start(method: str, settings: Settings) -> Run:
-    """A run at step 0; both methods start from the same encoder and decoder and see the same batches."""
+    """A run at step 0; both methods have the same initial encoder and decoder and the same batches."""
     torch.manual_seed(settings.seed)
-    shape = (1, settings.width, settings.scales, settings.code_channels)
-    encoder, decoder = networks.encoder(*shape), networks.decoder(*shape)
+    encoder, decoder = networks.encoder(**settings.shape), networks.decoder(**settings.shape)
     for network in (encoder, decoder):  # the faster layout on CPUs
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stubs
     batches = torch.Generator().manual_seed(settings.seed)
@@ -94,14 +98,21 @@ def start(method: str, settings: Settings) -> Run:
     return Run(method, settings, encoder, decoder, regularizer, optimizer, batches, coefficients)
 
 
-def train(run: Run, draw: Callable[[int, torch.Generator], Tensor], checkpoint: Path) -> None:
-    """Train to the end of the settings' steps, from ``checkpoint`` on if it is of the same settings and data.
+def train(
+    run: Run,
+    draw: Callable[[int, torch.Generator], Tensor],
+    checkpoint: Path,
+    tables: Mapping[str, Any] | None = None,
+) -> None:
+    """Train up to the settings' number of steps, from ``checkpoint`` on if it is of the same settings and data.
 
     Args:
-        run: where to start; changed in place.
-        draw: given a batch size and a generator, a batch of images.
+        run: the start; changed in place.
+        draw: a batch of images, of a batch size and a generator.
         checkpoint: written every few hundred steps, whole or not at all.
+        tables: [data] and [train] of the configuration that the checkpoint carries, for ``python -m interpreg report``.
     """
+    configuration = {} if tables is None else {"configuration": configured(run, tables)}
     data = fingerprint(draw)
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
@@ -110,31 +121,40 @@ def train(run: Run, draw: Callable[[int, torch.Generator], Tensor], checkpoint: 
             print(f"{run.method}: going on from step {run.step} of {run.settings.steps} in {checkpoint}")
         else:
             print(f"{run.method}: starting anew, because {checkpoint} is of other settings or data")
-    tqdm = need("tqdm", "demo", "the demo").tqdm
+    tqdm = optional_import("tqdm", "demo", "the demo").tqdm
     bar = tqdm(total=run.settings.steps, initial=run.step, desc=f"{run.method:5}", unit="step", mininterval=0.5)
     try:
         while run.step < run.settings.steps:
             losses = _step(run, draw(run.settings.batch_size, run.batches))
             run.step += 1
             bar.update()
-            if run.step % REFRESH == 0:
+            if run.step % LOG_INTERVAL == 0:
                 values = {name: loss.item() for name, loss in losses.items()}
                 run.history.append({"step": run.step} | values)
                 bar.set_postfix({name: f"{value:.4f}" for name, value in values.items()}, refresh=False)
-            if run.step % SAVE == 0 or run.step == run.settings.steps:
-                save(run.state() | {"data": data}, checkpoint)
+            if run.step % SAVE_INTERVAL == 0 or run.step == run.settings.steps:
+                save(run.state() | {"data": data} | configuration, checkpoint)
     finally:
         bar.close()
 
 
+def configured(run: Run, tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a report on the run: ``tables`` with the networks."""
+    pair = {
+        name: {"factory": f"{networks.__name__}:{name}", "arguments": run.settings.shape, "key": name}
+        for name in ("encoder", "decoder")
+    }
+    return {"name": f"{run.method.lower()} on {run.settings.data}", **pair, **tables}
+
+
 def fingerprint(draw: Callable[[int, torch.Generator], Tensor]) -> str:
-    """What tells the data apart: a hash of one batch."""
+    """A hash of one batch, to tell data apart."""
     return hashlib.sha256(draw(64, torch.Generator().manual_seed(0)).numpy().tobytes()).hexdigest()
 
 
 def save(state: dict[str, Any], path: Path) -> None:
     """Write a checkpoint, whole or not at all."""
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         torch.save(state, partial)
 
 

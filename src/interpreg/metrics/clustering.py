@@ -14,7 +14,7 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg import _progress as bars
-from interpreg._extras import need
+from interpreg._extras import optional_import
 from interpreg.metrics import _codes
 from interpreg.metrics._codes import Array
 
@@ -104,7 +104,7 @@ def clustering(
     _checks.check_one_of("preset", preset, (None, "published"))
     if preset is not None and not whiten:
         raise ValueError("whiten: expected True with the preset, which is a whitening, got False")
-    scores = need("sklearn.metrics", "metrics", "clustering")
+    scores = optional_import("sklearn.metrics", "metrics", "clustering")
     classes = np.unique(truth)
     mean, matrix, dropped = _whitening(train, whiten, published=preset is not None)
     train = (train - mean) @ matrix
@@ -163,7 +163,9 @@ def _best(
     train: Array, k: int, restarts: int, iterations: int, seed: int, shown: bool
 ) -> tuple[Any, tuple[float, ...]]:
     """The best fit of k-means on whitened codes, and the objective of every restart."""
-    lloyd = partial(need("sklearn.cluster", "metrics", "clustering").KMeans, k, n_init=1, max_iter=iterations)
+    lloyd = partial(
+        optional_import("sklearn.cluster", "metrics", "clustering").KMeans, k, n_init=1, max_iter=iterations
+    )
     singles, n = train.astype(np.float32), len(train)
     random, chances = np.random.RandomState(seed), np.full(n, 1 / n)  # drawn as scikit-learn draws
     starts = [random.choice(n, size=k, replace=False, p=chances) for _ in range(restarts)]
@@ -185,8 +187,8 @@ def _best(
 @contextmanager
 def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
     """Workers whose numerical libraries use one thread each: sums in a fixed order, and no waiting for each other."""
-    limits = need("threadpoolctl", "metrics", "clustering").threadpool_limits
-    poor = need("sklearn.exceptions", "metrics", "clustering").ConvergenceWarning
+    limits = optional_import("threadpoolctl", "metrics", "clustering").threadpool_limits
+    poor = optional_import("sklearn.exceptions", "metrics", "clustering").ConvergenceWarning
     # scikit-learn itself sets BLAS, which belongs to the process, to one thread and back in every fit: those of
     # concurrent fits would cross, unless it is one to begin with
     with limits(limits=1, user_api="blas"), warnings.catch_warnings():
@@ -200,7 +202,7 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
 
 def _matched(assignment: Array, truth: Array, classes: Array) -> float:
     """Share of samples whose cluster stands for their class, matched one to one so that it is largest."""
-    assign = need("scipy.optimize", "metrics", "clustering").linear_sum_assignment
+    assign = optional_import("scipy.optimize", "metrics", "clustering").linear_sum_assignment
     clusters = np.arange(len(classes))
     agreement = (assignment[:, None] == clusters).T.astype(np.int64) @ (truth[:, None] == classes)
     rows, columns = assign(agreement, maximize=True)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg.datasets import lines
-from interpreg.datasets.images import Images
+from interpreg.datasets.samples import Samples
 from interpreg.metrics import _paths
 from interpreg.metrics.paths import PathScores, path_scores
 
@@ -45,8 +45,10 @@ def line_scores(paths: Tensor) -> PathScores:
     return path_scores(paths, references.images, references.parameters, period=references.period)
 
 
-def grid(size: int = 32, device: torch.device | str | None = None) -> Images:
+def grid(size: int = 32, device: torch.device | str | None = None) -> Samples:
     """The 10,000 evenly spaced lines that the published code matches against, in float64, with their angles."""
     # numpy's, because torch's differs in last digits, which decide on which side of a jump a diagonal falls
     angles = torch.from_numpy(np.linspace(0, 2 * np.pi - 2 * np.pi / TRUE_LINES, TRUE_LINES)).to(device)
-    return Images(lines.render(angles, size), None, angles[:, None], (2 * math.pi,), ("angle (radians)",), "lines")
+    return Samples(
+        lines.render(angles, size), None, angles[:, None], (2 * math.pi,), ("angle (radians)",), "lines"
+    )

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._extras import need
+from interpreg._extras import optional_import
 from interpreg.metrics import _codes
 
 
@@ -30,9 +30,11 @@ def linear_probe(codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels:
         ImportError: scikit-learn is not installed.
     """
     train, truth, test, test_truth = _codes.as_arrays(codes, labels, test_codes, test_labels)
-    pipeline = need("sklearn.pipeline", "metrics", "linear_probe")
-    scaler = need("sklearn.preprocessing", "metrics", "linear_probe").StandardScaler()
-    classifier = need("sklearn.linear_model", "metrics", "linear_probe").LogisticRegression(max_iter=10_000)
+    pipeline = optional_import("sklearn.pipeline", "metrics", "linear_probe")
+    scaler = optional_import("sklearn.preprocessing", "metrics", "linear_probe").StandardScaler()
+    classifier = optional_import("sklearn.linear_model", "metrics", "linear_probe").LogisticRegression(
+        max_iter=10_000
+    )
     probe = pipeline.make_pipeline(scaler, classifier).fit(train, truth)
     return float(probe.score(test, test_truth))
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from interpreg import _checks
-from interpreg._extras import need
+from interpreg._extras import optional_import
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,13 +34,13 @@ def canvas(ax: "Axes | None", what_for: str, width: float, height: float, full: 
 
     They fill a ``full`` figure but for its edges; the layout of any other makes room for labels and legends.
     """
-    pyplot = need("matplotlib.pyplot", "plot", what_for)
+    pyplot = optional_import("matplotlib.pyplot", "plot", what_for)
     if ax is None:
         x, y = EDGE_INCHES / width, EDGE_INCHES / height
         edges = {"left": x, "right": 1 - x, "bottom": y, "top": 1 - y}
         settings = {"gridspec_kw": edges} if full else {"layout": "compressed"}
         _, ax = pyplot.subplots(figsize=(width, height), dpi=150, **settings)
-    elif not isinstance(ax, need("matplotlib.axes", "plot", what_for).Axes):
+    elif not isinstance(ax, optional_import("matplotlib.axes", "plot", what_for).Axes):
         raise TypeError(f"ax: expected matplotlib axes, got {_checks.describe(ax)}")
     return ax
 

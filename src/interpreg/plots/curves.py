@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from interpreg import _checks
-from interpreg._extras import need
+from interpreg._extras import optional_import
 from interpreg.plots import _canvas
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def parameter_distance(
     for interval in sorted(set(intervals.values())):
         ax.plot([0, 1], [0, interval], **PERFECT_STYLE)
         ax.plot([0, 1], [interval, 0], **PERFECT_STYLE)
-    line = need("matplotlib.lines", "plot", "parameter_distance").Line2D
+    line = optional_import("matplotlib.lines", "plot", "parameter_distance").Line2D
     handles = [line([], [], **PERFECT_STYLE, label="perfectly even")]
     several = len(checked) > 1
     styles = _canvas.line_styles()

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interpreg import _checks
-from interpreg._extras import need
+from interpreg._extras import optional_import
 from interpreg.plots import _canvas
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def training_curves(
     ax.set_ylabel("loss")
     _canvas.tidy(ax)
 
-    line = need("matplotlib.lines", "plot", "training_curves").Line2D
+    line = optional_import("matplotlib.lines", "plot", "training_curves").Line2D
     several = len(runs) > 1
     handles = [
         line([], [], **(styles[name] | ({"linestyle": "-"} if several else {})), label=name) for name in names

@@ -1,6 +1,6 @@
-"""The small file that tells the command line which networks a checkpoint is of, and which data to hold them against.
+"""Configurations: a TOML file, or a dictionary in a checkpoint, that names networks, their weights, and data.
 
-``docs/report.md`` shows one whole: the tables and their names are those of ``TABLES``.
+``docs/report.md`` has an example; ``TABLES`` lists all tables and keys.
 """
 
 import importlib
@@ -15,60 +15,91 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from interpreg import _checks
-from interpreg.datasets.images import Images
-from interpreg.datasets.named import named
+from interpreg.datasets import Samples, named
 
+NETWORK_KEYS = {"factory", "arguments", "key", "prefix"}
+DATA_KEYS = {"name", "file", "path", "split", "limit", "seed", "options"}
 TABLES = {
-    "encoder": {"factory", "arguments", "key", "prefix"},
-    "decoder": {"factory", "arguments", "key", "prefix"},
-    "data": {"name", "file", "path", "split", "limit", "options"},
-    "train": {"name", "file", "path", "split", "limit", "options"},
+    "encoder": NETWORK_KEYS,
+    "decoder": NETWORK_KEYS,
+    "data": DATA_KEYS,
+    "train": DATA_KEYS,
     "report": {"prior", "pairs", "steps", "kind", "restarts", "batch_size", "seed"},
 }
+# The only code that a checkpoint's own configuration may call: anything else could be harmful.
+BUILT_IN = "interpreg.demo.networks:"
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The configuration in ``path``, its tables and their names checked.
+    """The checked configuration in a TOML file.
 
     Raises:
         OSError: there is no such file.
-        ValueError: it is no TOML, or has names that mean nothing, or lacks a table.
+        ValueError: it is not TOML, has unknown names, or lacks a table.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: expected TOML, got a file that says otherwise: {error}") from error
-    for table, known in TABLES.items():
-        given = content.setdefault(table, {})
-        if not isinstance(given, dict):
-            raise ValueError(f"{path}: expected a table [{table}], got {_checks.describe(given)}")
-        unknown = set(given) - known
-        if unknown:
-            raise ValueError(f"{path}: [{table}] expected names among {sorted(known)}, got {sorted(unknown)}")
-    unknown = set(content) - set(TABLES) - {"name"}
-    if unknown:
-        raise ValueError(f"{path}: expected tables among {sorted(TABLES)}, got {sorted(unknown)}")
+        raise ValueError(f"{path}: expected TOML, got a file that is not: {error}") from error
+    return _checked(path, content)
+
+
+def embedded(path: Path, state: Any) -> dict[str, Any]:
+    """The checked configuration that a checkpoint carries under "configuration".
+
+    Raises:
+        ValueError: there is none, or it names networks that are not this package's.
+    """
+    content = state.get("configuration") if isinstance(state, dict) else None
+    if not isinstance(content, dict):
+        keys = sorted(map(str, state)) if isinstance(state, dict) else _checks.describe(state)
+        raise ValueError(
+            f"{path}: expected --config FILE, because only checkpoints of the demo carry a configuration; "
+            f"this one holds {keys}"
+        )
+    content = _checked(path, content)
     for table in ("encoder", "decoder"):
-        if "factory" not in content[table]:
-            raise ValueError(f"{path}: [{table}] expected a factory, such as 'models.py:Encoder', got none")
-    if not content["data"]:
-        raise ValueError(f"{path}: expected a table [data] with a name or a file, got none")
+        if not str(content[table]["factory"]).startswith(BUILT_IN):
+            raise ValueError(
+                f"{path}: [{table}] factory: expected {BUILT_IN}..., because a checkpoint may not call other code "
+                f"without --config FILE, got {content[table]['factory']!r}"
+            )
     return content
 
 
+def _checked(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy with all tables; ``ValueError`` where names are unknown or a table is missing."""
+    tables = {name: content.get(name, {}) for name in TABLES}
+    for table, values in tables.items():
+        if not isinstance(values, dict):
+            raise ValueError(f"{path}: expected a table [{table}], got {_checks.describe(values)}")
+        if unknown := set(values) - TABLES[table]:
+            raise ValueError(
+                f"{path}: [{table}] expected names among {sorted(TABLES[table])}, got {sorted(unknown)}"
+            )
+    if unknown := set(content) - set(TABLES) - {"name"}:
+        raise ValueError(f"{path}: expected tables among {sorted(TABLES)}, got {sorted(unknown)}")
+    for table in ("encoder", "decoder"):
+        if "factory" not in tables[table]:
+            raise ValueError(f"{path}: [{table}] expected a factory, such as 'models.py:Encoder', got none")
+    if not tables["data"]:
+        raise ValueError(f"{path}: expected a table [data] with a name or a file, got none")
+    return {**content, **tables}
+
+
 def checkpoint(path: Path) -> Any:
-    """What ``torch.save`` wrote to ``path``: tensors and plain values only, nothing is executed.
+    """The content of a file of ``torch.save``: tensors and plain values only, nothing is executed.
 
     Raises:
         OSError: there is no such file.
-        ValueError: it is none, or holds other objects.
+        ValueError: it is not a checkpoint, or holds other objects.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of foreign pickles, which are refused in a moment
+            warnings.simplefilter("ignore")  # about foreign pickles, which are refused below
             return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
         raise ValueError(
@@ -78,7 +109,7 @@ def checkpoint(path: Path) -> Any:
 
 
 def network(name: str, table: Mapping[str, Any], state: Any, folder: Path) -> nn.Module:
-    """The module that a table describes, with its weights from the checkpoint.
+    """The network of a table, with its weights from the checkpoint.
 
     Raises:
         ImportError, ValueError: the factory cannot be found, or its module and the weights do not fit.
@@ -94,27 +125,27 @@ def network(name: str, table: Mapping[str, Any], state: Any, folder: Path) -> nn
     return module
 
 
-def data(name: str, table: Mapping[str, Any], folder: Path) -> tuple[Images | Tensor | None, Tensor | None]:
-    """The samples that a table describes, and their labels where they do not carry them; Nones for an empty table.
+def data(name: str, table: Mapping[str, Any], folder: Path) -> Samples | None:
+    """The samples of a table, None if it is empty.
 
     Raises:
-        OSError, ValueError: files that are missing or not what they should be.
+        OSError, ValueError: files that are missing or malformed.
     """
     if not table:
-        return None, None
+        return None
     if ("name" in table) == ("file" in table):
         raise ValueError(f"[{name}]: expected either a name or a file, got {sorted(table)}")
     limit = None if "limit" not in table else _checks.as_count(f"[{name}] limit", table["limit"], low=2)
     if "file" in table:
-        x, labels = _own(folder / Path(table["file"]).expanduser())
-        return x[:limit], None if labels is None else labels[:limit]
+        return _arrays(folder / Path(table["file"]).expanduser())[:limit]
     path = None if "path" not in table else folder / Path(table["path"]).expanduser()
-    images = named(table["name"], path, table.get("split"), **table.get("options", {}))
-    return images[:limit], None
+    generator = None if "seed" not in table else torch.Generator().manual_seed(table["seed"])
+    options = table.get("options", {})
+    return named(table["name"], path, table.get("split"), generator=generator, **options)[:limit]
 
 
-def _own(path: Path) -> tuple[Tensor, Tensor | None]:
-    """Samples in [-1, 1] and labels from an .npz file: ``X``, uint8 and channels last or floats, and ``y``."""
+def _arrays(path: Path) -> Samples:
+    """The samples of an .npz file: ``X``, uint8 and channels last, or floats in [-1, 1], and ``y``."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: torch.from_numpy(archive[key]) for key in ("X", "y") if key in archive}
@@ -124,15 +155,14 @@ def _own(path: Path) -> tuple[Tensor, Tensor | None]:
         raise ValueError(f"{path}: expected an array X, got none")
     x, labels = arrays["X"], arrays["y"].long() if "y" in arrays else None
     if x.dtype != torch.uint8:
-        return x.float(), labels
-    x = x[..., None] if x.ndim == 3 else x
-    return Images(x.movedim(-1, 1)).scaled(), labels
+        return Samples(x.float(), labels)
+    return Samples((x[..., None] if x.ndim == 3 else x).movedim(-1, 1), labels)
 
 
 def _factory(name: str, text: Any, folder: Path) -> Callable[..., Any]:
-    """The class or function that "models.py:Encoder" or "package.module:Encoder" names."""
-    where, colon, what = str(text).rpartition(":")
-    if not colon or not where or not what:
+    """The class or function of "models.py:Encoder" or "package.module:Encoder"."""
+    where, _, attribute = str(text).rpartition(":")
+    if not where or not attribute:
         raise ValueError(
             f"[{name}] factory: expected 'models.py:Encoder' or 'package.module:Encoder', got {text!r}"
         )
@@ -145,18 +175,18 @@ def _factory(name: str, text: Any, folder: Path) -> Callable[..., Any]:
         spec.loader.exec_module(module)
     else:
         module = importlib.import_module(where)
-    found: Any = getattr(module, what, None)
-    if not callable(found):
-        raise ValueError(f"[{name}] factory: expected {what!r} in {where}, got none that can be called")
-    return found  # type: ignore[no-any-return]  # whatever it makes is checked by the caller
+    factory: Any = getattr(module, attribute, None)
+    if not callable(factory):
+        raise ValueError(f"[{name}] factory: expected {attribute!r} in {where}, got none that can be called")
+    return factory  # type: ignore[no-any-return]  # the caller checks the result
 
 
 def _weights(name: str, state: Any, key: str, prefix: str) -> dict[str, Any]:
-    """The state_dict under a dotted key, of the entries that begin with ``prefix``."""
+    """The entries under a dotted key whose names begin with ``prefix``, without it."""
     for part in [p for p in key.split(".") if p]:
         if not isinstance(state, Mapping) or part not in state:
-            known = sorted(map(str, state)) if isinstance(state, Mapping) else _checks.describe(state)
-            raise ValueError(f"[{name}] key: expected {key!r} in the checkpoint, which has {known}")
+            keys = sorted(map(str, state)) if isinstance(state, Mapping) else _checks.describe(state)
+            raise ValueError(f"[{name}] key: expected {key!r} in the checkpoint, which has {keys}")
         state = state[part]
     if not isinstance(state, Mapping):
         raise ValueError(f"[{name}] key: expected a state_dict under {key!r}, got {_checks.describe(state)}")

@@ -1,11 +1,11 @@
-"""A report as one HTML page that needs nothing else: styles and pictures inside, no script, no network."""
+"""A report as one HTML page with styles and pictures inside, without scripts or external resources."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import groupby
 
-from interpreg.report.measure import Measure, number
+from interpreg.report.metric import Metric, number
 from interpreg.report.pictures import Picture
 
 STYLE = """
@@ -22,10 +22,10 @@ p { margin: .25rem 0 .75rem; }
 .soft, figcaption, td.note { color: var(--soft); font-size: .9rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .4rem .6rem; border-bottom: 1px solid var(--line); vertical-align: baseline; }
-table.measures { table-layout: fixed; min-width: 46rem; }
-table.measures th:nth-child(1) { width: 17rem; }
-table.measures th:nth-child(2), table.measures th:nth-child(4) { width: 7.5rem; }
-table.measures th:nth-child(3) { width: 4rem; }
+table.metrics { table-layout: fixed; min-width: 46rem; }
+table.metrics th:nth-child(1) { width: 17rem; }
+table.metrics th:nth-child(2), table.metrics th:nth-child(4) { width: 7.5rem; }
+table.metrics th:nth-child(3) { width: 4rem; }
 thead th { font-size: .8rem; color: var(--soft); font-weight: 600; }
 tbody th { font-weight: 500; }
 td.number, th.number { text-align: right; white-space: nowrap; }
@@ -43,20 +43,20 @@ dt { color: var(--soft); } dd { margin: 0; }
 
 def page(
     title: str,
-    measures: Sequence[Measure],
+    metrics: Sequence[Metric],
     pictures: Iterable[Picture],
     about: Mapping[str, str],
     warnings: Sequence[str] = (),
 ) -> str:
     """The whole page."""
-    drawn = list(pictures)
-    rows, others = [p for p in drawn if p.key == "rows"], [p for p in drawn if p.key != "rows"]
+    entries = list(pictures)
+    rows, others = [p for p in entries if p.key == "rows"], [p for p in entries if p.key != "rows"]
     body = [
         f"<h1>{escape(title)}</h1>",
         '<p class="soft">How this autoencoder interpolates, by interpreg.</p>',
         *(f'<p class="warning">{escape(warning)}</p>' for warning in warnings),
         *map(_figure, rows),
-        *(_table(group, list(lines)) for group, lines in groupby(measures, key=lambda m: m.group)),
+        *(_table(group, list(lines)) for group, lines in groupby(metrics, key=lambda m: m.group)),
         *map(_figure, others),
         "<h2>How it was measured</h2>",
         "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in about.items()) + "</dl>",
@@ -79,26 +79,27 @@ def page(
     ])  # fmt: skip
 
 
-def _table(group: str, measures: list[Measure]) -> str:
-    heads = '<th>measure</th><th class="number">value</th><th class="number">best</th>'
-    heads += '<th class="number">cross-fade</th><th>what it says</th>'
-    rows = "\n".join(_row(measure) for measure in measures)
+def _table(group: str, metrics: list[Metric]) -> str:
+    heads = '<th>metric</th><th class="number">value</th><th class="number">best</th>'
+    heads += '<th class="number">cross-fade</th><th>definition</th>'
+    rows = "\n".join(_row(metric) for metric in metrics)
     return (
-        f'<h2>{escape(group)}</h2>\n<div class="scroll"><table class="measures">\n<thead><tr>{heads}</tr></thead>\n'
+        f'<h2>{escape(group)}</h2>\n<div class="scroll"><table class="metrics">\n<thead><tr>{heads}</tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody>\n</table></div>"
     )
 
 
-def _row(measure: Measure) -> str:
-    value = escape(measure.shown())
-    note = escape(measure.note)
-    if measure.value is None:
+def _row(metric: Metric) -> str:
+    value = escape(metric.shown())
+    note = escape(metric.note)
+    if metric.value is None:
         value = f'<span class="undefined">{value}</span>'
-        note = f"<strong>{escape(measure.undefined)}</strong>. {note}"
-    fade = "" if measure.fade is None else number(measure.fade)
+        note = f"<strong>{escape(metric.undefined)}</strong>. {note}"
+    baseline = "" if metric.baseline is None else number(metric.baseline)
     return (
-        f'<tr><th scope="row">{escape(measure.name)}</th><td class="number">{value}</td>'
-        f'<td class="number">{escape(measure.best)}</td><td class="number">{fade}</td><td class="note">{note}</td></tr>'
+        f'<tr><th scope="row">{escape(metric.name)}</th><td class="number">{value}</td>'
+        f'<td class="number">{escape(metric.best)}</td><td class="number">{baseline}</td>'
+        f'<td class="note">{note}</td></tr>'
     )
 
 

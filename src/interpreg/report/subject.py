@@ -1,4 +1,4 @@
-"""What a report is about: a pair of networks and data, and what follows of both, each computed once."""
+"""A pair of networks and its data, with codes, reconstructions and paths, each computed once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,28 +11,19 @@ from torch import Tensor, nn
 
 from interpreg import _checks
 from interpreg._types import Network
+from interpreg.datasets import Samples
 from interpreg.functional import path
 from interpreg.metrics import _paths
-from interpreg.report.data import Rings, Samples, device_of, rings
+from interpreg.report.data import Rings, rings
 
-ROUNDING = 1e-6  # of the values' size: a spread below it is none
+ROUNDING = 1e-6  # relative differences below it count as none
 EQUAL_CODES = "all codes are equal: the model has collapsed"
 EQUAL_IMAGES = "all samples are decoded alike: the model has collapsed"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the measures are taken.
-
-    Attributes:
-        pairs: how many pairs of held-out samples, and how many intervals of views, are interpolated at most.
-        steps: images in an interpolation, both ends included.
-        kind: of the paths between codes.
-        restarts: of k-means.
-        batch_size: samples that a network is given at a time.
-        seed: of the pairs, of k-means and of the path length's draws.
-        progress: whether bars are shown.
-    """
+    """The arguments of the same names of :func:`interpreg.interpolation_report`."""
 
     pairs: int = 256
     steps: int = 16
@@ -43,59 +34,63 @@ class Settings:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        _checks.as_count("pairs", self.pairs, low=1)
-        _checks.as_count("steps", self.steps, low=3)
+        for name, low in (("pairs", 1), ("steps", 3), ("restarts", 1), ("batch_size", 1)):
+            _checks.as_count(name, getattr(self, name), low=low)
         _checks.check_one_of("kind", self.kind, ("linear", "spherical"))
-        _checks.as_count("restarts", self.restarts, low=1)
-        _checks.as_count("batch_size", self.batch_size, low=1)
 
 
 class Subject:
-    """A pair of networks on held-out ``data``, with ``train`` to fit probes on and to look for neighbours in."""
+    """A pair of networks, held-out ``data``, and ``train`` for probes and as neighbours."""
 
     def __init__(
         self, encoder: Network, decoder: Network, data: Samples, train: Samples, settings: Settings
     ) -> None:
         self.encoder, self.decoder = encoder, decoder
         self.data, self.train, self.settings = data, train, settings
-        self.device = device_of((encoder, decoder), data.x.device)
+        parameters = (p for n in (encoder, decoder) if isinstance(n, nn.Module) for p in n.parameters())
+        self.device = next((p.device for p in parameters), data.images.device)
         if len(data) < 2:
             raise ValueError(
                 f"data: expected at least two held-out samples to interpolate between, got {len(data)}"
             )
 
+    @property
+    def has_images(self) -> bool:
+        """Whether the samples can be drawn: grey or colour images."""
+        return self.data.images.ndim == 4 and self.data.images.shape[1] in (1, 3)
+
     @cached_property
     def codes(self) -> Tensor:
         """Codes of the held-out samples."""
-        return self._called("encoder", self.encoder, self.data.x)
+        return self._output("encoder", self.encoder, self.data.images)
 
     @cached_property
     def train_codes(self) -> Tensor:
         """Codes of the training samples."""
-        return self.codes if self.train is self.data else self._called("encoder", self.encoder, self.train.x)
+        return self.codes if self.train is self.data else self._output("encoder", self.encoder, self.train.images)
 
     @cached_property
     def x_hat(self) -> Tensor:
         """Reconstructions of the held-out samples."""
-        found = self._called("decoder", self.decoder, self.codes)
-        _checks.check_shape("decoder", found, self.data.x.shape, "the data")
-        return found
+        images = self._output("decoder", self.decoder, self.codes)
+        _checks.check_shape("decoder", images, self.data.images.shape, "the data")
+        return images
 
     @cached_property
     def equal_codes(self) -> bool:
-        """Whether all codes are equal, but for rounding."""
+        """Whether all codes are equal up to rounding."""
         return _equal(self.codes)
 
     @cached_property
     def collapse(self) -> str:
-        """Why a path cannot lead anywhere, or ""."""
+        """The kind of collapse, or ""."""
         if self.equal_codes:
             return EQUAL_CODES
         return EQUAL_IMAGES if _equal(self.x_hat) else ""
 
     @cached_property
     def pairs(self) -> tuple[Tensor, Tensor]:
-        """Indices of the samples that paths lead from and to: shuffled, no sample with itself."""
+        """Indices of the ends of the paths: random, every sample in at most one pair."""
         generator = torch.Generator().manual_seed(self.settings.seed)
         count = min(self.settings.pairs, len(self.data) // 2)
         order = torch.randperm(len(self.data), generator=generator)
@@ -103,33 +98,33 @@ class Subject:
 
     @property
     def start(self) -> Tensor:
-        """The samples that paths lead from."""
-        return self.data.x[self.pairs[0]]
+        """The samples at the start of the paths."""
+        return self.data.images[self.pairs[0]]
 
     @property
     def end(self) -> Tensor:
-        """The samples that paths lead to."""
-        return self.data.x[self.pairs[1]]
+        """The samples at the end of the paths."""
+        return self.data.images[self.pairs[1]]
 
     @cached_property
     def paths(self) -> Tensor:
-        """What the networks interpolate between the pairs, ``[pairs, steps, ...]``."""
+        """The networks' interpolations of the pairs, ``[pairs, steps, ...]``."""
         start, end = (self.codes[indices] for indices in self.pairs)
-        return self.walk(start, end, self.settings.steps)
+        return self.decoded_path(start, end, self.settings.steps)
 
     @cached_property
-    def fades(self) -> Tensor:
-        """Cross-fades of the same pairs in the data itself: what an interpolation should be better than."""
+    def baseline_paths(self) -> Tensor:
+        """Cross-fades of the same pairs in the data itself, ``[pairs, steps, ...]``."""
         return path(self.start, self.end, self.settings.steps)
 
     @cached_property
     def rings(self) -> Rings | None:
-        """Evenly spaced views among training and held-out samples together, for the errors against the truth."""
+        """Evenly spaced views among training and held-out samples together."""
         return rings(self.everything) if self.parametrised else None
 
     @property
     def parametrised(self) -> bool:
-        """Whether it is known what the samples were made from."""
+        """Whether all samples have parameters."""
         return self.train.parameters is not None and self.data.parameters is not None
 
     @cached_property
@@ -137,53 +132,45 @@ class Subject:
         """Training and held-out samples."""
         if self.train is self.data:
             return self.data
-        both = [self.train, self.data]
-        labels, parameters = _joined([s.labels for s in both]), _joined([s.parameters for s in both])
-        return replace(self.data, x=torch.cat([s.x for s in both]), labels=labels, parameters=parameters)
+        images, labels, parameters = (
+            torch.cat([a, b]) if a is not None and b is not None else None
+            for a, b in (
+                (getattr(self.train, name), getattr(self.data, name))
+                for name in ("images", "labels", "parameters")
+            )
+        )
+        assert images is not None
+        return replace(self.data, images=images, labels=labels, parameters=parameters)
 
     @cached_property
     def all_codes(self) -> Tensor:
         """Codes of :attr:`everything`."""
         return self.codes if self.train is self.data else torch.cat([self.train_codes, self.codes])
 
-    def walk(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
-        """Paths between codes, decoded."""
-        settings = self.settings
-        return _paths.decode_paths(
-            self.fed(self.decoder),
-            start,
-            end,
-            steps,
-            kind=settings.kind,
-            batch_size=settings.batch_size,
-            progress=settings.progress,
-        )
+    def decoded_path(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
+        """Decoded paths between codes."""
+        options = {name: getattr(self.settings, name) for name in ("kind", "batch_size", "progress")}
+        return _paths.decode_paths(self.on_device(self.decoder), start, end, steps, **options)
 
-    def fed(self, network: Network) -> Network:
-        """A network that is fed on its device and read on the data's."""
-        return lambda value: network(value.to(self.device)).to(self.data.x.device)
+    def on_device(self, network: Network) -> Network:
+        """The network with its inputs moved to its device and its outputs to that of the data."""
+        return lambda value: network(value.to(self.device)).to(self.data.images.device)
 
-    def _called(self, name: str, network: Network, values: Tensor) -> Tensor:
+    def _output(self, name: str, network: Network, values: Tensor) -> Tensor:
         return _paths.run_in_batches(
-            name, self.fed(network), values, self.settings.batch_size, self.settings.progress
+            name, self.on_device(network), values, self.settings.batch_size, self.settings.progress
         )
-
-
-def _joined(parts: list[Tensor | None]) -> Tensor | None:
-    """All of them one after the other, None if one is missing."""
-    there = [part for part in parts if part is not None]
-    return torch.cat(there) if len(there) == len(parts) else None
 
 
 def _equal(values: Tensor) -> bool:
-    """Whether all samples are equal, but for rounding."""
+    """Whether all samples are equal up to rounding."""
     flat = values.flatten(1).double()
     return bool((flat - flat[0]).norm(dim=1).max() <= ROUNDING * flat.norm(dim=1).max())
 
 
 @contextmanager
 def evaluating(*networks: object) -> Iterator[None]:
-    """The networks in eval mode, each module back in its own mode afterwards."""
+    """Set the networks to eval mode, and each module back to its own mode afterwards."""
     modules = [m for n in networks if isinstance(n, nn.Module) for m in n.modules()]
     modes = [m.training for m in modules]
     try:

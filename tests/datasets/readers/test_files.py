@@ -42,9 +42,9 @@ def test_all_kinds_list_find_and_read_the_same(path: Path) -> None:
         with pytest.raises(
             FileNotFoundError, match=r"no absent; Things is files called thing, from https://example"
         ):
-            files.need("absent")
+            files.require("absent")
         with pytest.raises(FileNotFoundError, match="no gone, away; Things"):
-            files.need_all(["top.txt", "gone", "away"])
+            files.require_all(["top.txt", "gone", "away"])
         with pytest.raises(ValueError, match=r"thing.bin: expected at most 999 bytes, got 1000"):
             files.read("some/deep/thing.bin", 999)
     assert not (path.parent / "some").exists()  # nothing was extracted

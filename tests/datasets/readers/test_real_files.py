@@ -8,15 +8,15 @@ import real_files
 import torch
 
 from interpreg import datasets
-from interpreg.datasets import Images
+from interpreg.datasets import Samples
 
 
 @pytest.fixture(scope="module")
-def train() -> Images:
+def train() -> Samples:
     return datasets.mnist(real_files.mnist())
 
 
-def test_mnists_training_set(train: Images) -> None:
+def test_mnists_training_set(train: Samples) -> None:
     assert train.images.shape == (60_000, 1, 28, 28)
     counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert train.labels.bincount().tolist() == counts

@@ -6,21 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from interpreg import _checks
-from interpreg.datasets.images import Images
 from interpreg.datasets.readers.about import About
 from interpreg.datasets.readers.celeba import CELEBA, celeba
 from interpreg.datasets.readers.cifar import CIFAR10, cifar10
 from interpreg.datasets.readers.coil import COIL20, COIL100, coil20, coil100
 from interpreg.datasets.readers.mnist import FASHION, MNIST, fashion_mnist, mnist
 from interpreg.datasets.readers.svhn import SVHN, svhn
+from interpreg.datasets.samples import Samples
 
-READERS: dict[str, Callable[..., Images]] = {
+READERS: dict[str, Callable[..., Samples]] = {
     reader.__name__: reader for reader in (mnist, fashion_mnist, svhn, cifar10, celeba, coil20, coil100)
 }
 ABOUT: dict[str, About] = {about.name: about for about in (MNIST, FASHION, SVHN, CIFAR10, CELEBA, COIL20, COIL100)}
 
 
-def read(name: str, path: str | os.PathLike[str], split: str | None = None, **options: Any) -> Images:
+def read(name: str, path: str | os.PathLike[str], split: str | None = None, **options: Any) -> Samples:
     """The data set called ``name``, read from ``path`` by the reader of that name.
 
     Args:

@@ -1,4 +1,4 @@
-"""What every reader knows of its data set, and the sentences that say so."""
+"""Facts about the data sets that are read, and checks against them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,10 +52,10 @@ class About:
 
     def check_archive(self, path: Path) -> None:
         """Raise ``ValueError`` unless the file at ``path`` is an official archive, of which it has the name."""
-        known = {name: (algorithm, expected) for name, algorithm, expected in self.archives}
-        if path.name not in known or not path.is_file():
-            raise ValueError(f"{path}: checksum='full' needs the official {' or '.join(known)} of {self.title}")
-        algorithm, expected = known[path.name]
+        archives = {name: (algorithm, expected) for name, algorithm, expected in self.archives}
+        if path.name not in archives or not path.is_file():
+            raise ValueError(f"{path}: checksum='full' needs the official {' or '.join(archives)} of {self.title}")
+        algorithm, expected = archives[path.name]
         with path.open("rb") as stream:
             got = file_digest(stream, algorithm).hexdigest()
         if got != expected:

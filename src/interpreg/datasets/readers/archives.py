@@ -1,4 +1,4 @@
-"""What is in a zip or tar archive, once it is known that nothing in it points out of it."""
+"""The contents of zip and tar archives; an archive with members that point out of it is refused."""
 
 import posixpath
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-MOST = 16 * 2**30  # bytes that an archive may declare to hold; the largest, CelebA's, holds 1.5
+MAX_TOTAL_BYTES = 16 * 2**30  # by its own listing; the largest, CelebA's, has 1.5 GB
 BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -21,7 +21,7 @@ BROKEN = (
     LZMAError,
     EOFError,
     OSError,
-    NotImplementedError,  # a compression that zipfile does not know
+    NotImplementedError,  # a compression that zipfile does not support
     RuntimeError,  # an encrypted member
 )
 Listing = tuple[dict[str, int], Callable[[str], IO[bytes]]]
@@ -29,7 +29,7 @@ Listing = tuple[dict[str, int], Callable[[str], IO[bytes]]]
 
 @contextmanager
 def opened(path: Path) -> Iterator[Listing]:
-    """Bytes of each regular file by name, in the archive's order, and what opens one.
+    """The size of each regular file by name, in the archive's order, and a function that opens one.
 
     Raises:
         ValueError: the archive is corrupt, holds two files of one name, or has a member or a link that points out.
@@ -70,7 +70,7 @@ def _tar(path: Path, archive: tarfile.TarFile) -> Listing:
     members: dict[str, tarfile.TarInfo] = {}
     sizes: dict[str, int] = {}
     total = 0
-    for info in archive:  # one by one, so that a size is looked at before that much is decompressed
+    for info in archive:  # one by one, so that sizes are checked before the content is decompressed
         name = _inside(path, info.name)
         if info.issym():
             _inside(path, posixpath.join(posixpath.dirname(name), info.linkname))
@@ -97,12 +97,12 @@ def _inside(path: Path, name: str) -> str:
 
 
 def _added(path: Path, sizes: dict[str, int], name: str, size: int, total: int) -> int:
-    """Note a file's size; the total of all so far."""
+    """Record a file's size, and return the new total."""
     if name in sizes:
         raise ValueError(f"{path}: expected one file of each name, got two called {name}")
     sizes[name] = size
-    if total + size > MOST:
-        raise ValueError(f"{path}: expected at most {MOST} bytes in all, got {total + size} and more")
+    if total + size > MAX_TOTAL_BYTES:
+        raise ValueError(f"{path}: expected at most {MAX_TOTAL_BYTES} bytes in all, got {total + size} and more")
     return total + size
 
 

@@ -11,17 +11,17 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg._progress import progress
-from interpreg.datasets.images import Images
 from interpreg.datasets.readers import npz, pictures
 from interpreg.datasets.readers.about import About, check_checksum
 from interpreg.datasets.readers.files import Files, opened
+from interpreg.datasets.samples import Samples
 
 SPLITS = {"train": 0, "valid": 1, "test": 2}  # as in list_eval_partition.txt
 WIDTH, HEIGHT = 178, 218
-BOX = (16, 36, WIDTH - 16, HEIGHT - 36)  # what is left by 16 columns and 36 rows less on each side: 146 x 146
+BOX = (16, 36, WIDTH - 16, HEIGHT - 36)  # the middle 146 x 146: 16 columns and 36 rows less on each side
 ZIP = "img_align_celeba.zip"
 PARTITION, ATTRIBUTES = "list_eval_partition.txt", "list_attr_celeba.txt"
-MOST_TEXT, MOST_IMAGE = 2**26, 2**20  # bytes of a file; the largest have 26 MB and some 20 kB
+MAX_LIST_BYTES, MAX_IMAGE_BYTES = 2**26, 2**20  # the largest have 26 MB and some 20 kB
 CELEBA = About(
     name="celeba",
     title="CelebA (aligned and cropped)",
@@ -43,7 +43,7 @@ def celeba(
     size: int = 32,
     attribute: str | None = None,
     checksum: bool | str = True,
-) -> Images:
+) -> Samples:
     """CelebFaces attributes (Liu et al. 2015; for non-commercial research only).
 
     An image is cut to its middle 146 x 146 pixels, 16 columns and 36 rows less on each side, and reduced by Pillow's
@@ -59,7 +59,7 @@ def celeba(
         checksum: whether the lists must be the official ones. "full": the zip too, which takes a while.
 
     Returns:
-        :class:`Images`, uint8 ``[n, 3, size, size]``.
+        :class:`Samples`, uint8 ``[n, 3, size, size]``.
 
     Raises:
         ImportError: Pillow is not installed, and ``path`` is no .npz file.
@@ -71,20 +71,20 @@ def celeba(
     check_checksum(checksum)
     if npz.is_npz(path):
         images, labels = _arrays(path, split, size, attribute)
-        return Images(images, labels=labels, name="celeba")
+        return Samples(images, labels=labels, name="celeba")
     with ExitStack() as stack:
         files = stack.enter_context(opened(path, CELEBA))
         inner = files.find(ZIP) if files.path.is_dir() else None
         beside = files if files.path.is_dir() or files.find(PARTITION) else _folder(files.path.parent)
         parts = _partition(beside, checksum)
-        chosen = [name for name, part in parts.items() if part == SPLITS[split]]
-        labels = None if attribute is None else _attribute(beside, attribute, chosen, checksum)
+        names_of_split = [name for name, part in parts.items() if part == SPLITS[split]]
+        labels = None if attribute is None else _attribute(beside, attribute, names_of_split, checksum)
         archive = files.path / inner if inner else files.path
         if checksum == "full":
             CELEBA.check_archive(archive)
         holder = stack.enter_context(opened(archive, CELEBA)) if inner else files
-        images = _faces(holder, chosen, size)
-    return Images(images, labels=labels, name="celeba")
+        images = _faces(holder, names_of_split, size)
+    return Samples(images, labels=labels, name="celeba")
 
 
 def _folder(path: Path) -> Files:
@@ -95,10 +95,10 @@ def _folder(path: Path) -> Files:
 
 def _lines(files: Files, name: str, checksum: bool | str) -> Iterator[list[str]]:
     """The words of each line of a list."""
-    found = files.need(name)
-    content = files.read(found, MOST_TEXT)
+    full = files.require(name)
+    content = files.read(full, MAX_LIST_BYTES)
     if checksum:
-        CELEBA.check(content, name, files.where(found))
+        CELEBA.check(content, name, files.where(full))
     return (line.split() for line in content.decode("ascii", errors="replace").splitlines())
 
 
@@ -114,7 +114,7 @@ def _partition(files: Files, checksum: bool | str) -> dict[str, int]:
     return parts
 
 
-def _attribute(files: Files, attribute: str, chosen: list[str], checksum: bool | str) -> Tensor:
+def _attribute(files: Files, attribute: str, names_of_split: list[str], checksum: bool | str) -> Tensor:
     """1 for the images that have the attribute: the list has a count, the attributes' names, then 1 and -1."""
     rows = _lines(files, ATTRIBUTES, checksum)
     next(rows, None)
@@ -122,17 +122,19 @@ def _attribute(files: Files, attribute: str, chosen: list[str], checksum: bool |
     _checks.check_one_of("attribute", attribute, names)
     column = names.index(attribute) + 1
     has = {row[0]: row[column] for row in rows if len(row) == len(names) + 1}
-    odd = [name for name in chosen if has.get(name) not in ("1", "-1")]
-    if odd:
-        raise ValueError(f"{files.path}: {ATTRIBUTES}: expected 1 or -1 for {odd[0]}, got {has.get(odd[0])}")
-    return torch.tensor([int(has[name] == "1") for name in chosen], dtype=torch.long)
+    invalid = [name for name in names_of_split if has.get(name) not in ("1", "-1")]
+    if invalid:
+        raise ValueError(
+            f"{files.path}: {ATTRIBUTES}: expected 1 or -1 for {invalid[0]}, got {has.get(invalid[0])}"
+        )
+    return torch.tensor([int(has[name] == "1") for name in names_of_split], dtype=torch.long)
 
 
-def _faces(files: Files, chosen: list[str], size: int) -> Tensor:
-    """The chosen images, read one by one."""
-    place = {full: i for i, full in enumerate(files.need_all(chosen))}
-    images = np.empty((len(chosen), 3, size, size), dtype=np.uint8)
-    for full, content in progress(files.each(place, MOST_IMAGE), CELEBA.title, total=len(place)):
+def _faces(files: Files, names_of_split: list[str], size: int) -> Tensor:
+    """The names_of_split images, read one by one."""
+    place = {full: i for i, full in enumerate(files.require_all(names_of_split))}
+    images = np.empty((len(names_of_split), 3, size, size), dtype=np.uint8)
+    for full, content in progress(files.each(place, MAX_IMAGE_BYTES), CELEBA.title, total=len(place)):
         face = pictures.opened(content, "JPEG", "RGB", (WIDTH, HEIGHT), files.where(full))
         bicubic = 3  # Pillow's number for it
         images[place[full]] = pictures.array(face.crop(BOX).resize((size, size), bicubic))
@@ -146,8 +148,8 @@ def _arrays(
     if attribute is not None:
         raise ValueError(f"attribute: expected None for an .npz file, which has its own labels, got {attribute!r}")
     arrays = npz.Arrays(path, CELEBA)
-    images = npz.uint8(arrays.need(f"x_{split}", *npz.IMAGES), f"{path}: images", 3)
+    images = npz.uint8(arrays.require(f"x_{split}", *npz.IMAGES), f"{path}: images", 3)
     if images.shape[2:] != (size, size):
         raise ValueError(f"{path}: expected images of {size} x {size}, got {_checks.describe(images)}")
     y = arrays.get(f"y_{split}", *npz.LABELS)
-    return images, None if y is None else npz.whole(y, f"{path}: labels", len(images))
+    return images, None if y is None else npz.integers(y, f"{path}: labels", len(images))

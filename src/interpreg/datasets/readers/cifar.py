@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg.datasets.images import Images
 from interpreg.datasets.readers import npz
 from interpreg.datasets.readers.about import About
 from interpreg.datasets.readers.files import Files, opened
+from interpreg.datasets.samples import Samples
 
 SPLITS = {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)}
 RECORD = 1 + 3 * 32 * 32  # bytes: the label, then the planes of red, green and blue
-MOST = 10_000 * RECORD  # bytes of a file
+MAX_FILE_BYTES = 10_000 * RECORD
 CIFAR10 = About(
     name="cifar10",
     title="CIFAR-10",
@@ -31,7 +31,7 @@ CIFAR10 = About(
 )
 
 
-def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Images:
+def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Samples:
     """Small photographs of ten kinds of things (Krizhevsky 2009; no licence is stated), labels 0 to 9.
 
     Args:
@@ -41,7 +41,7 @@ def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: boo
         checksum: whether the files must be the official ones, byte for byte.
 
     Returns:
-        :class:`Images`, uint8 ``[n, 3, 32, 32]``.
+        :class:`Samples`, uint8 ``[n, 3, 32, 32]``.
 
     Raises:
         FileNotFoundError: a file is missing; the message says which, and where it comes from.
@@ -54,20 +54,19 @@ def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: boo
         with opened(path, CIFAR10) as files:
             records = torch.cat([_records(files, name, checksum) for name in SPLITS[split]])
         images, labels = records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].long()
-    return Images(images, labels=labels, name="cifar10")
+    return Samples(images, labels=labels, name="cifar10")
 
 
 def _records(files: Files, batch: str, checksum: bool) -> Tensor:
     """The records ``[n, 3073]`` of one file."""
     name = f"{batch}.bin"
-    found = files.find(name)
-    if found is None and (pickled := files.find(batch)) is not None:
+    if files.find(name) is None and (pickled := files.find(batch)) is not None:
         raise ValueError(
             f"{files.where(pickled)}: expected {name}, got the Python version of CIFAR-10, which is pickled; a pickle "
             f"can run any code and is never loaded: get {CIFAR10.files}, from {CIFAR10.home}"
         )
-    found = files.need(name)
-    where, content = files.where(found), files.read(found, MOST)
+    full = files.require(name)
+    where, content = files.where(full), files.read(full, MAX_FILE_BYTES)
     if not content or len(content) % RECORD:
         raise ValueError(f"{where}: expected records of {RECORD} bytes, got {len(content)} bytes")
     if checksum:

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg._progress import progress
-from interpreg.datasets.images import Images
 from interpreg.datasets.readers import npz, pictures
 from interpreg.datasets.readers.about import About, check_checksum, listed, reduce
 from interpreg.datasets.readers.files import Files, opened
+from interpreg.datasets.samples import Samples
 
 VIEWS, STEP, SIDE = 72, 5, 128  # views of a thing, degrees between them, pixels
-MOST = 2**20  # bytes of a file; the official ones have some 18 kB
+MAX_FILE_BYTES = 2**20  # the official ones have some 18 kB
 COIL20 = About(
     name="coil20",
     title="COIL-20 (processed)",
@@ -42,7 +42,7 @@ def coil20(
     objects: Sequence[int] | None = None,
     size: int | None = None,
     checksum: bool | str = True,
-) -> Images:
+) -> Samples:
     """The processed images of COIL-20 (Nene, Nayar and Murase 1996; for research): grey, object ids 1 to 20.
 
     See :func:`coil100` for the arguments. The files' numbers are the views' indices, 0 to 71.
@@ -56,7 +56,7 @@ def coil100(
     objects: Sequence[int] | None = None,
     size: int | None = None,
     checksum: bool | str = True,
-) -> Images:
+) -> Samples:
     """COIL-100 (Nene, Nayar and Murase 1996; for research), in colour, object ids 1 to 100.
 
     There are no official checksums of the files: all 72 views of each object must be there, each a whole PNG file
@@ -72,7 +72,7 @@ def coil100(
             has). True and False are the same here.
 
     Returns:
-        :class:`Images`, uint8 ``[n, C, H, W]``, object by object in order of their angles; the labels are object ids,
+        :class:`Samples`, uint8 ``[n, C, H, W]``, object by object in order of their angles; the labels are object ids,
         the parameter is the angle in degrees.
 
     Raises:
@@ -91,7 +91,7 @@ def _read(
     objects: Sequence[int] | None,
     size: int | None,
     checksum: bool | str,
-) -> Images:
+) -> Samples:
     if objects is not None:
         objects = [_checks.as_count("objects", i, low=1) for i in objects]
         if not objects or max(objects) > count or len(set(objects)) < len(objects):
@@ -109,7 +109,7 @@ def _read(
         with opened(path, about) as files:
             images = _files(files, about, channels, chosen, size or SIDE)
         ids, angles = torch.tensor(list(chosen)), torch.arange(VIEWS) * STEP
-    return Images(
+    return Samples(
         images.flatten(0, 1),
         labels=ids.repeat_interleave(len(angles)),
         parameters=angles.float().repeat(len(ids))[:, None],
@@ -124,10 +124,10 @@ def _files(files: Files, about: About, channels: int, objects: Iterable[int], si
     reduce(np.zeros((SIDE, SIDE), dtype=np.uint8), size)  # raises now if the size does not fit
     step = 1 if about is COIL20 else STEP
     names = [f"obj{i}__{k * step}.png" for i in objects for k in range(VIEWS)]
-    place = {full: i for i, full in enumerate(files.need_all(names))}
+    place = {full: i for i, full in enumerate(files.require_all(names))}
     images = np.empty((len(place), channels, size, size), dtype=np.uint8)
     mode = "L" if channels == 1 else "RGB"
-    for full, content in progress(files.each(place, MOST), about.title, total=len(place)):
+    for full, content in progress(files.each(place, MAX_FILE_BYTES), about.title, total=len(place)):
         image = pictures.opened(content, "PNG", mode, (SIDE, SIDE), files.where(full))
         images[place[full]] = reduce(pictures.array(image), size)
     return torch.from_numpy(images.reshape(-1, VIEWS, *images.shape[1:]))
@@ -138,7 +138,7 @@ def _arrays(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Images ``[objects, views, C, H, W]``, object ids and angles of an .npz file."""
     arrays = npz.Arrays(path, about)
-    x, ids, angles = arrays.need(*npz.IMAGES), arrays.need("object_id"), arrays.need("angle")
+    x, ids, angles = arrays.require(*npz.IMAGES), arrays.require("object_id"), arrays.require("angle")
     lengths = x.ndim >= 4 and (ids.shape, angles.shape) == (x.shape[:1], x.shape[1:2])
     numbers = ids.dtype.kind in "iu" and angles.dtype.kind in "iuf"
     if not lengths or not numbers or (angles.dtype.kind == "f" and not np.isfinite(angles).all()):
@@ -147,11 +147,11 @@ def _arrays(
             f"got {list(x.shape)}, {ids.dtype} {list(ids.shape)} and {angles.dtype} {list(angles.shape)}"
         )
     images = npz.uint8(x.reshape(-1, *x.shape[2:]), f"{path}: images", channels).unflatten(0, x.shape[:2])
-    there = torch.from_numpy(ids.astype(np.int64))
+    object_ids = torch.from_numpy(ids.astype(np.int64))
     if objects is not None:
-        absent = sorted(set(objects) - set(there.tolist()))
-        if absent:
-            raise about.missing(f"object {listed([str(i) for i in absent])}", path)
-        rows = [there.tolist().index(i) for i in objects]
-        images, there = images[rows], there[rows]
-    return images, there, torch.from_numpy(angles.astype(np.float64))
+        missing = sorted(set(objects) - set(object_ids.tolist()))
+        if missing:
+            raise about.missing(f"object {listed([str(i) for i in missing])}", path)
+        rows = [object_ids.tolist().index(i) for i in objects]
+        images, object_ids = images[rows], object_ids[rows]
+    return images, object_ids, torch.from_numpy(angles.astype(np.float64))

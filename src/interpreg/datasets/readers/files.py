@@ -31,64 +31,64 @@ class Files:
             self._by_name.setdefault(PurePosixPath(full).name, []).append(full)
 
     def find(self, *names: str) -> str | None:
-        """The full name of the file called by the first of ``names`` that there is, in whatever folder.
+        """The full name of the first of ``names`` that exists, in any folder; None if none does.
 
         Raises:
             ValueError: several folders have such a file.
         """
         for name in names:
-            found = self._by_name.get(name, [])
-            if len(found) > 1:
+            places = self._by_name.get(name, [])
+            if len(places) > 1:
                 raise ValueError(
-                    f"{self.path}: expected one {name}, got {listed(found)}; give the folder of one of them as path"
+                    f"{self.path}: expected one {name}, got {listed(places)}; give the folder of one of them as path"
                 )
-            if found:
-                return found[0]
+            if places:
+                return places[0]
         return None
 
-    def need(self, *names: str) -> str:
-        """The same; ``FileNotFoundError`` where there is none."""
-        found = self.find(*names)
-        if found is None:
+    def require(self, *names: str) -> str:
+        """The full name of the first of ``names`` that exists; ``FileNotFoundError`` if none does."""
+        full = self.find(*names)
+        if full is None:
             raise self.about.missing(names[0], self.path)
-        return found
+        return full
 
-    def need_all(self, names: Iterable[str]) -> list[str]:
-        """The full names of the files called ``names``; ``FileNotFoundError`` naming those that are not there."""
-        found = {name: self.find(name) for name in names}
-        if missing := [name for name, full in found.items() if full is None]:
+    def require_all(self, names: Iterable[str]) -> list[str]:
+        """The full names of all ``names``; ``FileNotFoundError`` with those that are missing."""
+        full_names = {name: self.find(name) for name in names}
+        if missing := [name for name, full in full_names.items() if full is None]:
             raise self.about.missing(listed(missing), self.path)
-        return [full for full in found.values() if full is not None]
+        return [full for full in full_names.values() if full is not None]
 
-    def read(self, name: str, most: int) -> bytes:
+    def read(self, name: str, limit: int) -> bytes:
         """The content of a file.
 
         Raises:
-            ValueError: it declares, or turns out, to be larger than ``most`` bytes, or the archive is corrupt.
+            ValueError: it declares, or turns out, to be larger than ``limit`` bytes, or the archive is corrupt.
         """
-        self._fits(name, self.sizes[name], most)
+        self._fits(name, self.sizes[name], limit)
         try:
             with self.reading(name) as stream:
-                content = stream.read(most + 1)
+                content = stream.read(limit + 1)
         except PermissionError:  # nothing is wrong with the file
             raise
         except BROKEN as error:
             raise ValueError(f"{self.where(name)}: cannot be read, the file is corrupt ({error})") from error
-        self._fits(name, len(content), most)
+        self._fits(name, len(content), limit)
         return content
 
-    def each(self, names: Iterable[str], most: int) -> Iterator[tuple[str, bytes]]:
+    def each(self, names: Iterable[str], limit: int) -> Iterator[tuple[str, bytes]]:
         """Names and contents, in the archive's own order, which is the fast one in a compressed tar."""
         wanted = set(names)
-        return ((name, self.read(name, most)) for name in self.sizes if name in wanted)
+        return ((name, self.read(name, limit)) for name in self.sizes if name in wanted)
 
     def where(self, name: str) -> str:
         """The file's place, for a message."""
         return str(self.path / name) if self.path.is_dir() else f"{self.path}: {name}"
 
-    def _fits(self, name: str, size: int, most: int) -> None:
-        if size > most:
-            raise ValueError(f"{self.where(name)}: expected at most {most} bytes, got {size}")
+    def _fits(self, name: str, size: int, limit: int) -> None:
+        if size > limit:
+            raise ValueError(f"{self.where(name)}: expected at most {limit} bytes, got {size}")
 
 
 @contextmanager
@@ -115,19 +115,19 @@ def opened(path: str | os.PathLike[str], about: About) -> Iterator[Files]:
         raise ValueError(f"{path}: expected a folder, or a file that ends in .npz, {', '.join(archives.ENDINGS)}")
 
 
-def gunzip(content: bytes, most: int, where: str) -> bytes:
+def gunzip(content: bytes, limit: int, where: str) -> bytes:
     """The decompressed content.
 
     Raises:
-        ValueError: it is not gzip, it is corrupt or truncated, or there are more than ``most`` bytes in it.
+        ValueError: it is not gzip, it is corrupt or truncated, or there are more than ``limit`` bytes in it.
     """
     try:
         with gzip.open(BytesIO(content)) as stream:
-            plain = stream.read(most + 1)
+            plain = stream.read(limit + 1)
     except BROKEN as error:
         raise ValueError(f"{where}: cannot be decompressed, the file is corrupt ({error})") from error
-    if len(plain) > most:
-        raise ValueError(f"{where}: expected at most {most} bytes when decompressed, got more")
+    if len(plain) > limit:
+        raise ValueError(f"{where}: expected at most {limit} bytes when decompressed, got more")
     return plain
 
 

@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from interpreg import _checks
-from interpreg.datasets.images import Images
 from interpreg.datasets.readers import npz
 from interpreg.datasets.readers.about import About
 from interpreg.datasets.readers.files import Files, gunzip, opened
+from interpreg.datasets.samples import Samples
 
 SPLITS = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = 0x0803, 0x0801  # the first four bytes of an idx file: uint8, and how many dimensions
-MOST = 2**26  # bytes of a file; the largest of the official ones has 47 MB
+MAX_FILE_BYTES = 2**26  # the largest of the official ones has 47 MB
 
 MNIST = About(
     name="mnist",
@@ -58,7 +58,7 @@ FASHION = About(
 
 def mnist(
     path: str | os.PathLike[str], split: str = "train", *, size: int | None = None, checksum: bool = True
-) -> Images:
+) -> Samples:
     """Handwritten digits (LeCun, Cortes and Burges; CC BY-SA 3.0), labels 0 to 9.
 
     Args:
@@ -70,7 +70,7 @@ def mnist(
             .npz file's.
 
     Returns:
-        :class:`Images`, uint8 ``[n, 1, 28, 28]`` or ``[n, 1, 32, 32]``.
+        :class:`Samples`, uint8 ``[n, 1, 28, 28]`` or ``[n, 1, 32, 32]``.
 
     Raises:
         FileNotFoundError: a file is missing; the message says which, and where it comes from.
@@ -81,12 +81,12 @@ def mnist(
 
 def fashion_mnist(
     path: str | os.PathLike[str], split: str = "train", *, size: int | None = None, checksum: bool = True
-) -> Images:
+) -> Samples:
     """Pictures of clothes (Xiao, Rasul and Vollgraf 2017; MIT licence), with files and arguments as :func:`mnist`."""
     return _read(path, FASHION, split, size, checksum)
 
 
-def _read(path: str | os.PathLike[str], about: About, split: str, size: int | None, checksum: bool) -> Images:
+def _read(path: str | os.PathLike[str], about: About, split: str, size: int | None, checksum: bool) -> Samples:
     _checks.check_one_of("split", split, SPLITS)
     if size not in (None, 28, 32):
         raise ValueError(f"size: expected None, 28 or 32, got {_checks.describe(size)}")
@@ -104,16 +104,16 @@ def _read(path: str | os.PathLike[str], about: About, split: str, size: int | No
         if images.shape[2:] != (28, 28):
             raise ValueError(f"size: expected images of 28 x 28 to pad, got {_checks.describe(images)}")
         images = pad(images, (2, 2, 2, 2))
-    return Images(images, labels=labels, name=about.name)
+    return Samples(images, labels=labels, name=about.name)
 
 
 def _idx(files: Files, name: str, magic: int, checksum: bool) -> Tensor:
     """The array in an idx file: the magic number, each dimension, then the bytes; all numbers big-endian, 4 bytes."""
-    dotted = name.replace("-idx", ".idx")  # a spelling that is about, too
-    found = files.need(name, dotted, f"{name}.gz", f"{dotted}.gz")
-    where, content = files.where(found), files.read(found, MOST)
-    if found.endswith(".gz"):
-        content = gunzip(content, MOST, where)
+    dotted = name.replace("-idx", ".idx")  # another spelling in use
+    full = files.require(name, dotted, f"{name}.gz", f"{dotted}.gz")
+    where, content = files.where(full), files.read(full, MAX_FILE_BYTES)
+    if full.endswith(".gz"):
+        content = gunzip(content, MAX_FILE_BYTES, where)
     got = int.from_bytes(content[:4], "big")
     if got != magic:
         swapped = {IMAGES: ", which is a file of images", LABELS: ", which is a file of labels"}.get(got, "")

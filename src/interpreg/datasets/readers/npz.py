@@ -13,7 +13,7 @@ from torch import Tensor
 from interpreg.datasets.readers.about import About, listed
 from interpreg.datasets.readers.archives import BROKEN
 
-MOST = 8 * 2**30  # bytes of one array
+MAX_ARRAY_BYTES = 8 * 2**30
 IMAGES = ("X", "images", "x")
 LABELS = ("y", "labels")
 
@@ -44,7 +44,7 @@ class Arrays:
             raise ValueError(f"{path}: cannot be read, the archive is corrupt ({error})") from error
 
     def get(self, *keys: str) -> np.ndarray[Any, Any] | None:
-        """The array of the first of ``keys`` that there is.
+        """The array of the first of ``keys`` that exists, None if none does.
 
         Raises:
             ValueError: it is pickled, corrupt, or larger or smaller than its header says.
@@ -54,12 +54,12 @@ class Arrays:
                 return self._read(key)
         return None
 
-    def need(self, *keys: str) -> np.ndarray[Any, Any]:
-        """The same; ``ValueError`` where there is none."""
+    def require(self, *keys: str) -> np.ndarray[Any, Any]:
+        """The array of the first of ``keys`` that exists; ``ValueError`` if none does."""
         array = self.get(*keys)
         if array is None:
-            there = listed([name.removesuffix(".npy") for name in self.sizes])
-            raise ValueError(f"{self.path}: expected an array called {' or '.join(keys)}, got {there or 'none'}")
+            names = listed([name.removesuffix(".npy") for name in self.sizes])
+            raise ValueError(f"{self.path}: expected an array called {' or '.join(keys)}, got {names or 'none'}")
         return array
 
     def _read(self, key: str) -> np.ndarray[Any, Any]:
@@ -80,7 +80,7 @@ class Arrays:
 
 
 def _length(stream: Any, where: str) -> int:
-    """How long a .npy file must be, by its header; ``ValueError`` if it is pickled or too large."""
+    """The length of a .npy file in bytes, by its header; ``ValueError`` if it is pickled or too large."""
     try:
         version = npy.read_magic(stream)
         headers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -92,8 +92,8 @@ def _length(stream: Any, where: str) -> int:
     size = dtype.itemsize
     for length in shape:
         size *= length
-    if size > MOST:
-        raise ValueError(f"{where}: expected at most {MOST} bytes, got {size} by its header")
+    if size > MAX_ARRAY_BYTES:
+        raise ValueError(f"{where}: expected at most {MAX_ARRAY_BYTES} bytes, got {size} by its header")
     return size + int(stream.tell())
 
 
@@ -109,8 +109,8 @@ def images_and_labels(
         FileNotFoundError, ValueError: the file or a key is missing, or an array is not as above.
     """
     arrays = Arrays(path, about)
-    images = uint8(arrays.need(f"x_{split}", *IMAGES), f"{path}: images", channels)
-    labels = whole(arrays.need(f"y_{split}", *LABELS), f"{path}: labels", len(images))
+    images = uint8(arrays.require(f"x_{split}", *IMAGES), f"{path}: images", channels)
+    labels = integers(arrays.require(f"y_{split}", *LABELS), f"{path}: labels", len(images))
     about.label_range(labels, f"{path}: labels")
     return images, labels
 
@@ -125,8 +125,8 @@ def uint8(array: np.ndarray[Any, Any], where: str, channels: int) -> Tensor:
     return images[:, None] if grey else images.permute(0, 3, 1, 2).contiguous()
 
 
-def whole(array: np.ndarray[Any, Any], where: str, n: int) -> Tensor:
-    """Whole numbers ``[n]``."""
+def integers(array: np.ndarray[Any, Any], where: str, n: int) -> Tensor:
+    """Labels ``[n]``."""
     if array.dtype.kind not in "iu" or array.shape not in ((n,), (n, 1)):
         raise ValueError(f"{where}: expected {n} whole numbers, got {array.dtype} {list(array.shape)}")
     return torch.from_numpy(array.reshape(n).astype(np.int64))

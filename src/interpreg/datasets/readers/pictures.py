@@ -1,4 +1,4 @@
-"""Single PNG and JPEG files: nothing but what is expected is decoded."""
+"""Single PNG and JPEG files; only images of the expected format, mode and size are decoded."""
 
 import struct
 import zlib
@@ -8,7 +8,7 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
-from interpreg._extras import need
+from interpreg._extras import optional_import
 from interpreg.datasets.readers.about import Bytes
 
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
@@ -29,7 +29,7 @@ def opened(content: bytes, form: str, mode: str, size: tuple[int, int], where: s
         ImportError: Pillow is not installed.
         ValueError: it is of another format, mode or size, or corrupt.
     """
-    pillow = need("PIL.Image", "data", f"reading {form} files")
+    pillow = optional_import("PIL.Image", "data", f"reading {form} files")
     if form == "PNG":
         check_png(content, where)
     try:

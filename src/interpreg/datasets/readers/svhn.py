@@ -7,14 +7,14 @@ from typing import Any
 import torch
 
 from interpreg import _checks
-from interpreg._extras import need
-from interpreg.datasets.images import Images
+from interpreg._extras import optional_import
 from interpreg.datasets.readers import npz
 from interpreg.datasets.readers.about import About
 from interpreg.datasets.readers.files import opened
+from interpreg.datasets.samples import Samples
 
 SPLITS = ("train", "test", "extra")
-MOST = 2**31  # bytes of a file; the largest, extra, has 1.3 GB
+MAX_FILE_BYTES = 2**31  # the largest, extra, has 1.3 GB
 SVHN = About(
     name="svhn",
     title="SVHN (format 2, cropped digits)",
@@ -29,7 +29,7 @@ SVHN = About(
 )
 
 
-def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Images:
+def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Samples:
     """Street View House Numbers (Netzer et al. 2011; for non-commercial use only), labels 0 to 9.
 
     The file's label 10 means the digit 0 and becomes 0. ACAI's published code subtracts 1 instead, so that its class
@@ -41,7 +41,7 @@ def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool =
         checksum: whether the file must be the official one, byte for byte.
 
     Returns:
-        :class:`Images`, uint8 ``[n, 3, 32, 32]``.
+        :class:`Samples`, uint8 ``[n, 3, 32, 32]``.
 
     Raises:
         ImportError: SciPy is not installed, and ``path`` is no .npz file.
@@ -51,32 +51,32 @@ def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool =
     _checks.check_one_of("split", split, SPLITS)
     if npz.is_npz(path):
         images, labels = npz.images_and_labels(path, SVHN, split, channels=3)
-        return Images(images, labels=labels, name="svhn")
-    io = need("scipy.io", "data", "reading SVHN's .mat files")
+        return Samples(images, labels=labels, name="svhn")
+    io = optional_import("scipy.io", "data", "reading SVHN's .mat files")
     with opened(path, SVHN) as files:
-        name = files.need(f"{split}_32x32.mat")
-        where, content = files.where(name), files.read(name, MOST)
+        name = files.require(f"{split}_32x32.mat")
+        where, content = files.where(name), files.read(name, MAX_FILE_BYTES)
     if checksum:
         SVHN.check(content, f"{split}_32x32.mat", where)
-    found = _load(io, content, where)
-    images = torch.from_numpy(found["X"]).permute(3, 2, 0, 1).contiguous()
-    labels = npz.whole(found["y"], f"{where}: y", len(images))
+    arrays = _load(io, content, where)
+    images = torch.from_numpy(arrays["X"]).permute(3, 2, 0, 1).contiguous()
+    labels = npz.integers(arrays["y"], f"{where}: y", len(images))
     labels[labels == 10] = 0
     SVHN.label_range(labels, f"{where}: y")
-    return Images(images, labels=labels, name="svhn")
+    return Samples(images, labels=labels, name="svhn")
 
 
 def _load(io: Any, content: bytes, where: str) -> dict[str, Any]:
-    """X and y, after a look at what the file declares."""
+    """X and y, once the declared shapes are checked."""
     try:
         declared = {name: (shape, kind) for name, shape, kind in io.whosmat(BytesIO(content))}
-    except Exception as error:  # whatever SciPy's parser stumbles over
+    except Exception as error:  # of any kind, from SciPy's parser
         raise ValueError(f"{where}: not a Matlab file, or corrupt ({error})") from error
     shape, kind = declared.get("X", ((), "nothing"))
     if len(shape) != 4 or shape[:3] != (32, 32, 3) or kind != "uint8" or "y" not in declared:
         raise ValueError(f"{where}: expected X, uint8 [32, 32, 3, n], and y, got {declared}")
     try:
-        found: dict[str, Any] = io.loadmat(BytesIO(content), variable_names=("X", "y"))
+        arrays: dict[str, Any] = io.loadmat(BytesIO(content), variable_names=("X", "y"))
     except Exception as error:
         raise ValueError(f"{where}: cannot be read, the file is corrupt ({error})") from error
-    return found
+    return arrays

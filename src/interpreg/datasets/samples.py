@@ -1,4 +1,4 @@
-"""Images held in memory, with what is known about them."""
+"""Samples held in memory, with their labels and parameters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,16 +10,15 @@ from interpreg import _checks
 
 
 @dataclass(frozen=True)
-class Images:
-    """Images with labels, or with the parameters that they were made from.
+class Samples:
+    """Images, or samples of any other shape, with labels or the parameters that they were made from.
 
     Attributes:
-        images: ``[n, C, H, W]``, uint8 in 0..255 as in the files, or floating point in [-1, 1].
-        labels: ``[n]``, whole numbers; None where there are none.
-        parameters: ``[n, k]``, floating point: the factors that an image was made from, such as angles; None where
-            nobody knows them.
-        period: for each of the k parameters after how much it comes back to where it was, None where it does not.
-        units: the parameters' names and units, such as ``("elevation (degrees)", "azimuth (degrees)")``.
+        images: ``[n, ...]``, images ``[n, C, H, W]``: uint8 in 0..255 as in the files, or floating point in [-1, 1].
+        labels: ``[n]``, integers; None where there are none.
+        parameters: ``[n, k]``, floating point: the generating factors, such as angles; None where they are unknown.
+        period: of each of the k parameters, such as 360.0; None for one that is not periodic.
+        units: names and units of the parameters, such as ``("elevation (degrees)", "azimuth (degrees)")``.
         name: of the data set.
 
     Raises:
@@ -31,44 +30,45 @@ class Images:
     parameters: Tensor | None = None
     period: tuple[float | None, ...] = ()
     units: tuple[str, ...] = ()
-    name: str = "images"
+    name: str = "data"
 
     def __post_init__(self) -> None:
         images = self.images
         if not isinstance(images, Tensor) or not (images.dtype == torch.uint8 or images.is_floating_point()):
             raise TypeError(f"images: expected a uint8 or floating point tensor, got {_checks.describe(images)}")
-        if images.ndim != 4:
-            raise ValueError(f"images: expected shape [n, C, H, W], got {_checks.describe(images)}")
+        if images.ndim < 2:
+            raise ValueError(f"images: expected shape [n, ...], got {_checks.describe(images)}")
+        n = len(images)
         if self.labels is not None:
-            whole = isinstance(self.labels, Tensor) and not self.labels.is_floating_point()
-            if not whole or self.labels.shape != images.shape[:1]:
+            integers = isinstance(self.labels, Tensor) and not self.labels.is_floating_point()
+            if not integers or self.labels.dtype == torch.bool or self.labels.shape != (n,):
                 raise ValueError(
-                    f"labels: expected whole numbers of shape [{len(images)}], one for each image, "
+                    f"labels: expected whole numbers of shape [{n}], one for each sample, "
                     f"got {_checks.describe(self.labels)}"
                 )
         if self.parameters is not None:
             _checks.check_tensor("parameters", self.parameters)
-            if self.parameters.ndim != 2 or len(self.parameters) != len(images):
+            if self.parameters.ndim != 2 or len(self.parameters) != n:
                 raise ValueError(
-                    f"parameters: expected shape [{len(images)}, k], one row for each image, "
+                    f"parameters: expected shape [{n}, k], one row for each sample, "
                     f"got {_checks.describe(self.parameters)}"
                 )
-            for name, given in (("period", self.period), ("units", self.units)):
-                if len(given) != self.parameters.shape[1]:
+            for name, entries in (("period", self.period), ("units", self.units)):
+                if len(entries) != self.parameters.shape[1]:
                     raise ValueError(
                         f"{name}: expected one for each of {self.parameters.shape[1]} parameters, "
-                        f"got {_checks.describe(given)}"
+                        f"got {_checks.describe(entries)}"
                     )
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, chosen: Tensor | slice | Sequence[int]) -> "Images":
-        """The images that a mask, a slice or indices choose, with their labels and parameters."""
-        if isinstance(chosen, Sequence):
-            chosen = torch.as_tensor(chosen)
-        labels, parameters = (None if t is None else t[chosen] for t in (self.labels, self.parameters))
-        return replace(self, images=self.images[chosen], labels=labels, parameters=parameters)
+    def __getitem__(self, rows: Tensor | slice | Sequence[int]) -> "Samples":
+        """The samples at a mask, a slice or indices, with their labels and parameters."""
+        if isinstance(rows, Sequence):
+            rows = torch.as_tensor(rows)
+        labels, parameters = (None if t is None else t[rows] for t in (self.labels, self.parameters))
+        return replace(self, images=self.images[rows], labels=labels, parameters=parameters)
 
     def scaled(self, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None) -> Tensor:
         """All images in [-1, 1], as the papers' weights assume: ``2 x / 255 - 1`` if they are uint8."""
@@ -78,7 +78,7 @@ class Images:
     def draw(
         self, n: int, generator: torch.Generator | None = None, device: torch.device | str | None = None
     ) -> Tensor:
-        """``n`` images drawn uniformly with replacement, in [-1, 1]: a batch to train on."""
+        """A batch ``[n, ...]`` to train on, in [-1, 1], drawn uniformly with replacement."""
         _checks.as_count("n", n, low=1)
         source = "cpu" if generator is None else generator.device
         indices = torch.randint(len(self), (n,), generator=generator, device=source)

@@ -1,17 +1,17 @@
-"""Images in memory: what belongs together stays together, and what does not is refused."""
+"""Samples in memory: images, labels and parameters are indexed together, and mismatches are refused."""
 
 import pytest
 import torch
 
-from interpreg.datasets import Images
+from interpreg.datasets import Samples
 
 BYTES = torch.arange(24, dtype=torch.uint8).view(6, 1, 2, 2) * 10
 LABELS = torch.arange(6)
 ANGLES = torch.arange(6.0)[:, None] * 60
 
 
-def whole() -> Images:
-    return Images(BYTES, LABELS, ANGLES, (360.0,), ("angle (degrees)",), "things")
+def things() -> Samples:
+    return Samples(BYTES, LABELS, ANGLES, (360.0,), ("angle (degrees)",), "things")
 
 
 @pytest.mark.parametrize(
@@ -19,26 +19,26 @@ def whole() -> Images:
     [slice(1, 5, 2), [1, 3], torch.tensor([1, 3]), torch.tensor([False, True, False, True, False, False])],
 )
 def test_choosing_keeps_labels_and_parameters(chosen) -> None:
-    some = whole()[chosen]
+    some = things()[chosen]
     assert len(some) == 2
     assert torch.equal(some.images, BYTES[[1, 3]])
     assert some.labels.tolist() == [1, 3]
     assert some.parameters.tolist() == [[60.0], [180.0]]
     assert (some.period, some.units, some.name) == ((360.0,), ("angle (degrees)",), "things")
-    assert Images(BYTES)[chosen].labels is None
+    assert Samples(BYTES)[chosen].labels is None
 
 
 def test_bytes_are_scaled_to_the_papers_range() -> None:
-    images = Images(torch.tensor([0, 51, 127, 255], dtype=torch.uint8).view(1, 1, 2, 2))
+    images = Samples(torch.tensor([0, 51, 127, 255], dtype=torch.uint8).view(1, 1, 2, 2))
     assert images.scaled().flatten().tolist() == pytest.approx([-1, -0.6, 127 * 2 / 255 - 1, 1], abs=1e-6)
     assert images.scaled(torch.float64).dtype == torch.float64
     assert images.images.max() == 255  # they themselves stay
     floats = torch.rand(2, 1, 2, 2)
-    assert torch.equal(Images(floats).scaled(), floats)
+    assert torch.equal(Samples(floats).scaled(), floats)
 
 
 def test_draws_are_uniform_with_replacement_and_the_generators() -> None:
-    images = whole()
+    images = things()
     drawn = images.draw(6000, torch.Generator().manual_seed(0))
     assert torch.equal(drawn, images.draw(6000, torch.Generator().manual_seed(0)))
     which = (drawn[:, 0, 0, 0] + 1) * 255 / 2 / 40
@@ -54,8 +54,11 @@ def test_draws_are_uniform_with_replacement_and_the_generators() -> None:
     [
         ((BYTES.long(),), "images: expected a uint8 or floating point tensor"),
         ((BYTES.numpy(),), "images: expected a uint8 or floating point tensor"),
-        ((BYTES[0],), r"images: expected shape \[n, C, H, W\]"),
+        ((BYTES[:, 0, 0, 0],), r"images: expected shape \[n, \.\.\.\]"),
+        ((3,), "images: expected a uint8 or floating point tensor, got 3"),
         ((BYTES, LABELS[:5]), r"labels: expected whole numbers of shape \[6\]"),
+        ((BYTES, LABELS > 2), r"labels: expected whole numbers of shape \[6\]"),
+        ((BYTES, LABELS.tolist()), "labels: expected whole numbers .* got a list"),
         ((BYTES, LABELS.float()), r"labels: expected whole numbers of shape \[6\]"),
         ((BYTES, None, ANGLES[:5], (360.0,), ("a",)), r"parameters: expected shape \[6, k\]"),
         ((BYTES, None, ANGLES.long(), (360.0,), ("a",)), "parameters: expected a floating point tensor"),
@@ -63,11 +66,18 @@ def test_draws_are_uniform_with_replacement_and_the_generators() -> None:
         ((BYTES, None, ANGLES, (360.0,), ()), "units: expected one for each of 1 parameters"),
     ],
 )
-def test_what_does_not_belong_together_is_refused(arguments: tuple, message: str) -> None:
+def test_bad_input_is_named(arguments: tuple, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
-        Images(*arguments)
+        Samples(*arguments)
 
 
 def test_an_empty_draw_is_refused() -> None:
     with pytest.raises(ValueError, match="n: expected an int of at least 1, got 0"):
-        whole().draw(0)
+        things().draw(0)
+
+
+@pytest.mark.parametrize("shape", [(4,), (5, 4), (2, 3, 4, 4)])
+def test_samples_of_any_rank(shape: tuple[int, ...]) -> None:
+    data = Samples(torch.rand(6, *shape), LABELS)
+    assert data[1:3].images.shape == (2, *shape)
+    assert data.draw(9).shape == (9, *shape)

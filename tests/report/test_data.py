@@ -1,0 +1,48 @@
+"""Held-out samples, and rings of evenly spaced views."""
+
+import pytest
+import torch
+
+from interpreg.datasets import Samples
+from interpreg.report.data import rings, samples, split
+
+
+def test_the_last_fifth_of_each_class_is_held_out() -> None:
+    data = samples("data", torch.arange(30.0)[:, None], torch.arange(30) // 10)
+    train, test = split(data)
+    assert test.images.flatten().tolist() == [8, 9, 18, 19, 28, 29]
+    assert len(train) == 24
+
+
+@pytest.mark.parametrize(
+    ("parameters", "period", "expected"),
+    [
+        (torch.arange(0.0, 360, 30)[torch.randperm(12)], 360.0, (12, True, 30.0)),
+        (torch.arange(0.0, 180, 30), 360.0, (6, False, 30.0)),
+        (torch.arange(0.0, 180, 30), None, (6, False, 30.0)),
+        (torch.tensor([0.0, 1, 2, 4]), None, None),
+        (torch.rand(12), None, None),
+        (torch.zeros(12), None, None),
+        (torch.arange(3.0), None, None),
+    ],
+)
+def test_rings_are_found_where_views_are_evenly_spaced(parameters, period, expected) -> None:
+    images = Samples(torch.zeros(len(parameters), 1, 4, 4), None, parameters[:, None], (period,), ("a (degrees)",))
+    found = rings(samples("data", images))
+    if expected is None:
+        assert found is None
+        return
+    views, closed, step = expected
+    assert (found.rows.shape, found.closed, found.unit) == ((1, views), closed, "degrees")
+    assert found.step == pytest.approx(step)
+    assert (parameters[found.rows[0]].diff() > 0).all()
+
+
+def test_rings_keep_other_parameters_and_labels_apart() -> None:
+    both = torch.cartesian_prod(torch.tensor([45.0, 50]), torch.arange(0.0, 360, 60))
+    labels = torch.tensor([0, 1]).repeat_interleave(12)
+    images = Samples(torch.zeros(24, 1, 4, 4), labels, both.repeat(2, 1), (None, 360.0), ("elevation", "azimuth"))
+    found = rings(samples("data", images))
+    assert found.rows.shape == (4, 6)
+    for row in found.rows:
+        assert len(images.parameters[row, 0].unique()) == len(labels[row].unique()) == 1
