@@ -151,7 +151,8 @@ def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     constants = [weight] if bias is None else [weight, bias]
     if tangent is None or any(forward_ad.unpack_dual(each).tangent is not None for each in constants):
         return layers.linear(input, weight, bias)
-    return forward_ad.make_dual(layers.linear(value, weight, bias), layers.linear(tangent, weight))
+    dual: Tensor = forward_ad.make_dual(layers.linear(value, weight, bias), layers.linear(tangent, weight))
+    return dual
 
 
 _REPLACED: dict[Any, Callable[..., Tensor]] = {

@@ -114,7 +114,12 @@ class StaleCriticCheck:
         if self.parameters is None:  # walking over a network's modules takes longer than its small layers do
             self.parameters = [p for p in network.parameters() if p.requires_grad]
         trained = self.parameters
-        self.waiting = self.waiting + 1 if any(p.grad is not None for p in trained) else 0
+        for parameter in trained:  # usually the first decides
+            if parameter.grad is not None:
+                self.waiting += 1
+                break
+        else:
+            self.waiting = 0
         if self.waiting == PATIENCE // 2:
             self.sums = [p.detach().sum() for p in trained]
         elif self.waiting > PATIENCE and all(

@@ -179,4 +179,7 @@ class Critic(Adversary):
         """The coefficient in the shape of the judgement."""
         if self.judge == "code":
             return mixed.alpha.expand_as(mixed.z_mix)
-        return mixed.alpha.expand(len(mixed.z_mix), *mixed.alpha.shape[1:]).reshape(len(mixed.z_mix), -1).mean(1)
+        alpha, size = mixed.alpha, len(mixed.z_mix)
+        if alpha.numel() == size:
+            return alpha.reshape(size)
+        return alpha.expand(size, *alpha.shape[1:]).reshape(size, -1).mean(1)
