@@ -11,6 +11,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from types import FrameType
@@ -80,7 +81,7 @@ def calls_and_moves(step: Callable[[], object]) -> tuple[int, int]:
         step()
     finally:
         sys.setprofile(None)
-    return len(files), sum(a != b for a, b in zip(files, files[1:], strict=False))
+    return len(files), sum(a != b for a, b in pairwise(files))
 
 
 def main() -> None:

@@ -173,7 +173,7 @@ def test_states_and_copies_from_before_the_first_batch(pair: Zoo) -> None:
 def test_it_does_not_compile_before_its_shapes_are_known(pair: Zoo) -> None:
     reg = LatentCritic(pair.encoder, pair.decoder)
     with pytest.raises(
-        Exception, match=r"expected one whose shapes are known before it is compiled; give code_sha"
+        Exception, match=r"expected one whose shapes are set before it is compiled; give code_sha"
     ):
         torch.compile(reg, fullgraph=True, backend="eager")(pair.x)
     torch.compiler.reset()
@@ -185,7 +185,7 @@ def test_it_does_not_compile_before_its_shapes_are_known(pair: Zoo) -> None:
 
 
 def test_spectral_norm_wants_to_know_the_shape(pair: Zoo) -> None:
-    with pytest.raises(ValueError, match=r"network: expected layers whose widths are known, got lazy ones"):
+    with pytest.raises(ValueError, match=r"network: expected layers whose widths are set, got lazy ones"):
         spectral_norm(latent_network())
     reg = LatentCritic(pair.encoder, pair.decoder, spectral_norm(latent_network((4,)))).eval()
     for _ in range(30):
@@ -354,7 +354,7 @@ def test_the_game_brings_codes_to_the_prior() -> None:
         ({"code_shape": (0,)}, r"code_shape: expected an int of at least 1, got 0"),
         (
             {"code_shape": (4, None)},
-            r"code_shape: expected lengths that are known for kind='flat', got \(4, None\)",
+            r"code_shape: expected fixed lengths for kind='flat', got \(4, None\)",
         ),
         ({"code_shape": (4,), "example": torch.ones(2, 1, 8, 8)}, r"example: expected None beside code_shape"),
         ({"example": [1.0]}, r"example: expected a tensor, got a list"),

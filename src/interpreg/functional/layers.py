@@ -1,8 +1,8 @@
-"""Layers that torch cannot differentiate twice as it has them, computed in a way that it can.
+"""Layers whose second derivatives torch gets wrong, computed from their definitions.
 
 The rules that torch has for batch, layer and instance normalisation, forward mode and double backward alike, take the
 batch's mean and variance for constants when they are themselves differentiated: the derivative along a path is right,
-its gradient is not, and nothing says so. They also mix dtypes under autocast and cannot be traced by torch.compile.
+its gradient is silently wrong. They also mix dtypes under autocast and cannot be traced by torch.compile.
 The softmax's forward rule overwrites what its own backward needs.
 """
 

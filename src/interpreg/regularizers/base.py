@@ -91,8 +91,8 @@ class Regularizer(Referring, ABC):
 
         Args:
             x: a floating point batch ``[B, ...]``.
-            z: ``encoder(x)``, if at hand; computed when not given.
-            x_hat: ``decoder(z)``, if at hand; computed when not given.
+            z: ``encoder(x)``, where the caller has it; computed when not given.
+            x_hat: ``decoder(z)``, where the caller has it; computed when not given.
             mask: of padded sequences, boolean ``[B, T]``, True where valid. With one every network is called as
                 ``network(value, mask)``, a mixed code's mask being valid where either of its two codes is; and
                 wherever the second axis is T long, means are taken over valid positions alone.

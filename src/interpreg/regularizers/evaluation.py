@@ -1,4 +1,4 @@
-"""From terms to losses: values, weights, and what is not computed because its weight is 0."""
+"""From terms to weighted losses; a term whose weight is the number 0 is not computed."""
 
 from typing import NamedTuple
 
@@ -43,7 +43,7 @@ def evaluated(terms: dict[str, Term], like: Tensor) -> Evaluated:
 
 
 def without_gradient(term: Term) -> Term:
-    """A term whose value is the same, and nobody's to learn from."""
+    """The same term with a detached value."""
     value, weight = term
     weight = weight.value if isinstance(weight, Adaptive) else weight
     if isinstance(value, Tensor):

@@ -131,7 +131,7 @@ def _check_same_pair(regularizers: list[Regularizer], interpolators: list[Interp
 
 
 def _flat(part: "Regularizer | Interpolator") -> list["Regularizer | Interpolator"]:
-    """The parts of a plain sum; a recipe stays whole, so that its attributes stay at hand."""
+    """The parts of a plain sum; a recipe stays whole, so that its attributes stay reachable."""
     if type(part) is not Sum or part.autoencoder_every > 1:
         return [part]
     return [*([part.interpolator] if part.interpolator else []), *part._regularizers]
