@@ -65,7 +65,7 @@ class Bottleneck(nn.Module):
 
 
 class _Slot:
-    """The codes and auxiliary output of the latest call; empty in copies, because torch copies no tensor with a graph."""
+    """The codes and auxiliary output of the latest call; empty in copies: torch copies no tensor with a graph."""
 
     def __init__(self) -> None:
         self.z: Tensor | None = None
