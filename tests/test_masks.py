@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from sequences import LENGTHS, Positions
 from torch import Tensor, nn
 
 from interpreg import (
@@ -17,21 +18,6 @@ from interpreg import (
 )
 from interpreg.functional import mmd2_to_prior
 from interpreg.functional.means import mean, mean_of_samples
-
-LENGTHS = [5, 2, 3, 4]
-
-
-class Positions(nn.Module):
-    """A network of every position alone; what it says of padding is as wild as what it is given."""
-
-    def __init__(self, size_in: int, size_out: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(size_in, 8), nn.Tanh(), nn.Linear(8, size_out))
-        self.masks: list[Tensor] = []
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        self.masks.append(mask)
-        return self.layers(x)
 
 
 class Sequences(NamedTuple):

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from calls import calls
 from torch import Tensor, nn
 from zoo import PAIRS, Zoo, convolutional_pair, vector_pair
 
@@ -69,13 +70,6 @@ def test_acai_has_the_papers_defaults() -> None:
     assert (reg.game.loss, reg.game.judge) == ("regression", "mean")
     assert reg.game.interpolator is None  # the default, which terms of a sum share
     assert (DEFAULT.alpha_range, DEFAULT.pairing) == ((0.0, 0.5), "reverse")
-
-
-def calls(module: nn.Module) -> list[int]:
-    """A list that grows by one whenever the module is called."""
-    made: list[int] = []
-    module.register_forward_hook(lambda *_: made.append(1))
-    return made
 
 
 def test_the_networks_are_called_exactly_as_often_as_the_floor_says(zoo: Zoo) -> None:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from test_recipes import calls
+from calls import calls
 from torch import Tensor, nn
 from zoo import Zoo, convolutional_pair, vector_pair
 

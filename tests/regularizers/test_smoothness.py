@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from calls import calls
 from decoders import Attention, Checkpointed, Cubes, Residual, double, dropping
 from processes import leave, spawn
-from test_recipes import calls
 from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard

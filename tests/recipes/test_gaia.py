@@ -4,10 +4,10 @@ import copy
 
 import pytest
 import torch
+from calls import calls
 from scipy import stats
-from test_masks import LENGTHS, Positions
-from test_recipes import calls
-from test_recipes_midrae import is_step_for_step
+from sequences import LENGTHS, Positions
+from step_for_step import is_step_for_step
 from torch import Tensor, nn
 from zoo import Zoo, batch_norm_pair, convolutional_pair, token_pair, vector_pair
 

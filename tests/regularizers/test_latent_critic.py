@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from processes import leave, spawn
-from test_masks import LENGTHS, Positions
+from sequences import LENGTHS, Positions
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 from wrapped import variational

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from step_for_step import agree
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from wrapped import Scale, quantized, variational
@@ -19,18 +20,6 @@ from interpreg import (
     WAERegularizer,
 )
 from interpreg.kernels import RBF
-
-
-def agree(reg: nn.Module, x: Tensor, expected: dict[str, Tensor], parameters: list[Tensor]) -> None:
-    """Every loss, and the gradient of every parameter, drawn with seed 7."""
-    gradients = torch.autograd.grad(sum(expected.values()), parameters)
-    torch.manual_seed(7)
-    losses = reg(x)
-    assert list(losses) == list(expected)
-    for name, loss in losses.items():
-        torch.testing.assert_close(loss, expected[name])
-    for found, right in zip(torch.autograd.grad(sum(losses.values()), parameters), gradients, strict=True):
-        torch.testing.assert_close(found, right)
 
 
 @pytest.mark.parametrize("make_pair", [vector_pair, convolutional_pair])
