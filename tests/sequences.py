@@ -1,5 +1,7 @@
 """Padded sequences, and networks of each of their positions."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -22,3 +24,12 @@ class Positions(nn.Module):
 def valid() -> Tensor:
     """The mask ``[4, 5]`` of sequences that are ``LENGTHS`` long."""
     return torch.arange(5) < torch.tensor(LENGTHS)[:, None]
+
+
+class Sequences(NamedTuple):
+    """A pair, sequences and where they are valid."""
+
+    encoder: Positions
+    decoder: Positions
+    x: Tensor
+    mask: Tensor

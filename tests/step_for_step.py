@@ -41,3 +41,12 @@ def agree(reg: nn.Module, x: Tensor, expected: dict[str, Tensor], parameters: li
         torch.testing.assert_close(loss, expected[name])
     for gradient, right in zip(torch.autograd.grad(sum(losses.values()), parameters), gradients, strict=True):
         torch.testing.assert_close(gradient, right)
+
+
+def straight_distance(x: Tensor, z: Tensor) -> Tensor:
+    """GAIA's distance loss: the mean squared difference of logarithms of relative distances."""
+    logs = []
+    for values in (x.flatten(1), z.flatten(1)):
+        d = (values[:, None] - values[None]).square().mean(-1)
+        logs.append(torch.log(1 + d / d.mean()))
+    return (logs[0] - logs[1]).square().mean()

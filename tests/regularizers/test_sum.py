@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from calls import calls
 from torch import nn
 from zoo import Zoo, vector_pair
 
-from interpreg import ACAIRegularizer, Batch, Critic, Interpolator, Reconstruction, Regularizer, Sum, Term
+from interpreg import ACAIRegularizer, Critic, Interpolator, Reconstruction, Sum
 
 
 def test_plus_and_sum_are_the_same(pair: Zoo) -> None:
@@ -108,13 +109,17 @@ def test_what_cannot_be_added_is_refused(pair: Zoo) -> None:
         Reconstruction(None, pair.decoder)
 
 
-def test_the_smallest_extension_is_one_method(pair: Zoo) -> None:
-    class Sparse(Regularizer):
-        name = "sparse"
-
-        def terms(self, batch: Batch) -> dict[str, Term]:
-            return {"sparse": Term(batch.z.abs().mean(), 0.1)}
-
-    total = Sparse(pair.encoder, pair.decoder) + ACAIRegularizer(pair.encoder, pair.decoder)
-    losses = total(pair.x)
-    assert losses["sparse"].item() == pytest.approx(0.1 * pair.encoder(pair.x).abs().mean().item())
+def test_a_sum_shares_one_forward_pass(pair: Zoo) -> None:
+    encoder, decoder = calls(pair.encoder), calls(pair.decoder)
+    reg = ACAIRegularizer(pair.encoder, pair.decoder) + Critic(pair.encoder, pair.decoder, loss="bce")
+    losses = reg(pair.x)
+    assert (len(encoder), len(decoder)) == (1, 2)  # the second critic judges the first one's interpolants
+    assert list(losses) == [
+        "reconstruction",
+        "interpolation",
+        "critic/interpolation",
+        "critic/real",
+        "interpolation_2",
+        "critic/interpolation_2",
+        "critic/real_2",
+    ]
