@@ -9,13 +9,7 @@ import pytest
 import torch
 
 from interpreg.functional import mmd2, mmd2_to_prior
-from interpreg.kernels import (
-    RBF,
-    InverseMultiquadric,
-    Kernel,
-    Laplacian,
-    RationalQuadratic,
-)
+from interpreg.kernels import RBF, InverseMultiquadric, Kernel, Laplacian, RationalQuadratic
 
 SQ = torch.cat([torch.zeros(1), torch.logspace(-6, 4, 200)]).double()
 SCALED = (RBF, InverseMultiquadric, RationalQuadratic, Laplacian)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from sequences import Sequences
 from torch import nn
 from zoo import Zoo
 
@@ -133,3 +134,9 @@ def test_sliced_and_linear_estimates_are_at_hand() -> None:
     sliced = MMDPrior(encoder, decoder, kernel=Energy(), estimator="sliced", slices=2000, samples=20_000)(x)["mmd"]
     torch.testing.assert_close(sliced, exact, rtol=0.1, atol=0)
     assert MMDPrior(encoder, decoder, estimator="linear")(x)["mmd"].isfinite()
+
+
+def test_mmd_takes_each_valid_position_for_a_sample(sequences: Sequences) -> None:
+    encoder, decoder, x, mask = sequences
+    found = MMDPrior(encoder, decoder)(x, mask=mask)["mmd"]
+    torch.testing.assert_close(found, mmd2_to_prior(encoder.layers(x)[mask]), rtol=1e-4, atol=1e-6)

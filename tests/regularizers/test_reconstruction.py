@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from torch import nn
+from sequences import Sequences
+from torch import Tensor, nn
 from torch.nn import functional as F
 from zoo import Zoo
 
@@ -81,3 +82,25 @@ def test_given_codes_and_reconstructions_are_checked(
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         ACAIRegularizer(pair.encoder, pair.decoder)(pair.x, **given)
+
+
+def test_a_loss_of_the_users_is_given_the_mask(sequences: Sequences) -> None:
+    encoder, decoder, x, mask = sequences
+
+    def cross_entropy(x_hat: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(x_hat[mask], x[mask].argmax(-1))
+
+    reg = Reconstruction(encoder, decoder, loss=cross_entropy)
+    expected = nn.functional.cross_entropy(decoder.layers(encoder.layers(x))[mask], x[mask].argmax(-1))
+    torch.testing.assert_close(reg(x, mask=mask)["reconstruction"], expected)
+
+
+def test_signals_without_channels_may_be_padded_too() -> None:
+    class Plain(nn.Module):
+        def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+            return x + 1
+
+    x, mask = torch.randn(3, 4), torch.arange(4) < torch.tensor([[4], [1], [2]])
+    x_hat = x + 2
+    found = Reconstruction(Plain(), Plain())(x, mask=mask)["reconstruction"]
+    torch.testing.assert_close(found, (x_hat - x)[mask].square().mean())

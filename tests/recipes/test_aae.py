@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from test_recipes import calls
-from test_recipes_midrae import is_step_for_step
+from calls import calls
+from step_for_step import is_step_for_step
 from torch import Tensor, nn
 from zoo import Zoo, convolutional_pair, recurrent_pair, scalar_code_pair, vector_pair
 

@@ -3,19 +3,15 @@
 import copy
 import io
 import math
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
-from processes import leave, spawn
-from test_masks import LENGTHS, Positions
-from torch import Tensor, distributed, nn
-from torch.nn.parallel import DistributedDataParallel
+from sequences import Positions, valid
+from torch import Tensor, nn
 from wrapped import variational
 from zoo import PAIRS, Zoo, batch_norm_pair, convolutional_pair, vector_pair
 
-from interpreg import Adaptive, LatentCritic, MMDPrior, Ramp, latent_network, spectral_norm
+from interpreg import Adaptive, LatentCritic, MMDPrior, Ramp, latent_network
 from interpreg.priors import Normal, Sphere
 from interpreg.regularizers.latent_network import is_lazy
 
@@ -52,40 +48,6 @@ def test_terms_of_a_critic_whose_word_is_known(
     assert losses["latent"].item() == pytest.approx(0.5 * fool)
     assert losses["critic/latent"].item() == pytest.approx(2 * on_codes)
     assert losses["critic/prior"].item() == pytest.approx(2 * on_samples)
-
-
-def test_the_default_network_is_the_published_one() -> None:
-    network = latent_network((4, 2, 2))
-    assert [tuple(p.shape) for p in network.parameters()] == [
-        (100, 16),
-        (100,),
-        (100, 100),
-        (100,),
-        (1, 100),
-        (1,),
-    ]
-    biases = [p for p in network.parameters() if p.ndim == 1]
-    assert all((b == 0).all() for b in biases)
-    for weight in (p for p in network.parameters() if p.ndim == 2):
-        bound = math.sqrt(6 / sum(weight.shape))  # Glorot's
-        assert 0.9 * bound < weight.abs().max() <= bound
-    z = torch.randn(3, 4, 2, 2)
-    h = z.flatten(1)
-    for layer in (network.first, network.second):
-        h = h @ layer.weight.T + layer.bias
-        h = torch.where(h > 0, h, 0.2 * h)
-    torch.testing.assert_close(network(z), h @ network.last.weight.T + network.last.bias)
-
-
-def test_codes_of_every_rank_and_maps_have_networks(zoo: Zoo) -> None:
-    z = zoo.encoder(zoo.x)
-    assert latent_network(zoo.encoder.code_shape)(z).shape == (len(z), 1)
-    if z.ndim > 2:
-        network = latent_network((z.shape[1], *[None] * (z.ndim - 2)), "convolutional", hidden=7)
-        assert network(z).shape == network(torch.cat([z, z], -1)).shape == (len(z), 1)
-        reg = LatentCritic(zoo.encoder, zoo.decoder, network)
-        sum(reg(zoo.x).values()).backward()
-        assert all(p.grad is not None for p in network.parameters())
 
 
 # a network without shapes yet
@@ -172,9 +134,7 @@ def test_states_and_copies_from_before_the_first_batch(pair: Zoo) -> None:
 
 def test_it_does_not_compile_before_its_shapes_are_known(pair: Zoo) -> None:
     reg = LatentCritic(pair.encoder, pair.decoder)
-    with pytest.raises(
-        Exception, match=r"expected one whose shapes are set before it is compiled; give code_sha"
-    ):
+    with pytest.raises(Exception, match=r"expected one whose shapes are set before it is compiled; give code_sha"):
         torch.compile(reg, fullgraph=True, backend="eager")(pair.x)
     torch.compiler.reset()
     reg(pair.x)
@@ -182,16 +142,6 @@ def test_it_does_not_compile_before_its_shapes_are_known(pair: Zoo) -> None:
     expected = reg(pair.x)
     torch.manual_seed(1)
     torch.testing.assert_close(torch.compile(reg, fullgraph=True, backend="eager")(pair.x), expected)
-
-
-def test_spectral_norm_wants_to_know_the_shape(pair: Zoo) -> None:
-    with pytest.raises(ValueError, match=r"network: expected layers whose widths are set, got lazy ones"):
-        spectral_norm(latent_network())
-    reg = LatentCritic(pair.encoder, pair.decoder, spectral_norm(latent_network((4,)))).eval()
-    for _ in range(30):
-        reg.train()(pair.x)  # power iterations
-    for layer in (reg.network.first, reg.network.second, reg.network.last):
-        assert torch.linalg.matrix_norm(layer.weight, 2).item() == pytest.approx(1, abs=0.01)
 
 
 def test_a_users_network_may_be_lazy_too(pair: Zoo) -> None:
@@ -247,7 +197,7 @@ def test_the_default_network_is_typed_as_the_encoder_is() -> None:
 @pytest.mark.parametrize("arguments", [{}, {"code_shape": (None, 2)}])
 def test_padding_has_no_say_and_lengths_may_vary(arguments: dict[str, object]) -> None:
     encoder, decoder = Positions(3, 2), Positions(2, 3)
-    mask = torch.arange(5) < torch.tensor(LENGTHS)[:, None]
+    mask = valid()
     x = torch.randn(4, 5, 3)
     reg = LatentCritic(encoder, decoder, **arguments)
     reg(x, mask=mask)
@@ -265,20 +215,6 @@ def test_padding_has_no_say_and_lengths_may_vary(arguments: dict[str, object]) -
         torch.testing.assert_close(ours.grad, g)
     shorter = reg(x[:, :3], mask=mask[:, :3])
     assert all(loss.detach().isfinite() for loss in shorter.values())
-
-
-def test_pooling_is_the_mean_over_valid_positions() -> None:
-    network, mask = latent_network((None, 2)), torch.arange(5) < torch.tensor(LENGTHS)[:, None]
-    z = torch.randn(4, 5, 2)
-    alone = torch.cat([network(row[None, :length]) for row, length in zip(z, LENGTHS, strict=True)])
-    torch.testing.assert_close(network(z, mask), alone)
-    torch.testing.assert_close(network(z[:, [4, 0, 2, 1, 3]]), network(z))  # the order is not seen
-
-
-def test_a_network_of_flattened_codes_says_what_it_wants_beside_a_mask() -> None:
-    reg = LatentCritic(Positions(3, 2), Positions(2, 3), code_shape=(5, 2))
-    with pytest.raises(ValueError, match=r"flattened codes; make it with code_shape=\(None, D\)"):
-        reg(torch.randn(4, 5, 3), mask=torch.ones(4, 5, dtype=torch.bool))
 
 
 def test_each_position_has_a_sample_of_its_own() -> None:
@@ -372,21 +308,6 @@ def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], messag
         LatentCritic(pair.encoder, pair.decoder, **arguments)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"kind": "mlp"}, r"kind: expected one of 'auto', 'flat', 'tokens', 'convolutional', got 'mlp'"),
-        ({"hidden": 0}, r"hidden: expected an int of at least 1, got 0"),
-        ({"kind": "convolutional"}, r"code_shape: expected \(C, L\), .* got None"),
-        ({"code_shape": (4,), "kind": "convolutional"}, r"code_shape: expected \(C, L\), .* got \(4,\)"),
-        ({"code_shape": (4,), "kind": "tokens"}, r"code_shape: expected \(T, D\) for kind='tokens', got \(4,\)"),
-    ],
-)
-def test_bad_networks_are_named(arguments: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        latent_network(**arguments)
-
-
 def test_a_network_that_mixes_up_its_batch_is_told(pair: Zoo) -> None:
     reg = LatentCritic(pair.encoder, pair.decoder, nn.Sequential(nn.Linear(4, 1), nn.Unflatten(0, (2, -1))))
     with pytest.raises(ValueError, match=r"critic: expected a batch of 6 samples"):
@@ -412,51 +333,3 @@ def test_how_often_networks_are_called(make_pair) -> None:
 
 
 # over processes
-
-
-def gradients(modules: tuple[nn.Module, ...], rank: int) -> list[Tensor]:
-    encoder, decoder, network = modules
-    x = torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(rank)).double()
-    reg = LatentCritic(encoder, decoder, network, generator=torch.Generator().manual_seed(rank))
-    for _ in range(2):
-        sum(reg(x).values()).backward()
-    return [p.grad for p in [*encoder.parameters(), *network.parameters()]]
-
-
-def networks() -> tuple[nn.Module, nn.Module, nn.Module]:
-    torch.manual_seed(0)
-    encoder, decoder, _ = vector_pair()
-    return encoder.double(), decoder.double(), latent_network((4,)).double()
-
-
-def work(rank: int, world: int, folder: str) -> None:
-    encoder, decoder, network = networks()
-    wrapped = (DistributedDataParallel(encoder), decoder, DistributedDataParallel(network))
-    torch.save(gradients(wrapped, rank), f"{folder}/{rank}.pt")
-
-
-def test_gradients_are_exactly_the_mean_over_processes(tmp_path: Path) -> None:
-    spawn(work, 2, str(tmp_path))
-    alone = [gradients(networks(), rank) for rank in range(2)]
-    for rank in range(2):
-        together = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
-        for found, *own in zip(together, *alone, strict=True):
-            torch.testing.assert_close(found, sum(own) / 2, rtol=1e-12, atol=1e-14)
-
-
-@pytest.fixture
-def process_group(tmp_path: Path) -> Iterator[None]:
-    distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
-    yield
-    leave()
-
-
-@pytest.mark.usefixtures("process_group")
-def test_wrapped_encoders_need_wrapped_critics_and_those_need_shapes() -> None:
-    encoder, decoder, _ = vector_pair()
-    wrapped = DistributedDataParallel(encoder)
-    for arguments in ({}, {"code_shape": (4,)}):
-        with pytest.raises(TypeError, match=r"give DistributedDataParallel\(latent_network\(code_shape\)\)"):
-            LatentCritic(wrapped, decoder, **arguments)
-    with pytest.raises(RuntimeError, match="uninitialized parameters"):
-        DistributedDataParallel(latent_network())

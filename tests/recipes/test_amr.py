@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
-from test_recipes import calls
-from test_recipes_midrae import is_step_for_step
+from calls import calls
+from step_for_step import is_step_for_step
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from zoo import Zoo, convolutional_pair, token_pair, vector_pair

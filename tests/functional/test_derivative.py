@@ -11,7 +11,6 @@ from torch.utils.checkpoint import CheckpointError
 
 from interpreg.functional import cycle_loss, path_derivative, smoothness_loss
 from interpreg.functional.derivative import METHODS
-from interpreg.functional.layers import WrittenOut
 
 
 def made(name: str, dtype: torch.dtype = torch.float64) -> tuple[nn.Module, Tensor, Tensor]:
@@ -79,37 +78,6 @@ def test_buffers_and_random_numbers_are_left_as_one_pass_leaves_them(name: str, 
     assert torch.equal(torch.rand(3), expected)
     for found, buffer in zip(decoder.buffers(), plain.buffers(), strict=True):
         torch.testing.assert_close(found, buffer)
-
-
-@pytest.mark.parametrize("shape", [(5, 6), (5, 6, 3)])
-@pytest.mark.parametrize("weighted", [True, False])
-def test_layers_written_out_are_torchs_own(shape: tuple[int, ...], weighted: bool) -> None:
-    x = torch.randn(shape)
-    layers = [
-        nn.LayerNorm(shape[1:], elementwise_affine=weighted),
-        nn.RMSNorm(shape[1:], elementwise_affine=weighted),
-        nn.GroupNorm(3, 6, affine=weighted),
-        nn.BatchNorm1d(6, affine=weighted),
-        nn.BatchNorm1d(6, affine=weighted, track_running_stats=False),
-        nn.BatchNorm1d(6, affine=weighted).eval(),
-    ]
-    if len(shape) == 3:
-        layers += [nn.InstanceNorm1d(6, affine=weighted), nn.InstanceNorm1d(6, track_running_stats=True).eval()]
-    for layer in layers:
-        for each in [*layer.parameters(), *layer.buffers()]:
-            if each.is_floating_point():
-                each.data.uniform_(0.5, 2)
-        twin = copy.deepcopy(layer)
-        with WrittenOut():
-            found = layer(x)
-        torch.testing.assert_close(found, twin(x))
-        for one, other in zip(layer.buffers(), twin.buffers(), strict=True):
-            torch.testing.assert_close(one, other)
-
-
-def test_written_out_layers_refuse_what_torchs_own_refuse() -> None:
-    with WrittenOut(), pytest.raises(ValueError, match="Expected more than 1 value per channel"):
-        nn.BatchNorm1d(4)(torch.randn(1, 4))
 
 
 def test_a_lost_tangent_is_an_error_and_no_zero() -> None:
@@ -237,7 +205,7 @@ def test_bad_input() -> None:
         path_derivative(torch.sin, z, z[:1])
     with pytest.raises(TypeError, match="z: expected a floating point tensor"):
         path_derivative(torch.sin, z.long(), z)
-    with pytest.raises(ValueError, match=r"recoded: expected the shape of z_mix, \(2, 3\), got"):
+    with pytest.raises(ValueError, match=r"reencoded: expected the shape of z_mix, \(2, 3\), got"):
         cycle_loss(z, z[:, :1])
     with pytest.raises(TypeError, match="dx: expected a tensor"):
         smoothness_loss(3.0)

@@ -1,10 +1,9 @@
 """MI-AE, LR-AE and MIDR-AE against their paper's equations, written out step by step in plain torch."""
 
-import copy
-
 import pytest
 import torch
-from test_recipes import calls
+from calls import calls
+from step_for_step import is_step_for_step
 from torch import Tensor, nn
 from zoo import Zoo, batch_norm_pair, convolutional_pair, token_pair, vector_pair
 
@@ -118,29 +117,6 @@ def straight_midrae(
         "critic/real": critic(real).square().mean(),
         "mmd": weights[0] * (published_mmd(z, h) if published else expected_rbf(z, 3.0)),
     }
-
-
-def is_step_for_step(pair: Zoo, reg: nn.Module, straight: object) -> None:
-    """The same losses, and the same gradient of every parameter, each player's from its own losses."""
-    twin = copy.deepcopy((pair.encoder, pair.decoder, reg.critic))
-    torch.manual_seed(7)
-    expected = straight(Zoo(twin[0], twin[1], pair.x), twin[2])
-    torch.manual_seed(7)
-    losses = reg(pair.x)
-    assert losses.keys() == expected.keys()
-    for name, loss in losses.items():
-        torch.testing.assert_close(loss, expected[name], msg=lambda text, name=name: f"{name}: {text}")
-    sum(losses.values()).backward()
-    own = [*twin[0].parameters(), *twin[1].parameters()]
-    ours = [value for name, value in expected.items() if not name.startswith("critic/")]
-    theirs = [value for name, value in expected.items() if name.startswith("critic/")]
-    gradients = [
-        *torch.autograd.grad(sum(ours), own, retain_graph=True),
-        *torch.autograd.grad(sum(theirs), list(twin[2].parameters())),
-    ]
-    trained = [*pair.encoder.parameters(), *pair.decoder.parameters(), *reg.critic.parameters()]
-    for parameter, gradient in zip(trained, gradients, strict=True):
-        torch.testing.assert_close(parameter.grad, gradient, rtol=2e-5, atol=1e-6)
 
 
 PAIRS = pytest.mark.parametrize("make_pair", [vector_pair, convolutional_pair, token_pair])

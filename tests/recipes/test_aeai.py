@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_recipes import calls
+from calls import calls
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 from zoo import Zoo, convolutional_pair, vector_pair

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_recipes import calls
+from calls import calls
 from torch import nn
 from wrapped import variational
 from zoo import Zoo, vector_pair
