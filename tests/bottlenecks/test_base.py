@@ -14,6 +14,7 @@ from zoo import Zoo, vector_pair
 
 from interpreg import (
     Commitment,
+    CycleConsistency,
     DenoisingBottleneck,
     DropoutBottleneck,
     KLPrior,
@@ -183,3 +184,13 @@ def test_an_encoder_without_its_bottleneck_is_refused(kind) -> None:
         kind(nn.Sequential(make(network), make(network)), decoder)
     with pytest.raises(ValueError, match=f"exactly one {name} inside, got one that passes codes through"):
         kind(fresh_copy(make(network)), decoder)
+
+
+def test_a_second_encoding_keeps_no_aux() -> None:
+    """What the interpolants' codes have beside them is nobody's, and its graph would stay until the next batch."""
+    encoder, decoder, x = vector_pair()
+    encoder = variational(encoder)
+    reg = VAERegularizer(encoder, decoder) + CycleConsistency(encoder, decoder)
+    reg(x)
+    with pytest.raises(ValueError, match=r"z: expected the codes of the latest call"):
+        encoder.take_aux()
