@@ -69,9 +69,9 @@ BESIDE: dict[tuple[str, str], dict[str, object]] = {  # without which a weight h
 @pytest.mark.parametrize(("kind", "name"), arguments(*sorted(WEIGHTS)))
 def test_a_wrong_weight_is_named(kind: str, name: str) -> None:
     others = BESIDE.get((kind, name), {})
-    with pytest.raises(ValueError, match="weight: expected a finite number of at least 0, got -1.0$"):
+    with pytest.raises(ValueError, match=r"weight: expected a finite number of at least 0, got -1.0$"):
         make(kind, **{name: -1.0}, **others)
-    with pytest.raises(TypeError, match="weight: expected a number, got '1'$"):
+    with pytest.raises(TypeError, match=r"weight: expected a number, got '1'$"):
         make(kind, **{name: "1"}, **others)
 
 
@@ -90,6 +90,6 @@ def test_a_generator_beside_an_interpolator_is_refused(kind: str) -> None:
         make(kind, interpolator=Interpolator(kind="multidimensional"), generator=torch.Generator())
         return
     with pytest.raises(
-        ValueError, match="^generator: expected None beside an interpolator, which has a generator"
+        ValueError, match=r"^generator: expected None beside an interpolator, which has a generator"
     ):
         make(kind, interpolator=Interpolator(), generator=torch.Generator())

@@ -17,7 +17,7 @@ from interpreg.priors import Prior
 
 _T = TypeVar("_T")
 DEFAULT = Interpolator()
-"""What mixes where nobody names an interpolator: ACAI's way."""
+"""The interpolator of terms that name none, ACAI's."""
 _IMAGES = " (images are expected as floats in [-1, 1]: x.float() / 127.5 - 1)"
 _CODE = " (where the encoder returns more than its code, wrap it in a bottleneck, or a function of the code alone)"
 
@@ -70,7 +70,7 @@ class AtLeast(NamedTuple):
 
 
 Need = Decode | AtLeast | Bottleneck
-"""What a term needs besides codes and reconstructions; a bottleneck inside the encoder stands for its aux output."""
+"""What a term needs besides codes and reconstructions; a bottleneck inside the encoder means its auxiliary output."""
 
 
 class Plan(NamedTuple):

@@ -181,5 +181,5 @@ def test_an_encoder_without_its_bottleneck_is_refused(kind) -> None:
     make = variational if kind is KLPrior else quantized
     with pytest.raises(ValueError, match=f"exactly one {name} inside, got 2"):
         kind(nn.Sequential(make(network), make(network)), decoder)
-    with pytest.raises(ValueError, match=f"exactly one {name} inside, got a bare one, as fresh_copy makes"):
+    with pytest.raises(ValueError, match=f"exactly one {name} inside, got one that passes codes through"):
         kind(fresh_copy(make(network)), decoder)

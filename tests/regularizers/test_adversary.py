@@ -131,7 +131,7 @@ def test_the_network_may_be_compiled(pair: Zoo) -> None:
 
 
 def test_spectral_norm_wants_to_know_the_shape(pair: Zoo) -> None:
-    with pytest.raises(ValueError, match=r"network: expected layers whose widths are known, got lazy ones"):
+    with pytest.raises(ValueError, match=r"network: expected layers whose widths are set, got lazy ones"):
         spectral_norm(latent_network())
     reg = LatentCritic(pair.encoder, pair.decoder, spectral_norm(latent_network((4,)))).eval()
     for _ in range(30):

@@ -134,9 +134,7 @@ def test_states_and_copies_from_before_the_first_batch(pair: Zoo) -> None:
 
 def test_it_does_not_compile_before_its_shapes_are_known(pair: Zoo) -> None:
     reg = LatentCritic(pair.encoder, pair.decoder)
-    with pytest.raises(
-        Exception, match=r"expected one whose shapes are known before it is compiled; give code_sha"
-    ):
+    with pytest.raises(Exception, match=r"expected one whose shapes are set before it is compiled; give code_sha"):
         torch.compile(reg, fullgraph=True, backend="eager")(pair.x)
     torch.compiler.reset()
     reg(pair.x)
@@ -292,7 +290,7 @@ def test_the_game_brings_codes_to_the_prior() -> None:
         ({"code_shape": (0,)}, r"code_shape: expected an int of at least 1, got 0"),
         (
             {"code_shape": (4, None)},
-            r"code_shape: expected lengths that are known for kind='flat', got \(4, None\)",
+            r"code_shape: expected fixed lengths for kind='flat', got \(4, None\)",
         ),
         ({"code_shape": (4,), "example": torch.ones(2, 1, 8, 8)}, r"example: expected None beside code_shape"),
         ({"example": [1.0]}, r"example: expected a tensor, got a list"),

@@ -6,7 +6,7 @@ from interpreg.regularizers.base import Players, Regularizer
 from interpreg.regularizers.commitment import Commitment
 from interpreg.regularizers.critic import Critic
 from interpreg.regularizers.cycle import CycleConsistency
-from interpreg.regularizers.disturbed import CodeDropout, Denoising
+from interpreg.regularizers.denoising import CodeDropout, Denoising
 from interpreg.regularizers.dual_critic import DualCritic
 from interpreg.regularizers.fresh_copy import fresh_copy
 from interpreg.regularizers.kl_prior import KLPrior

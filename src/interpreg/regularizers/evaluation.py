@@ -1,4 +1,4 @@
-"""From terms to losses: values, weights, and what is not computed because its weight is 0."""
+"""From terms to weighted losses; a term whose weight is the number 0 is not computed."""
 
 from typing import NamedTuple
 
@@ -30,20 +30,20 @@ def evaluated(terms: dict[str, Term], like: Tensor) -> Evaluated:
         ValueError: a value that is not 0-dim; an adaptive weight without a reconstruction to compare with.
     """
     values = {name: _value(name, term, like) for name, term in terms.items()}
-    weights = {name: _resolved(name, values, terms) for name in terms}
-    return Evaluated(
-        {name: _times(weights[name], value) for name, value in values.items()},
-        {name: value.detach() for name, value in values.items()},
-        {name: weight.detach() if isinstance(weight, Tensor) else weight for name, weight in weights.items()},
-    )
-
-
-def _times(weight: float | Tensor, value: Tensor) -> Tensor:
-    return value * weight if isinstance(weight, Tensor) or weight != 1 else value
+    result = Evaluated({}, {}, {})
+    for name, value in values.items():
+        weight = terms[name].weight
+        if isinstance(weight, Adaptive):
+            weight = _measured(name, weight, values, terms)
+        is_tensor = isinstance(weight, Tensor)
+        result.losses[name] = value * weight if is_tensor or weight != 1 else value
+        result.unweighted[name] = value.detach()
+        result.weights[name] = weight.detach() if is_tensor else weight
+    return result
 
 
 def without_gradient(term: Term) -> Term:
-    """A term whose value is the same, and nobody's to learn from."""
+    """The same term with a detached value."""
     value, weight = term
     weight = weight.value if isinstance(weight, Adaptive) else weight
     if isinstance(value, Tensor):
@@ -65,11 +65,8 @@ def _value(name: str, term: object, like: Tensor) -> Tensor:
     return value
 
 
-def _resolved(name: str, values: dict[str, Tensor], terms: dict[str, Term]) -> float | Tensor:
-    """A term's weight as a number or a tensor, the ratio of gradients measured where it is adaptive."""
-    weight = terms[name].weight
-    if not isinstance(weight, Adaptive):
-        return weight  # type: ignore[no-any-return]
+def _measured(name: str, weight: Adaptive, values: dict[str, Tensor], terms: dict[str, Term]) -> float | Tensor:
+    """An adaptive weight, the ratio of gradients measured."""
     references = [
         values[key] * each.weight
         for key, each in terms.items()

@@ -1,4 +1,4 @@
-"""Autoencoders that are disturbed or kept sparse: the other baselines of ACAI's and MIDR-AE's comparisons."""
+"""Denoising, dropout and sparse autoencoders: the other baselines of ACAI's and MIDR-AE's comparisons."""
 
 from typing import Literal
 
@@ -18,13 +18,13 @@ class DenoisingRegularizer(Sum):
     .. math:: L_{f,g} = \overline{\ell(g(f(x + \epsilon)), x)}, \qquad \epsilon \sim \mathcal N(0, \mathrm{std}^2 I)
 
     Loss: ``denoising``, the term :class:`Denoising`. Calls of the networks a batch: encoder 1, decoder 1. In eval mode
-    nothing is disturbed. There is no preset: the defaults are what the paper says and what was published.
+    nothing is corrupted. There is no preset: paper and published code agree.
 
     Args:
         encoder, decoder: the pair; the encoder plain.
         std: at least 0 (1.0, on pixels in [-1, 1], not clipped).
-        corrupt: instead of the noise, a callable that is given x and returns it disturbed, in the same shape.
-        reconstruction: the loss, "mse", "l1", "bernoulli" or a callable. None is refused: it is all there is.
+        corrupt: instead of the noise, a callable of x that returns a corrupted x of the same shape.
+        reconstruction: the loss, "mse", "l1", "bernoulli" or a callable. Not None: there is no other term.
         generator: where the noise comes from.
 
     Raises:
@@ -54,13 +54,13 @@ class DropoutRegularizer(Sum):
     .. math:: L_{f,g} = \overline{\ell(g(m \odot f(x) / (1 - p)), x)}, \qquad m_j \sim \mathrm{Bernoulli}(1 - p)
 
     Loss: ``dropout``, the term :class:`CodeDropout`. Calls of the networks a batch: encoder 1, decoder 1. In eval mode
-    the code is whole. There is no preset: the paper does not describe it, the defaults are what was published (for
-    CIFAR-10 the published table is of p = 0.25).
+    nothing is dropped. There is no preset: the paper does not describe the method, and the defaults are the published
+    code's (for CIFAR-10 the published table is of p = 0.25).
 
     Args:
         encoder, decoder: the pair; the encoder plain.
-        p: in [0, 1), how many elements are missing.
-        reconstruction: the loss, "mse", "l1", "bernoulli" or a callable. None is refused: it is all there is.
+        p: in [0, 1), the probability that an element is dropped.
+        reconstruction: the loss, "mse", "l1", "bernoulli" or a callable. Not None: there is no other term.
         generator: where randomness comes from.
 
     Raises:
@@ -82,7 +82,7 @@ class DropoutRegularizer(Sum):
 
 
 class SparseRegularizer(Sum):
-    r"""Sparse autoencoder (Ng 2011; Xu et al. 2016, whom MIDR-AE compares with).
+    r"""Sparse autoencoder (Ng 2011; Xu et al. 2016, a baseline of MIDR-AE).
 
     .. math:: L_{f,g} = \overline{\ell(g(f(x)), x)} + \lambda \, S(f(x))
 

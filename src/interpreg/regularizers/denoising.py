@@ -1,4 +1,4 @@
-"""Reconstruction in spite of a disturbance: of the input or of the code."""
+"""Reconstruction from a corrupted input, or from a code with dropout."""
 
 from functools import partial
 
@@ -17,17 +17,17 @@ from interpreg.regularizers.weights import Weight, WeightLike
 
 
 class Denoising(Regularizer):
-    r"""Term ``denoising``: how far the decoded code of a disturbed x is from x (Vincent et al. 2008).
+    r"""Term ``denoising``: the distance from x of the decoded code of a corrupted x (Vincent et al. 2008).
 
     .. math:: \overline{\ell(g(f(x + \epsilon)), x)}, \qquad \epsilon \sim \mathcal N(0, \mathrm{std}^2 I)
 
-    In eval mode nothing is disturbed: the reconstruction is compared. Calls of the networks a batch: encoder 1, decoder
-    1, besides those of other terms, whose codes are those of the clean x.
+    In eval mode nothing is corrupted: the loss is that of the reconstruction. Calls of the networks a batch: encoder 1,
+    decoder 1, besides those of other terms, whose codes are those of the clean x.
 
     Args:
         encoder, decoder: the pair; the encoder plain, not a :class:`interpreg.DenoisingBottleneck`.
         std: at least 0, in the units of x (ACAI's published comparison: 1.0 on pixels in [-1, 1], unclipped).
-        corrupt: instead of Gaussian noise, a callable that is given x and returns it disturbed, in the same shape.
+        corrupt: instead of Gaussian noise, a callable of x that returns a corrupted x of the same shape.
         loss: as for :class:`Reconstruction`.
         weight: at least 0.
         generator: where the noise comes from; torch's default generator when not given.
@@ -70,12 +70,12 @@ class Denoising(Regularizer):
 
 
 class CodeDropout(Regularizer):
-    r"""Term ``dropout``: how far the decoded code is from x when elements of the code are missing.
+    r"""Term ``dropout``: the distance from x of a decoded code with dropout.
 
     .. math:: \overline{\ell(g(m \odot f(x) / (1 - p)), x)}, \qquad m_j \sim \mathrm{Bernoulli}(1 - p)
 
-    element by element. In eval mode nothing is missing: the reconstruction is compared. Calls of the networks a batch:
-    encoder 1, decoder 1; other terms see the whole code.
+    element by element. In eval mode nothing is dropped: the loss is that of the reconstruction. Calls of the networks a
+    batch: encoder 1, decoder 1; other terms use the code without dropout.
 
     Args:
         encoder, decoder: the pair; the encoder plain, not a :class:`interpreg.DropoutBottleneck`.
