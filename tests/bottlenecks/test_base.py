@@ -16,6 +16,7 @@ from interpreg import (
     Commitment,
     DenoisingBottleneck,
     DropoutBottleneck,
+    GaussianBottleneck,
     KLPrior,
     VAERegularizer,
     VectorQuantizer,
@@ -183,3 +184,11 @@ def test_an_encoder_without_its_bottleneck_is_refused(kind) -> None:
         kind(nn.Sequential(make(network), make(network)), decoder)
     with pytest.raises(ValueError, match=f"exactly one {name} inside, got one that passes codes through"):
         kind(fresh_copy(make(network)), decoder)
+
+
+@pytest.mark.parametrize("make", [GaussianBottleneck, DropoutBottleneck, lambda e: VectorQuantizer(e, dim=2)])
+def test_a_network_that_is_none_is_refused_and_so_is_what_it_returns(make) -> None:
+    with pytest.raises(TypeError, match="network: expected a module or another callable"):
+        make(nn.Linear)
+    with pytest.raises(TypeError, match="expected a tensor, got a dict"):
+        make(lambda x: {"z": x})(torch.randn(2, 3))

@@ -173,3 +173,11 @@ def test_undefined_evaluations_make_the_median_undefined() -> None:
         median_of_last([])
     with pytest.raises(ValueError, match=r"last: expected an int of at least 1"):
         median_of_last([1.0], last=0)
+
+
+def test_the_linear_probe_learns_of_training_codes_alone() -> None:
+    """Labels that the test has turned round: what is learnt of the training set is wrong there, every time."""
+    codes = torch.cat([torch.randn(30, 2) - 5, torch.randn(30, 2) + 5])
+    labels = torch.arange(60) // 30
+    assert linear_probe(codes, labels, codes + 0.1, labels) == 1
+    assert linear_probe(codes, labels, codes + 0.1, 1 - labels) == 0

@@ -158,18 +158,9 @@ def test_a_generator_makes_it_reproducible(pair: Zoo) -> None:
     assert found[0] == found[1]
 
 
-def test_bad_input(pair: Zoo) -> None:
+def test_what_the_grid_does_not_go_with_is_refused(pair: Zoo) -> None:
     networks = (pair.encoder, pair.decoder)
-    with pytest.raises(ValueError, match=r"generator: expected None beside an interpolator"):
-        AEAIRegularizer(*networks, interpolator=Interpolator(), generator=torch.Generator())
     with pytest.raises(ValueError, match=r"grid: expected None beside an interpolator"):
         AEAIRegularizer(*networks, interpolator=Interpolator(), grid=3)
-    with pytest.raises(ValueError, match=r"grid: expected an int of at least 2, got 1"):
-        AEAIRegularizer(*networks, grid=1)
-    for name in ("weight", "cycle_weight", "smoothness_weight"):
-        with pytest.raises(ValueError, match="weight: expected a finite number of at least 0"):
-            AEAIRegularizer(*networks, **{name: -1.0})
     with pytest.raises(ValueError, match=r"interpolator: expected one with a path from code to code"):
         AEAIRegularizer(*networks, interpolator=Interpolator(kind="bernoulli"))
-    with pytest.raises(ValueError, match=r"method: expected one of"):
-        AEAIRegularizer(*networks, method="jvp")

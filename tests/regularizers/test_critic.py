@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
-from zoo import PAIRS, Zoo, batch_norm_pair, vector_pair
+from zoo import PAIRS, Zoo, vector_pair
 
 from interpreg import Critic, Interpolator, Reconstruction, fresh_copy
 
@@ -93,17 +93,6 @@ def test_a_critic_that_does_not_fit_is_refused(pair: Zoo, network: nn.Module, ju
         encoder, decoder, x = nn.Linear(8, 4), nn.Linear(4, 8), torch.randn(6, 8)
     with pytest.raises((TypeError, ValueError), match=message):
         Critic(encoder, decoder, network, judge=judge)(x)
-
-
-def test_a_batch_too_small_is_refused_before_anything_moves() -> None:
-    encoder, decoder, x = batch_norm_pair(1)
-    critic = Critic(encoder, decoder)
-    for reg in (critic, Reconstruction(encoder, decoder) + critic):
-        with pytest.raises(ValueError, match=r"x: expected a batch of at least 2 samples"):
-            reg(x)
-        assert critic.step == 0
-        assert encoder[1].num_batches_tracked == 0
-        assert not reg.unweighted
 
 
 def test_a_batch_of_one_is_enough_for_partners_from_the_prior() -> None:

@@ -1,6 +1,5 @@
 """The term of cycle consistency."""
 
-import pytest
 import torch
 from calls import calls
 from torch import nn
@@ -64,15 +63,3 @@ def test_an_encoder_that_draws_its_codes_is_used_as_it_is() -> None:
     z = encoder(x)
     mixed = Interpolator().sample(z)
     torch.testing.assert_close(found, 0.01 * ((mixed.z_mix - encoder(decoder(mixed.z_mix))) ** 2).mean())
-
-
-def test_bad_input() -> None:
-    encoder, decoder, x = vector_pair()
-    with pytest.raises(TypeError, match=r"interpolator: expected an Interpolator, got 0.5"):
-        CycleConsistency(encoder, decoder, interpolator=0.5)
-    with pytest.raises(ValueError, match=r"weight: expected a finite number of at least 0"):
-        CycleConsistency(encoder, decoder, weight=float("nan"))
-    encoded = calls(encoder)
-    with pytest.raises(ValueError, match=r"x: expected a batch of at least 2 samples"):
-        CycleConsistency(encoder, decoder)(x[:1])
-    assert not encoded
