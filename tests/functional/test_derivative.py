@@ -205,7 +205,7 @@ def test_bad_input() -> None:
         path_derivative(torch.sin, z, z[:1])
     with pytest.raises(TypeError, match="z: expected a floating point tensor"):
         path_derivative(torch.sin, z.long(), z)
-    with pytest.raises(ValueError, match=r"recoded: expected the shape of z_mix, \(2, 3\), got"):
+    with pytest.raises(ValueError, match=r"reencoded: expected the shape of z_mix, \(2, 3\), got"):
         cycle_loss(z, z[:, :1])
     with pytest.raises(TypeError, match="dx: expected a tensor"):
         smoothness_loss(3.0)
