@@ -82,7 +82,6 @@ def test_networks_are_called_with_the_mask_of_what_they_are_given(sequences: Seq
         ([[True]], r"mask: expected a boolean tensor, True where valid, got a list of length 1"),
         (torch.ones(4, dtype=torch.bool), r"mask: expected shape \[B, T\], got"),
         (torch.ones(3, 5, dtype=torch.bool), r"mask: expected a batch of 4 samples, got"),
-        (torch.ones(4, 6, dtype=torch.bool), r"mask: expected the first two axes of x, \(4, 5\), got"),
     ],
 )
 def test_bad_masks_are_named(sequences: Sequences, mask: object, message: str) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck
 from torch.utils.checkpoint import CheckpointError
 
-from interpreg.functional import cycle_loss, path_derivative, smoothness_loss
+from interpreg.functional import path_derivative, smoothness_loss
 from interpreg.functional.derivative import METHODS
 
 
@@ -187,12 +187,11 @@ def test_the_others_are_refused_in_compiled_code(method: str) -> None:
         compiled()
 
 
-def test_losses_are_means_in_fp32() -> None:
+def test_the_loss_is_a_mean_square_in_fp32() -> None:
     dx, mask = torch.randn(3, 4, 2), torch.tensor([[True, True, False, False]] * 3)
     torch.testing.assert_close(smoothness_loss(dx, mask), (dx[:, :2] ** 2).mean())
-    torch.testing.assert_close(cycle_loss(dx, dx + 2, mask), torch.tensor(4.0))
     big = torch.full((2, 2), 300.0, dtype=torch.float16)  # its square is none of fp16's
-    assert smoothness_loss(big) == cycle_loss(big, torch.zeros_like(big)) == 90000.0
+    assert smoothness_loss(big) == 90000.0
 
 
 def test_bad_input() -> None:
@@ -205,7 +204,5 @@ def test_bad_input() -> None:
         path_derivative(torch.sin, z, z[:1])
     with pytest.raises(TypeError, match="z: expected a floating point tensor"):
         path_derivative(torch.sin, z.long(), z)
-    with pytest.raises(ValueError, match=r"reencoded: expected the shape of z_mix, \(2, 3\), got"):
-        cycle_loss(z, z[:, :1])
     with pytest.raises(TypeError, match="dx: expected a tensor"):
         smoothness_loss(3.0)

@@ -177,21 +177,6 @@ def test_midrae_calls_each_network_as_often_as_the_floor_says(pair: Zoo) -> None
     assert (len(encoder), len(decoder), len(critic)) == (0, 3, 7)
 
 
-def test_one_draw_of_the_prior_serves_noise_and_mmd_as_published() -> None:
-    pair = vector_pair()
-    draws = []
-
-    def prior(n: int) -> Tensor:
-        draws.append(torch.randn(n, 4))
-        return draws[-1]
-
-    reg = MIDRAERegularizer(pair.encoder, pair.decoder, prior=prior, preset="published")
-    reg(pair.x)
-    assert len(draws) == 1
-    reg(pair.x)
-    assert len(draws) == 2
-
-
 def test_the_weights_are_the_papers() -> None:
     """Section 5.4: omega 3 and 4 by data set, omega 1 and 2 for all experiments."""
     assert {name: WEIGHTS[name] for name in ("mnist", "svhn", "cifar10", "celeba")} == {

@@ -112,3 +112,15 @@ def test_a_users_critic_may_be_a_fresh_copy_of_anything(pair: Zoo) -> None:
     critic = fresh_copy(pair.encoder)
     reg = Reconstruction(pair.encoder, pair.decoder) + Critic(pair.encoder, pair.decoder, critic)
     assert {id(p) for p in reg.parameters()} == {id(p) for p in critic.parameters()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"loss": "wasserstein"}, r"loss: expected one of 'regression', 'bce', 'hinge', got 'wasserstein'"),
+        ({"reconstructed_weight": 1.0}, r"reconstructed_weight: expected None with loss='regression'"),
+    ],
+)
+def test_losses_that_are_none_or_do_not_go_together_are_named(pair: Zoo, arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Critic(pair.encoder, pair.decoder, **arguments)

@@ -34,13 +34,6 @@ def test_a_loss_with_parameters_stays_the_users(pair: Zoo) -> None:
     assert not reg.state_dict()
 
 
-def test_a_loss_that_is_not_a_scalar_is_refused(pair: Zoo) -> None:
-    with pytest.raises(
-        ValueError, match=r"reconstruction loss: expected a 0-dim tensor from it, got a torch.float32 tensor"
-    ):
-        Reconstruction(pair.encoder, pair.decoder, loss=lambda a, b: (a - b).square())(pair.x)
-
-
 def test_a_loss_of_the_users_is_given_the_mask(sequences: Sequences) -> None:
     encoder, decoder, x, mask = sequences
 
