@@ -81,10 +81,10 @@ def test_a_fresh_copy_is_bare_deterministic_and_trains_all_it_has(wrap, zoo: Zoo
         if isinstance(module, nn.Dropout):
             module.p = 0.0
     before = torch.get_rng_state()
-    said = critic(zoo.x)
+    output = critic(zoo.x)
     assert torch.equal(before, torch.get_rng_state())
-    assert said.shape == encoder(zoo.x).shape
-    said.square().sum().backward()
+    assert output.shape == encoder(zoo.x).shape
+    output.square().sum().backward()
     assert all(p.grad is not None for p in critic.parameters())
     assert not any("codebook" in name for name, _ in critic.named_buffers())
     assert not encoder.passthrough

@@ -14,9 +14,9 @@ def test_distances_to_the_codebook_are_in_full_precision_under_autocast() -> Non
     encoder = VectorQuantizer(nn.Identity(), dim=2, codebook_size=300)
     z = torch.randn(500, 2)
     with torch.autocast("cpu", torch.bfloat16):
-        found = encoder.eval()(z)
+        ours = encoder.eval()(z)
     assert torch.equal(encoder.take_aux().indices, nearest(z, encoder.quantizer.codebook))
-    assert found.dtype == torch.float32
+    assert ours.dtype == torch.float32
 
 
 @pytest.mark.parametrize(

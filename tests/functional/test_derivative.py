@@ -76,8 +76,8 @@ def test_buffers_and_random_numbers_are_left_as_one_pass_leaves_them(name: str, 
     torch.manual_seed(1)
     path_derivative(decoder, z, direction, method=method)
     assert torch.equal(torch.rand(3), expected)
-    for found, buffer in zip(decoder.buffers(), plain.buffers(), strict=True):
-        torch.testing.assert_close(found, buffer)
+    for ours, buffer in zip(decoder.buffers(), plain.buffers(), strict=True):
+        torch.testing.assert_close(ours, buffer)
 
 
 def test_a_lost_tangent_is_an_error_and_no_zero() -> None:
@@ -168,13 +168,13 @@ def test_compiled_gradients_are_the_eager_ones(name: str) -> None:
     def loss(z: Tensor, direction: Tensor) -> Tensor:
         return path_derivative(decoder, z, direction)[1].square().mean()
 
-    found = []
+    values = []
     for run in (loss, torch.compile(loss, fullgraph=True, backend="aot_eager")):
         torch.manual_seed(1)
         with torch._dynamo.config.patch(allow_rnn=True):
             value = run(z, direction)
-        found.append((value, *torch.autograd.grad(value, trained, allow_unused=True, materialize_grads=True)))
-    torch.testing.assert_close(found[1], found[0])
+        values.append((value, *torch.autograd.grad(value, trained, allow_unused=True, materialize_grads=True)))
+    torch.testing.assert_close(values[1], values[0])
 
 
 @pytest.mark.parametrize("method", ["double-backward", "finite"])

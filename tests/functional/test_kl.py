@@ -28,9 +28,9 @@ def test_near_the_prior_no_digits_are_lost() -> None:
 
 
 def test_half_precision_is_widened_before_the_exponential() -> None:
-    found = kl_to_normal(torch.zeros(1, dtype=torch.float16), torch.full((1,), 12.0, dtype=torch.float16))
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, (torch.tensor([12.0]).exp() - 13) / 2)
+    ours = kl_to_normal(torch.zeros(1, dtype=torch.float16), torch.full((1,), 12.0, dtype=torch.float16))
+    assert ours.dtype == torch.float32
+    torch.testing.assert_close(ours, (torch.tensor([12.0]).exp() - 13) / 2)
 
 
 @pytest.mark.parametrize("function", [kl_to_normal, sample_normal])

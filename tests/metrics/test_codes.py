@@ -32,8 +32,8 @@ def test_clusters_are_matched_one_to_one() -> None:
     """Two of three classes in one blob: at best 2/3 right, though every cluster is pure in its majority."""
     codes, labels = blobs(300)
     merged = torch.where(labels == 2, 1, labels)
-    found = clustering_accuracy(codes, labels, codes, merged)
-    assert found == pytest.approx(2 / 3)
+    ours = clustering_accuracy(codes, labels, codes, merged)
+    assert ours == pytest.approx(2 / 3)
 
 
 def test_whitening_makes_scale_and_rotation_irrelevant() -> None:

@@ -43,8 +43,8 @@ def test_an_adaptive_weight_leaves_gradients_to_backward() -> None:
     fixed = ACAIRegularizer(encoder, decoder, critic=reg.critic, weight=float(reg.weights["interpolation"]))
     torch.manual_seed(1)
     expected = torch.autograd.grad(fixed(x)["interpolation"], list(encoder.parameters()))
-    for found, g in zip(gradients, expected, strict=True):
-        torch.testing.assert_close(found, g)
+    for ours, g in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(ours, g)
 
 
 def test_an_adaptive_weight_has_its_schedule_and_is_plain_without_gradients() -> None:

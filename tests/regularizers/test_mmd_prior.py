@@ -20,8 +20,8 @@ def test_is_the_function_of_the_flattened_codes(zoo: Zoo) -> None:
     kernel = RBF((2.0, 5.0))
     codes = zoo.encoder.eval()(zoo.x)
     flat = codes.flatten(1) if codes.ndim > 1 else codes[:, None]
-    found = MMDPrior(zoo.encoder, zoo.decoder, kernel=kernel, weight=3.0)(zoo.x)
-    torch.testing.assert_close(found["mmd"], 3 * mmd2_to_prior(flat, kernel=kernel))
+    ours = MMDPrior(zoo.encoder, zoo.decoder, kernel=kernel, weight=3.0)(zoo.x)
+    torch.testing.assert_close(ours["mmd"], 3 * mmd2_to_prior(flat, kernel=kernel))
 
 
 def test_the_preset_of_the_published_code() -> None:
@@ -29,7 +29,7 @@ def test_the_preset_of_the_published_code() -> None:
     encoder, decoder, x = identity(64, 32, 0.5)
     reg = MMDPrior(encoder, decoder, kernel=RBF.midrae(), closed_form=False, clamp=True)
     torch.manual_seed(1)
-    found = reg(x)["mmd"]
+    ours = reg(x)["mmd"]
     torch.manual_seed(1)
     prior = torch.randn(64, 32)
 
@@ -40,7 +40,7 @@ def test_the_preset_of_the_published_code() -> None:
     n = len(x)
     within = [(k(a, a).sum() - k(a, a).trace()) / (n * (n - 1)) for a in (x, prior)]
     expected = (sum(within) - 2 * k(x, prior).mean()).clamp(min=0)
-    torch.testing.assert_close(found.double(), expected, atol=2e-6, rtol=0)
+    torch.testing.assert_close(ours.double(), expected, atol=2e-6, rtol=0)
 
 
 def test_training_brings_the_codes_to_the_prior() -> None:
@@ -122,5 +122,5 @@ def test_sliced_and_linear_estimates_are_at_hand() -> None:
 
 def test_mmd_takes_each_valid_position_for_a_sample(sequences: Sequences) -> None:
     encoder, decoder, x, mask = sequences
-    found = MMDPrior(encoder, decoder)(x, mask=mask)["mmd"]
-    torch.testing.assert_close(found, mmd2_to_prior(encoder.layers(x)[mask]), rtol=1e-4, atol=1e-6)
+    ours = MMDPrior(encoder, decoder)(x, mask=mask)["mmd"]
+    torch.testing.assert_close(ours, mmd2_to_prior(encoder.layers(x)[mask]), rtol=1e-4, atol=1e-6)

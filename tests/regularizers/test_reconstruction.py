@@ -15,8 +15,8 @@ def test_any_loss_will_do(pair: Zoo, loss: object) -> None:
     x_hat = pair.decoder(pair.encoder(pair.x))
     by_name = {"mse": (x_hat - pair.x).square().mean(), "l1": (x_hat - pair.x).abs().mean()}
     expected = by_name[loss] if isinstance(loss, str) else loss(x_hat, pair.x)
-    found = Reconstruction(pair.encoder, pair.decoder, loss=loss, weight=3.0)(pair.x)
-    torch.testing.assert_close(found["reconstruction"], 3 * expected)
+    ours = Reconstruction(pair.encoder, pair.decoder, loss=loss, weight=3.0)(pair.x)
+    torch.testing.assert_close(ours["reconstruction"], 3 * expected)
 
 
 def test_a_loss_with_parameters_stays_the_users(pair: Zoo) -> None:
@@ -52,5 +52,5 @@ def test_signals_without_channels_may_be_padded_too() -> None:
 
     x, mask = torch.randn(3, 4), torch.arange(4) < torch.tensor([[4], [1], [2]])
     x_hat = x + 2
-    found = Reconstruction(Plain(), Plain())(x, mask=mask)["reconstruction"]
-    torch.testing.assert_close(found, (x_hat - x)[mask].square().mean())
+    ours = Reconstruction(Plain(), Plain())(x, mask=mask)["reconstruction"]
+    torch.testing.assert_close(ours, (x_hat - x)[mask].square().mean())
