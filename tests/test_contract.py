@@ -3,6 +3,7 @@
 import copy
 import gc
 import math
+import re
 import shutil
 import weakref
 from collections.abc import Callable
@@ -379,3 +380,20 @@ def test_is_deep_copied_with_its_networks(make, zoo: Zoo) -> None:
     twin = copy.deepcopy(reg)
     assert twin.encoder is not reg.encoder
     assert twin(zoo.x).keys() == reg(zoo.x).keys()
+
+
+def test_a_batch_of_one_is_enough_or_refused_before_anything_moves(make) -> None:
+    zoo = PAIRS["batch norm"](1)
+    reg = make(zoo.encoder, zoo.decoder)
+    modules = nn.ModuleList([reg.encoder, reg.decoder, reg])
+    before, refusal = copy.deepcopy(modules.state_dict()), None
+    try:
+        losses = reg(zoo.x)
+    except ValueError as error:
+        refusal = str(error)
+    if refusal is None:
+        assert all(loss.detach().isfinite() for loss in losses.values())
+    else:
+        assert re.match(r"x: expected (a batch of )?at least \d samples .* got", refusal)
+        torch.testing.assert_close(modules.state_dict(), before, rtol=0, atol=0)
+        assert not reg.unweighted

@@ -36,3 +36,8 @@ def seeded(call: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """What is drawn with seed 3."""
     torch.manual_seed(3)
     return call(x)
+
+
+def nearest(vectors: Tensor, codebook: Tensor) -> Tensor:
+    """Indices of the nearest codebook vectors, one by one."""
+    return torch.stack([(codebook - v).square().sum(1).argmin() for v in vectors])

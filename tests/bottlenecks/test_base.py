@@ -17,6 +17,7 @@ from interpreg import (
     CycleConsistency,
     DenoisingBottleneck,
     DropoutBottleneck,
+    GaussianBottleneck,
     KLPrior,
     VAERegularizer,
     VectorQuantizer,
@@ -81,10 +82,10 @@ def test_a_fresh_copy_is_bare_deterministic_and_trains_all_it_has(wrap, zoo: Zoo
         if isinstance(module, nn.Dropout):
             module.p = 0.0
     before = torch.get_rng_state()
-    said = critic(zoo.x)
+    output = critic(zoo.x)
     assert torch.equal(before, torch.get_rng_state())
-    assert said.shape == encoder(zoo.x).shape
-    said.square().sum().backward()
+    assert output.shape == encoder(zoo.x).shape
+    output.square().sum().backward()
     assert all(p.grad is not None for p in critic.parameters())
     assert not any("codebook" in name for name, _ in critic.named_buffers())
     assert not encoder.passthrough
@@ -194,3 +195,11 @@ def test_a_second_encoding_keeps_no_aux() -> None:
     reg(x)
     with pytest.raises(ValueError, match=r"z: expected the codes of the latest call"):
         encoder.take_aux()
+
+
+@pytest.mark.parametrize("make", [GaussianBottleneck, DropoutBottleneck, lambda e: VectorQuantizer(e, dim=2)])
+def test_a_network_that_is_none_is_refused_and_so_is_what_it_returns(make) -> None:
+    with pytest.raises(TypeError, match="network: expected a module or another callable"):
+        make(nn.Linear)
+    with pytest.raises(TypeError, match="expected a tensor, got a dict"):
+        make(lambda x: {"z": x})(torch.randn(2, 3))

@@ -99,3 +99,44 @@ def test_acai_on_a_variational_autoencoder_has_a_deterministic_critic_with_all_i
     assert all(p.grad is not None for p in encoder.parameters())
     critic = next(part for part in reg.modules() if isinstance(part, Critic)).network
     assert torch.equal(critic(x), critic(x))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: GaussianBottleneck(nn.Identity(), heads=nn.Identity()), TypeError, "heads: expected two modules"),
+        (lambda: GaussianBottleneck(nn.Identity(), heads=(1, 2)), TypeError, "heads: expected two modules"),
+        (lambda: GaussianBottleneck(nn.Identity(), axis=0), ValueError, "axis: expected an int other than 0"),
+        (lambda: GaussianBottleneck(nn.Identity(), axis=1.0), ValueError, "axis: expected an int other than 0"),
+        (lambda: GaussianBottleneck(nn.Identity(), sample="no"), ValueError, "sample: expected one of 'training'"),
+        (
+            lambda: GaussianBottleneck.dense(nn.Identity(), 4),
+            TypeError,
+            "code_shape: expected the axes of one code",
+        ),
+        (
+            lambda: GaussianBottleneck.dense(nn.Identity(), ()),
+            TypeError,
+            "code_shape: expected the axes of one code",
+        ),
+        (lambda: GaussianBottleneck.dense(nn.Identity(), (4, 0)), ValueError, "code_shape: expected an int of at"),
+    ],
+)
+def test_wrong_arguments_are_named(make, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("network", "error", "message"),
+    [
+        (nn.Linear(3, 3), ValueError, r"even number .* along axis 1, .* shape \(2, 3\); return"),
+        (nn.Flatten(0), ValueError, r"even number .* along axis 1, .* shape \(6,\)"),
+        (lambda x: (x, x, x), ValueError, "network: expected two tensors, got a tuple of length 3"),
+        (lambda x: (x, x[:1]), ValueError, "log_variance: expected the shape of the mean"),
+        (lambda x: (x, x.long()), TypeError, "log_variance: expected a floating point tensor"),
+    ],
+)
+def test_what_is_no_posterior_is_named(network, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        GaussianBottleneck(network)(torch.randn(2, 3))

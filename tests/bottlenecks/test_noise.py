@@ -1,5 +1,6 @@
 """Bottlenecks that disturb: thinned codes and noisy inputs, in training only."""
 
+import pytest
 import torch
 from torch import nn
 from wrapped import seeded
@@ -37,3 +38,16 @@ def test_the_denoising_encoder_sees_noise_in_training_only() -> None:
     torch.testing.assert_close(swapped(x), network(-x))
     losses = seeded(Reconstruction(encoder.train(), decoder), x)
     torch.testing.assert_close(losses["reconstruction"], (decoder(z) - x).square().mean())
+
+
+def test_wrong_arguments_and_corruptions_are_named() -> None:
+    with pytest.raises(ValueError, match="p: expected a number below 1"):
+        DropoutBottleneck(nn.Identity(), p=1)
+    with pytest.raises(ValueError, match="std: expected a finite number of at least 0"):
+        DenoisingBottleneck(nn.Identity(), std=-1)
+    with pytest.raises(TypeError, match="corrupt: expected a module or another"):
+        DenoisingBottleneck(nn.Identity(), corrupt=3)
+    with pytest.raises(ValueError, match="corrupt: expected the shape of x"):
+        DenoisingBottleneck(nn.Identity(), corrupt=lambda x: x[:1])(torch.randn(2, 3))
+    with pytest.raises(TypeError, match="corrupt: expected a tensor, got None"):
+        DenoisingBottleneck(nn.Identity(), corrupt=lambda x: None)(torch.randn(2, 3))

@@ -1,80 +1,27 @@
-"""Bottlenecks: what they do to codes, what they note, and that they stay modules like any other."""
+"""Vector quantizers: the nearest of a codebook, straight through, and how the codebook moves."""
 
 import pytest
 import torch
 from torch import Tensor, nn
-from wrapped import quantized
+from wrapped import nearest, quantized
 from zoo import PAIRS, convolutional_pair, token_pair, vector_pair
 
-from interpreg import (
-    ACAIRegularizer,
-    DenoisingBottleneck,
-    DropoutBottleneck,
-    GaussianBottleneck,
-    VectorQuantizer,
-    VQVAERegularizer,
-)
+from interpreg import ACAIRegularizer, VectorQuantizer, VQVAERegularizer
 from interpreg.bottlenecks import Quantized
-from interpreg.bottlenecks.base import Bottleneck
-
-# ---- Gaussian
-
-
-def test_the_commitment_of_half_precision_codes_is_in_fp32() -> None:
-    encoder = VectorQuantizer(nn.Identity(), dim=2)
-    x = torch.randn(50, 2).bfloat16()
-    codebook = encoder.quantizer.codebook.clone()
-    expected = (x.float() - codebook[nearest(x.float(), codebook)]).square().mean()
-    for mode in (False, True):
-        encoder.train(mode)(x)
-        torch.testing.assert_close(encoder.take_aux().commitment, expected)
 
 
 def test_distances_to_the_codebook_are_in_full_precision_under_autocast() -> None:
     encoder = VectorQuantizer(nn.Identity(), dim=2, codebook_size=300)
     z = torch.randn(500, 2)
     with torch.autocast("cpu", torch.bfloat16):
-        found = encoder.eval()(z)
+        ours = encoder.eval()(z)
     assert torch.equal(encoder.take_aux().indices, nearest(z, encoder.quantizer.codebook))
-    assert found.dtype == torch.float32
+    assert ours.dtype == torch.float32
 
 
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: GaussianBottleneck(nn.Linear), TypeError, "network: expected a module or another callable"),
-        (lambda: GaussianBottleneck(nn.Identity(), heads=nn.Identity()), TypeError, "heads: expected two modules"),
-        (lambda: GaussianBottleneck(nn.Identity(), heads=(1, 2)), TypeError, "heads: expected two modules"),
-        (lambda: GaussianBottleneck(nn.Identity(), axis=0), ValueError, "axis: expected an int other than 0"),
-        (lambda: GaussianBottleneck(nn.Identity(), axis=1.0), ValueError, "axis: expected an int other than 0"),
-        (
-            lambda: GaussianBottleneck(nn.Identity(), sample="never"),
-            ValueError,
-            "sample: expected one of 'training'",
-        ),
-        (
-            lambda: GaussianBottleneck.dense(nn.Identity(), 4),
-            TypeError,
-            "code_shape: expected the axes of one code",
-        ),
-        (
-            lambda: GaussianBottleneck.dense(nn.Identity(), ()),
-            TypeError,
-            "code_shape: expected the axes of one code",
-        ),
-        (lambda: GaussianBottleneck.dense(nn.Identity(), (4, 0)), ValueError, "code_shape: expected an int of at"),
-        (lambda: DropoutBottleneck(nn.Identity(), p=1), ValueError, "p: expected a number below 1"),
-        (lambda: DropoutBottleneck(nn.Identity(), p=-0.1), ValueError, r"p: expected a finite number in \[0, 1\]"),
-        (
-            lambda: DenoisingBottleneck(nn.Identity(), std=-1),
-            ValueError,
-            "std: expected a finite number of at least",
-        ),
-        (
-            lambda: DenoisingBottleneck(nn.Identity(), corrupt=3),
-            TypeError,
-            "corrupt: expected a module or another",
-        ),
         (lambda: VectorQuantizer(nn.Identity()), TypeError, "dim: expected .* got neither"),
         (lambda: VectorQuantizer(nn.Identity(), dim=2, quantizer=nn.Identity()), TypeError, "dim: .* got both"),
         (lambda: VectorQuantizer(nn.Identity(), quantizer=abs), TypeError, "quantizer: expected an nn.Module"),
@@ -107,61 +54,12 @@ def test_arguments_are_refused_by_name(make, error: type[Exception], message: st
         make()
 
 
-@pytest.mark.parametrize(
-    ("encoder", "error", "message"),
-    [
-        (
-            GaussianBottleneck(nn.Linear(3, 3)),
-            ValueError,
-            r"even number .* along axis 1, .* shape \(2, 3\); return",
-        ),
-        (GaussianBottleneck(nn.Flatten(0)), ValueError, r"even number .* along axis 1, .* shape \(6,\)"),
-        (
-            GaussianBottleneck(lambda x: (x, x, x)),
-            ValueError,
-            "network: expected two tensors, got a tuple of length 3",
-        ),
-        (GaussianBottleneck(lambda x: (x, x[:1])), ValueError, "log_variance: expected the shape of the mean"),
-        (GaussianBottleneck(lambda x: {"z": x}), TypeError, "network: expected a tensor, got a dict; return"),
-        (GaussianBottleneck(lambda x: (x, x.long())), TypeError, "log_variance: expected a floating point tensor"),
-        (
-            VectorQuantizer(nn.Linear(3, 3), dim=2),
-            ValueError,
-            "network: expected codes 2 long along axis 1, got .* 3",
-        ),
-        (
-            VectorQuantizer(nn.Linear(3, 3), dim=3, axis=2),
-            ValueError,
-            "network: expected codes 3 long along axis 2",
-        ),
-        (VectorQuantizer(lambda x: (x, x), dim=3), TypeError, "network: expected a tensor, got a tuple"),
-        (DropoutBottleneck(lambda x: (x, x)), TypeError, "z: expected a tensor, got a tuple"),
-        (
-            DenoisingBottleneck(nn.Identity(), corrupt=lambda x: x[:1]),
-            ValueError,
-            "corrupt: expected the shape of x",
-        ),
-        (
-            DenoisingBottleneck(nn.Identity(), corrupt=lambda x: None),
-            TypeError,
-            "corrupt: expected a tensor, got None",
-        ),
-    ],
-)
-def test_outputs_are_refused_by_name(encoder: Bottleneck, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        encoder(torch.randn(2, 3))
-
-
-# ---- notes
-
-
-# ---- quantized
-
-
-def nearest(vectors: Tensor, codebook: Tensor) -> Tensor:
-    """Indices of the nearest codebook vectors, one by one."""
-    return torch.stack([(codebook - v).square().sum(1).argmin() for v in vectors])
+def test_codes_that_do_not_fit_the_codebook_are_named() -> None:
+    x = torch.randn(2, 3)
+    with pytest.raises(ValueError, match=r"network: expected codes 2 long along axis 1, got .* 3"):
+        VectorQuantizer(nn.Linear(3, 3), dim=2)(x)
+    with pytest.raises(ValueError, match="network: expected codes 3 long along axis 2"):
+        VectorQuantizer(nn.Linear(3, 3), dim=3, axis=2)(x)
 
 
 def test_vectors_along_the_axis_become_the_nearest_of_the_codebook() -> None:
@@ -225,15 +123,6 @@ def test_the_codebook_is_a_moving_average_in_training_and_rests_in_eval_and_in_t
     torch.testing.assert_close(encoder.quantizer.codebook, sums / smooth[:, None])
 
 
-def test_in_eval_mode_the_commitment_is_still_said() -> None:
-    network, decoder, x = convolutional_pair()
-    encoder = VectorQuantizer(network, dim=4).eval()
-    reg = VQVAERegularizer(encoder, decoder).eval()
-    losses = reg(x)
-    expected = (network(x) - encoder(x)).square().mean()
-    torch.testing.assert_close(losses["commitment"], 0.25 * expected)
-
-
 def test_padded_positions_neither_commit_nor_move_the_codebook() -> None:
     class Tokens(nn.Linear):
         def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -286,9 +175,3 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(__import__("sys").modules, "vector_quantize_pytorch", None)
     with pytest.raises(ImportError, match=r"pip install 'interpreg\[vq\]'"):
         VectorQuantizer(nn.Identity(), dim=2)
-
-
-# ---- noise
-
-
-# ---- with a critic

@@ -1,9 +1,10 @@
 """The divergence of a Gaussian from the standard normal, against torch's own and in closed form."""
 
+import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from interpreg.functional import kl_to_normal
+from interpreg.functional import kl_to_normal, sample_normal
 
 
 def test_the_divergence_is_torch_distributions() -> None:
@@ -27,6 +28,16 @@ def test_near_the_prior_no_digits_are_lost() -> None:
 
 
 def test_half_precision_is_widened_before_the_exponential() -> None:
-    found = kl_to_normal(torch.zeros(1, dtype=torch.float16), torch.full((1,), 12.0, dtype=torch.float16))
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, (torch.tensor([12.0]).exp() - 13) / 2)
+    ours = kl_to_normal(torch.zeros(1, dtype=torch.float16), torch.full((1,), 12.0, dtype=torch.float16))
+    assert ours.dtype == torch.float32
+    torch.testing.assert_close(ours, (torch.tensor([12.0]).exp() - 13) / 2)
+
+
+@pytest.mark.parametrize("function", [kl_to_normal, sample_normal])
+def test_arguments_of_the_functions(function) -> None:
+    with pytest.raises(TypeError, match=r"mean: expected a tensor, got 1\.0"):
+        function(1.0, torch.zeros(1))
+    with pytest.raises(TypeError, match="log_variance: expected a floating point tensor"):
+        function(torch.zeros(1), torch.zeros(1, dtype=torch.long))
+    with pytest.raises(ValueError, match="log_variance: expected the shape of the mean"):
+        function(torch.zeros(2), torch.zeros(1))

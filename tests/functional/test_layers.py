@@ -29,8 +29,8 @@ def test_layers_written_out_are_torchs_own(shape: tuple[int, ...], weighted: boo
                 each.data.uniform_(0.5, 2)
         twin = copy.deepcopy(layer)
         with WrittenOut():
-            found = layer(x)
-        torch.testing.assert_close(found, twin(x))
+            ours = layer(x)
+        torch.testing.assert_close(ours, twin(x))
         for one, other in zip(layer.buffers(), twin.buffers(), strict=True):
             torch.testing.assert_close(one, other)
 

@@ -59,17 +59,3 @@ def test_reconstruction_may_be_left_to_the_loop_and_a_network_be_given(pair: Zoo
     reg = AAERegularizer(pair.encoder, pair.decoder, critic=network, reconstruction=None)
     assert list(reg(pair.x)) == ["latent", "critic/latent", "critic/prior"]
     assert reg.critic is network
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"reconstruction": "mae"}, r"reconstruction loss: expected one of"),
-        ({"loss": "wasserstein"}, r"loss: expected one of 'bce', 'hinge', got 'wasserstein'"),
-        ({"critic": nn.Linear(4, 1), "example": torch.ones(1)}, r"critic: expected None beside code_shape"),
-        ({"weight": float("inf")}, r"weight: expected a finite number"),
-    ],
-)
-def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:
-    with pytest.raises((TypeError, ValueError), match=message):
-        AAERegularizer(pair.encoder, pair.decoder, **arguments)

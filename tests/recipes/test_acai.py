@@ -8,7 +8,7 @@ from calls import calls
 from torch import Tensor, nn
 from zoo import PAIRS, Zoo, convolutional_pair, vector_pair
 
-from interpreg import ACAIRegularizer, Adaptive, Interpolator
+from interpreg import ACAIRegularizer
 from interpreg.batch import DEFAULT
 
 
@@ -168,30 +168,6 @@ def test_each_player_gets_better_at_its_own_game() -> None:
     told = reg.unweighted["interpolation"]
     play(torch.optim.Adam(encoder.parameters(), lr=1e-2), steps=100)
     assert reg.unweighted["interpolation"] < 0.25 * told
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"reconstruction": "mae"}, r"reconstruction loss: expected one of 'mse', 'l1', 'bernoulli', got 'mae'"),
-        ({"loss": "wasserstein"}, r"loss: expected one of 'regression', 'bce', 'hinge', got 'wasserstein'"),
-        ({"judge": "max"}, r"judge: expected one of 'mean', 'code', 'logit', got 'max'"),
-        ({"weight": -1.0}, r"weight: expected a finite number of at least 0, got -1.0"),
-        ({"weight": float("nan")}, r"weight: expected a finite number"),
-        ({"gamma": 1.5}, r"gamma: expected a finite number in \[0, 1\], got 1.5"),
-        ({"critic_weight": -1.0}, r"critic_weight: expected a finite number of at least 0, got -1.0"),
-        ({"critic_weight": Adaptive()}, r"critic_weight: expected a number, a 0-dim tensor or a Ramp"),
-        ({"critic": lambda x: x}, r"critic: expected an nn.Module to train, got a function"),
-        ({"interpolator": "linear"}, r"interpolator: expected an Interpolator, got 'linear'"),
-        (
-            {"interpolator": Interpolator(), "generator": torch.Generator()},
-            r"generator: expected None beside an interpolator",
-        ),
-    ],
-)
-def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:
-    with pytest.raises((TypeError, ValueError), match=message):
-        ACAIRegularizer(pair.encoder, pair.decoder, **arguments)
 
 
 def test_a_generator_makes_the_draws_the_callers(pair: Zoo) -> None:

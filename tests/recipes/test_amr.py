@@ -107,9 +107,6 @@ def test_how_often_networks_are_called(pair: Zoo, consistency: float, expected: 
     assert [len(each) for each in made] == expected
 
 
-# an autoencoder that steps at every fifth step
-
-
 def straight_loop(pair: Zoo, critic: nn.Module, xs: list[Tensor], every: int) -> list[Tensor]:
     """The published loop: the generator steps once a round, the critic always."""
     own = [*pair.encoder.parameters(), *pair.decoder.parameters()]
@@ -163,8 +160,8 @@ def test_adam_leaves_the_autoencoder_alone_between_its_steps(every: int, one: bo
     expected = straight_loop(Zoo(twin[0], twin[1], pair.x), twin[2], xs, every)
     own, critics = [*pair.encoder.parameters(), *pair.decoder.parameters()], list(reg.parameters())
     our_loop(reg, [adam(group) for group in ([[*own, *critics]] if one else [own, critics])], xs)
-    for found, p in zip(players(reg), expected, strict=True):
-        torch.testing.assert_close(found.detach(), p, rtol=1e-4, atol=1e-5)
+    for actual, p in zip(players(reg), expected, strict=True):
+        torch.testing.assert_close(actual.detach(), p, rtol=1e-4, atol=1e-5)
 
 
 def test_between_its_steps_the_autoencoder_has_no_gradients_at_all(pair: Zoo) -> None:
@@ -199,8 +196,8 @@ def test_a_round_goes_on_where_it_was_saved() -> None:
     resumed = adam(players(other))
     resumed.load_state_dict(saved[1])
     our_loop(other, [resumed], xs[3:], first=3)
-    for found, expected in zip(players(other), players(reg), strict=True):
-        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    for actual, expected in zip(players(other), players(reg), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=0, atol=0)
     assert other.step == reg.step == 11
 
 
@@ -218,11 +215,8 @@ def test_compiled_there_is_one_graph_with_the_autoencoder_and_one_without() -> N
     our_loop(twin, [adam(players(twin))], xs)
     our_loop(reg, [adam(players(reg))], xs, call=torch.compile(reg, fullgraph=True, backend=count))
     assert len(graphs) == 2
-    for found, expected in zip(players(reg), players(twin), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-
-
-# what is refused
+    for actual, expected in zip(players(reg), players(twin), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -230,21 +224,9 @@ def test_compiled_there_is_one_graph_with_the_autoencoder_and_one_without() -> N
     [
         ({"kind": "fm"}, r"kind: expected one of 'mixup', 'bernoulli', got 'fm'"),
         ({"ways": 1}, r"ways: expected an int of at least 2, got 1"),
-        ({"preset": "scripts"}, r"preset: expected one of None, 'published', 'paper', got 'scripts'"),
-        ({"autoencoder_every": 0}, r"autoencoder_every: expected an int of at least 1, got 0"),
-        ({"cycle_weight": -0.1}, r"weight: expected a finite number of at least 0, got -0.1"),
-        ({"reconstructed_weight": -1}, r"reconstructed_weight: expected a finite number of at least 0, got -1"),
         ({"interpolator": Interpolator(), "ways": 3}, r"kind, ways: expected none beside an interpolator"),
-        ({"reconstruction_weight": "10"}, r"weight: expected a number, got '10'"),
-        ({"judge": "max"}, r"judge: expected one of"),
     ],
 )
 def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         AMRRegularizer(pair.encoder, pair.decoder, **arguments)
-
-
-def test_a_batch_smaller_than_the_ways_is_told(pair: Zoo) -> None:
-    for kind in ("mixup", "bernoulli"):
-        with pytest.raises(ValueError, match=r"x: expected a batch of at least 4 samples .* got 3"):
-            AMRRegularizer(pair.encoder, pair.decoder, kind=kind, ways=4)(pair.x[:3])

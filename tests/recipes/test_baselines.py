@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from zoo import Zoo, vector_pair
 
 from interpreg import ACAIRegularizer, DenoisingRegularizer, DropoutRegularizer, SparseRegularizer
-from interpreg.functional import add_noise, drop_out, sparsity_kl
 
 
 def pair(zoo: Zoo) -> list[Tensor]:
@@ -76,48 +75,10 @@ def test_without_a_reconstruction_where_the_loop_has_it() -> None:
     assert list(SparseRegularizer(encoder, decoder, reconstruction=None)(x)) == ["sparsity"]
 
 
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
-    [
-        (
-            lambda e, d: DenoisingRegularizer(e, d, reconstruction=None),
-            ValueError,
-            "reconstruction loss: expected one",
-        ),
-        (
-            lambda e, d: DropoutRegularizer(e, d, reconstruction=None),
-            ValueError,
-            "reconstruction loss: expected one of",
-        ),
-        (lambda e, d: DenoisingRegularizer(e, d, std="1"), TypeError, "std: expected a number, got '1'"),
-        (lambda e, d: DropoutRegularizer(e, d, p=1.0), ValueError, "p: expected a number below 1"),
-        (lambda e, d: SparseRegularizer(e, d, penalty="l2"), ValueError, "penalty: expected one of 'l1', 'kl'"),
-        (
-            lambda e, d: SparseRegularizer(e, d, target=0.0),
-            ValueError,
-            "target: expected a number strictly between",
-        ),
-        (
-            lambda e, d: SparseRegularizer(e, d, target=2.0),
-            ValueError,
-            r"target: expected a finite number in \[0, 1\]",
-        ),
-        (
-            lambda e, d: SparseRegularizer(e, d, weight=-1.0),
-            ValueError,
-            "weight: expected a finite number of at least",
-        ),
-        (lambda e, d: sparsity_kl(torch.ones(3).long()), TypeError, "z: expected a floating point tensor"),
-        (lambda e, d: sparsity_kl(torch.ones(3, 2, 1), mask=torch.ones(3)), TypeError, "mask: expected a boolean"),
-        (
-            lambda e, d: add_noise(torch.ones(3), std=-1.0),
-            ValueError,
-            "std: expected a finite number of at least 0",
-        ),
-        (lambda e, d: drop_out(torch.ones(3), p=2.0), ValueError, r"p: expected a finite number in \[0, 1\]"),
-    ],
-)
-def test_bad_arguments(make, error: type[Exception], message: str) -> None:
+@pytest.mark.parametrize("kind", [DenoisingRegularizer, DropoutRegularizer])
+def test_a_reconstruction_that_is_all_there_is_cannot_be_left_out(kind) -> None:
     encoder, decoder, _ = vector_pair()
-    with pytest.raises(error, match=message):
-        make(encoder, decoder)
+    with pytest.raises(
+        ValueError, match="reconstruction loss: expected one of 'mse', 'l1', 'bernoulli', got None"
+    ):
+        kind(encoder, decoder, reconstruction=None)

@@ -119,32 +119,3 @@ def test_a_given_interpolator_mixes(pair: Zoo) -> None:
     x_mix = pair.decoder(interpolator.mix(pair.encoder(pair.x)))
     expected = (x_mix - reg.critic(x_mix)).square().mean()
     torch.testing.assert_close(losses["interpolation"], 0.5 * expected)
-
-
-# how codes are mixed
-
-
-# distances
-
-
-# what is refused
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"preset": "code"}, r"preset: expected one of None, 'published', 'paper', got 'code'"),
-        (
-            {"distance_weight": 0.1},
-            r"distance_weight: expected 0 for form='simple', got 0.1; add PairwiseDistance",
-        ),
-        ({"interpolator": Interpolator(), "generator": torch.Generator()}, r"generator: expected None beside"),
-        ({"interpolator": "linear"}, r"interpolator: expected an Interpolator, got 'linear'"),
-        ({"critic": lambda x: x}, r"critic: expected an nn.Module to train"),
-        ({"weight": -1}, r"weight: expected a finite number of at least 0, got -1"),
-        ({"reconstruction": "mae"}, r"reconstruction loss: expected one of"),
-    ],
-)
-def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:
-    with pytest.raises((TypeError, ValueError), match=message):
-        GAIARegularizer(pair.encoder, pair.decoder, **arguments)

@@ -11,7 +11,6 @@ from wrapped import Scale, quantized, variational
 from zoo import convolutional_pair, vector_pair
 
 from interpreg import GaussianBottleneck, VAERegularizer, VectorQuantizer, VQVAERegularizer, WAERegularizer
-from interpreg.kernels import RBF
 
 
 @pytest.mark.parametrize("make_pair", [vector_pair, convolutional_pair])
@@ -125,51 +124,3 @@ def test_training_with_a_moving_codebook_continues_as_saved() -> None:
     expected = [step(), step()]
     modules.load_state_dict(saved)
     assert [step(), step()] == expected
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
-    [
-        (lambda e, d: VAERegularizer(e, d), TypeError, "encoder: expected a module with a GaussianBottleneck"),
-        (
-            lambda e, d: VAERegularizer(variational(e), d, preset="acai"),
-            ValueError,
-            "preset: expected one of None, 'published'",
-        ),
-        (
-            lambda e, d: VAERegularizer(variational(e), d, reconstruction="l2"),
-            ValueError,
-            "reconstruction loss: expec",
-        ),
-        (
-            lambda e, d: VAERegularizer(variational(e), d, weight=-1),
-            ValueError,
-            "weight: expected a finite number",
-        ),
-        (lambda e, d: VQVAERegularizer(e, d), TypeError, "encoder: expected a module with a VectorQuantizer"),
-        (
-            lambda e, d: VQVAERegularizer(quantized(e), d, preset=1),
-            ValueError,
-            "preset: expected one of None, 'published'",
-        ),
-        (
-            lambda e, d: VQVAERegularizer(quantized(e), d, weight="1"),
-            TypeError,
-            "weight: expected a number, got '1'",
-        ),
-        (
-            lambda e, d: WAERegularizer(e, d, divergence="gan"),
-            ValueError,
-            "divergence: expected one of 'mmd', 'sinkh",
-        ),
-        (
-            lambda e, d: WAERegularizer(e, d, divergence="sinkhorn", kernel=RBF(1.0)),
-            ValueError,
-            "kernel: expected None",
-        ),
-    ],
-)
-def test_bad_arguments(make, error: type[Exception], message: str) -> None:
-    encoder, decoder, _ = vector_pair()
-    with pytest.raises(error, match=message):
-        make(encoder, decoder)

@@ -1,5 +1,6 @@
 """The Wasserstein autoencoder, written out straight."""
 
+import pytest
 import torch
 from step_for_step import agree
 from torch import Tensor
@@ -39,3 +40,11 @@ def test_wae_hands_its_arguments_on() -> None:
     assert list(losses) == ["reconstruction", "sinkhorn"]
     torch.testing.assert_close(losses["sinkhorn"], alone(x)["sinkhorn"])
     assert WAERegularizer(encoder, decoder).parts["mmd"].weight == 0.01
+
+
+def test_an_unknown_divergence_and_a_kernel_that_has_no_use_are_refused() -> None:
+    encoder, decoder, _ = vector_pair()
+    with pytest.raises(ValueError, match="divergence: expected one of 'mmd', 'sinkhorn', got 'gan'"):
+        WAERegularizer(encoder, decoder, divergence="gan")
+    with pytest.raises(ValueError, match="kernel: expected None"):
+        WAERegularizer(encoder, decoder, divergence="sinkhorn", kernel=RBF(1.0))

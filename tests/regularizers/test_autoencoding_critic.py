@@ -6,7 +6,7 @@ from sequences import Positions, valid
 from torch import Tensor, nn
 from zoo import Zoo
 
-from interpreg import AutoencodingCritic, GAIARegularizer, PairwiseDistance
+from interpreg import AutoencodingCritic, GAIARegularizer
 
 
 def test_clipped_losses_have_no_gradient(pair: Zoo) -> None:
@@ -60,13 +60,10 @@ class _Zeroed(nn.Module):
 def test_bad_batches_networks_and_decoders_are_named(pair: Zoo) -> None:
     with pytest.raises(ValueError, match=r"form: expected one of 'simple', 'published', got 'fancy'"):
         AutoencodingCritic(pair.encoder, pair.decoder, form="fancy")
-    for preset in (None, "published"):
-        with pytest.raises(
-            ValueError, match=r"x: expected at least 2 samples to mix with each other, got a batch of 1"
-        ):
-            GAIARegularizer(pair.encoder, pair.decoder, preset=preset)(pair.x[:1])
-    with pytest.raises(ValueError, match=r"x: expected at least 2 samples to have distances, got a batch of 1"):
-        PairwiseDistance(pair.encoder, pair.decoder)(pair.x[:1])
+    with pytest.raises(
+        ValueError, match=r"distance_weight: expected 0 for form='simple', got 0.1; add PairwiseDi"
+    ):
+        AutoencodingCritic(pair.encoder, pair.decoder, distance_weight=0.1)
     with pytest.raises(ValueError, match=r"critic: expected the shape of the images that it copies"):
         AutoencodingCritic(pair.encoder, pair.decoder, nn.Sequential(nn.Flatten(), nn.Linear(64, 8)))(pair.x)
     with pytest.raises(ValueError, match=r"no fresh copy of the decoder can be made: it has no parameters"):

@@ -7,7 +7,7 @@ import torch
 from calls import calls
 from zoo import Zoo, vector_pair
 
-from interpreg import ACAIRegularizer, Batch, Ramp, Reconstruction, Regularizer, Term
+from interpreg import ACAIRegularizer, Batch, Critic, Ramp, Reconstruction, Regularizer, Term
 
 
 def test_the_smallest_extension_is_one_method(pair: Zoo) -> None:
@@ -105,3 +105,13 @@ def test_a_ramp_of_negative_length_is_refused(field: str) -> None:
         Ramp(1.0, **{field: -1})
     with pytest.raises(TypeError, match=rf"{field}: expected an int, got 1.5"):
         Ramp(1.0, **{field: 1.5})
+
+
+def test_optimizers_that_lack_a_critic_are_told_how_much_and_whole_ones_are_not(pair: Zoo) -> None:
+    critic = Critic(pair.encoder, pair.decoder)
+    own, theirs = (torch.optim.SGD(each.parameters(), lr=0.1) for each in (critic, pair.encoder))
+    with pytest.raises(
+        ValueError, match=r"optimizers: expected every parameter of Critic, but 4 are in none .*reg.p"
+    ):
+        critic.check_optimizers(theirs)
+    critic.check_optimizers(theirs, own)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
-from zoo import PAIRS, Zoo, batch_norm_pair, vector_pair
+from zoo import PAIRS, Zoo, vector_pair
 
 from interpreg import Critic, Interpolator, Reconstruction, fresh_copy
 
@@ -95,17 +95,6 @@ def test_a_critic_that_does_not_fit_is_refused(pair: Zoo, network: nn.Module, ju
         Critic(encoder, decoder, network, judge=judge)(x)
 
 
-def test_a_batch_too_small_is_refused_before_anything_moves() -> None:
-    encoder, decoder, x = batch_norm_pair(1)
-    critic = Critic(encoder, decoder)
-    for reg in (critic, Reconstruction(encoder, decoder) + critic):
-        with pytest.raises(ValueError, match=r"x: expected a batch of at least 2 samples"):
-            reg(x)
-        assert critic.step == 0
-        assert encoder[1].num_batches_tracked == 0
-        assert not reg.unweighted
-
-
 def test_a_batch_of_one_is_enough_for_partners_from_the_prior() -> None:
     encoder, decoder, x = vector_pair(1)
     losses = Critic(encoder, decoder, interpolator=Interpolator(pairing="prior"))(x)
@@ -123,3 +112,15 @@ def test_a_users_critic_may_be_a_fresh_copy_of_anything(pair: Zoo) -> None:
     critic = fresh_copy(pair.encoder)
     reg = Reconstruction(pair.encoder, pair.decoder) + Critic(pair.encoder, pair.decoder, critic)
     assert {id(p) for p in reg.parameters()} == {id(p) for p in critic.parameters()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"loss": "wasserstein"}, r"loss: expected one of 'regression', 'bce', 'hinge', got 'wasserstein'"),
+        ({"reconstructed_weight": 1.0}, r"reconstructed_weight: expected None with loss='regression'"),
+    ],
+)
+def test_losses_that_are_none_or_do_not_go_together_are_named(pair: Zoo, arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Critic(pair.encoder, pair.decoder, **arguments)

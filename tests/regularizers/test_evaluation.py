@@ -3,10 +3,10 @@
 import pytest
 import torch
 from calls import calls
-from torch import Tensor
+from torch import Tensor, nn
 from zoo import Zoo, convolutional_pair, vector_pair
 
-from interpreg import ACAIRegularizer, Adaptive, MIDRAERegularizer, Ramp
+from interpreg import ACAIRegularizer, Adaptive, Batch, MIDRAERegularizer, Ramp, Regularizer, Term
 
 NAMES = ("weight", "noise_weight", "prior_weight")
 
@@ -43,8 +43,8 @@ def test_an_adaptive_weight_leaves_gradients_to_backward() -> None:
     fixed = ACAIRegularizer(encoder, decoder, critic=reg.critic, weight=float(reg.weights["interpolation"]))
     torch.manual_seed(1)
     expected = torch.autograd.grad(fixed(x)["interpolation"], list(encoder.parameters()))
-    for found, g in zip(gradients, expected, strict=True):
-        torch.testing.assert_close(found, g)
+    for ours, g in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(ours, g)
 
 
 def test_an_adaptive_weight_has_its_schedule_and_is_plain_without_gradients() -> None:
@@ -81,3 +81,36 @@ def test_every_kind_of_a_dual_critic_is_adaptive() -> None:
     reg = MIDRAERegularizer(encoder, decoder, **dict.fromkeys(NAMES, Adaptive()))
     reg(x)
     assert all(isinstance(reg.weights[name], Tensor) for name in ("interpolation", "noise", "prior"))
+
+
+class OneTerm(Regularizer):
+    """A regularizer of whatever it is given for a term."""
+
+    name = "one term"
+
+    def __init__(self, term: object) -> None:
+        super().__init__(nn.Identity(), nn.Identity())
+        self.term = term
+
+    def terms(self, batch: Batch) -> dict[str, Term]:
+        return {"a term": self.term}
+
+
+def test_a_term_is_a_term_and_its_value_a_number() -> None:
+    with pytest.raises(TypeError, match=r"terms: expected a Term for 'a term', got 0.5"):
+        OneTerm(0.5)(torch.randn(3, 2))
+    for value in (torch.ones(3), lambda: torch.ones(3), lambda: 0.5):
+        with pytest.raises(ValueError, match="terms: expected a 0-dim tensor as the value of 'a term', got"):
+            OneTerm(Term(value, 1.0))(torch.randn(3, 2))
+
+
+def test_a_value_whose_weight_is_nought_is_never_computed() -> None:
+    losses = OneTerm(Term(lambda: pytest.fail("computed"), 0.0))(torch.randn(3, 2))
+    assert losses == {"a term": 0}
+
+
+def test_a_parameter_that_one_of_the_losses_does_not_depend_on_is_named() -> None:
+    encoder, decoder, x = vector_pair()
+    elsewhere = torch.ones(2, 2, requires_grad=True)
+    with pytest.raises(ValueError, match=r"weight: expected Adaptive\(at=\) a parameter on which .* both depend"):
+        ACAIRegularizer(encoder, decoder, weight=Adaptive(at=elsewhere))(x)

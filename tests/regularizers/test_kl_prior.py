@@ -10,7 +10,7 @@ from wrapped import Scale, variational
 from zoo import Zoo, vector_pair
 
 from interpreg import GaussianBottleneck, KLPrior, VectorQuantizer
-from interpreg.functional import kl_to_normal, sample_normal
+from interpreg.functional import kl_to_normal
 
 
 def test_the_term_is_nats_per_element_of_x(zoo: Zoo) -> None:
@@ -85,15 +85,3 @@ def test_a_quantizer_has_no_posterior() -> None:
         TypeError, match="got a VectorQuantizer, which has no posterior; use VQVAERegularizer or Comm"
     ):
         KLPrior(VectorQuantizer(network, dim=4), decoder)
-
-
-@pytest.mark.parametrize("function", [kl_to_normal, sample_normal])
-def test_arguments_of_the_functions(function) -> None:
-    with pytest.raises(TypeError, match=r"mean: expected a tensor, got 1\.0"):
-        function(1.0, torch.zeros(1))
-    with pytest.raises(TypeError, match="log_variance: expected a floating point tensor"):
-        function(torch.zeros(1), torch.zeros(1, dtype=torch.long))
-    with pytest.raises(ValueError, match="log_variance: expected the shape of the mean"):
-        function(torch.zeros(2), torch.zeros(1))
-    with pytest.raises(ValueError, match="weight: expected a finite number of at least 0"):
-        KLPrior(variational(nn.Linear(2, 2)), nn.Identity(), weight=-1)

@@ -50,8 +50,6 @@ def test_terms_of_a_critic_whose_word_is_known(
     assert losses["critic/prior"].item() == pytest.approx(2 * on_samples)
 
 
-# a network without shapes yet
-
 OPTIMIZERS = {
     "adam": lambda p: torch.optim.Adam(p, lr=0.1),
     "adam foreach": lambda p: torch.optim.Adam(p, lr=0.1, foreach=True),
@@ -88,9 +86,9 @@ def test_an_optimizer_made_before_the_first_batch_trains_the_critic_as_one_made_
     start = [p.detach().clone() for p in parameters]
     early = train(reg, optimizer, pair.x)
     late = train(twin, OPTIMIZERS[name](twin.parameters()), pair.x)
-    for found, expected, before in zip(early, late, start, strict=True):
-        assert not torch.equal(found, before)
-        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    for actual, expected, before in zip(early, late, start, strict=True):
+        assert not torch.equal(actual, before)
+        torch.testing.assert_close(actual, expected, rtol=0, atol=0)
 
 
 def test_an_optimizer_that_wants_shapes_says_so_and_one_that_lacks_the_critic_is_told(pair: Zoo) -> None:
@@ -191,9 +189,6 @@ def test_the_default_network_is_typed_as_the_encoder_is() -> None:
     assert LatentCritic(lambda v: v, lambda v: v)(x).keys() == losses.keys()  # callables that have no type
 
 
-# sequences
-
-
 @pytest.mark.parametrize("arguments", [{}, {"code_shape": (None, 2)}])
 def test_padding_has_no_say_and_lengths_may_vary(arguments: dict[str, object]) -> None:
     encoder, decoder = Positions(3, 2), Positions(2, 3)
@@ -205,9 +200,9 @@ def test_padding_has_no_say_and_lengths_may_vary(arguments: dict[str, object]) -
     expected = reg(x, mask=mask)
     wild = torch.where(mask[..., None], x, torch.full_like(x, 1e4))
     torch.manual_seed(1)
-    found = reg(wild, mask=mask)
-    torch.testing.assert_close(found, expected)
-    sum(found.values()).backward()
+    actual = reg(wild, mask=mask)
+    torch.testing.assert_close(actual, expected)
+    sum(actual.values()).backward()
     gradients = [p.grad.clone() for p in [*encoder.parameters(), *reg.parameters()]]
     encoder.zero_grad(), reg.zero_grad()
     sum(expected.values()).backward()
@@ -230,9 +225,6 @@ def test_each_position_has_a_sample_of_its_own() -> None:
     torch.testing.assert_close(drawn[-1].norm(dim=-1), torch.full((4, 5), 2.0))
 
 
-# the prior
-
-
 def test_an_mmd_in_the_same_sum_shares_the_samples(pair: Zoo) -> None:
     prior, draws = Normal(), []
     sample = prior.sample
@@ -249,14 +241,14 @@ def test_an_mmd_in_the_same_sum_shares_the_samples(pair: Zoo) -> None:
 
 
 def test_a_generator_makes_the_draws_the_callers(pair: Zoo) -> None:
-    state, found = torch.get_rng_state(), []
+    state, values = torch.get_rng_state(), []
     network = latent_network((4,))
     torch.set_rng_state(state)
     for _ in range(2):
         generator = torch.Generator().manual_seed(3)
         reg = LatentCritic(pair.encoder, pair.decoder, network, generator=generator)
-        found.append(reg(pair.x)["critic/prior"].item())
-    assert found[0] == found[1]
+        values.append(reg(pair.x)["critic/prior"].item())
+    assert values[0] == values[1]
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -278,14 +270,10 @@ def test_the_game_brings_codes_to_the_prior() -> None:
     assert (z.std(0) - 1).abs().max() < 0.35
 
 
-# what is refused
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"loss": "regression"}, r"loss: expected one of 'bce', 'hinge', got 'regression'"),
-        ({"prior": "laplace"}, r"prior: expected one of"),
         ({"code_shape": 4}, r"code_shape: expected a tuple of one code's lengths, without the batch axis, got 4"),
         ({"code_shape": (0,)}, r"code_shape: expected an int of at least 1, got 0"),
         (
@@ -295,12 +283,10 @@ def test_the_game_brings_codes_to_the_prior() -> None:
         ({"code_shape": (4,), "example": torch.ones(2, 1, 8, 8)}, r"example: expected None beside code_shape"),
         ({"example": [1.0]}, r"example: expected a tensor, got a list"),
         ({"critic": latent_network((4,)), "code_shape": (4,)}, r"critic: expected None beside code_shape or ex"),
-        ({"critic": lambda z: z}, r"critic: expected an nn.Module to train"),
         (
             {"weight": Adaptive()},
             r"weight: expected Adaptive\(\.\.\., at=a parameter of the encoder\), got at=None",
         ),
-        ({"weight": -1.0}, r"weight: expected a finite number of at least 0, got -1.0"),
     ],
 )
 def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:
@@ -330,6 +316,3 @@ def test_how_often_networks_are_called(make_pair) -> None:
         reg(x)
         assert made[decoder] == 0
         assert made[network] == count
-
-
-# over processes

@@ -17,13 +17,13 @@ def test_the_trial_leaves_no_trace() -> None:
     encoder, decoder, x = batch_norm_pair()
     decoder.insert(0, nn.Dropout(0.2))
     twins = copy.deepcopy((encoder, decoder))
-    found = []
+    values = []
     for pair, method in (((encoder, decoder), "auto"), (twins, "forward")):
         torch.manual_seed(5)
         loss = AlphaSmoothness(*pair, method=method)(x)["smoothness"]
         assert all(p.grad is None for network in pair for p in network.parameters())
-        found.append((loss, torch.rand(3), *decoder.buffers()))
-    torch.testing.assert_close(*found, rtol=0, atol=0)
+        values.append((loss, torch.rand(3), *decoder.buffers()))
+    torch.testing.assert_close(*values, rtol=0, atol=0)
     for one, other in zip(decoder.buffers(), twins[1].buffers(), strict=True):
         assert torch.equal(one, other)
 
@@ -61,15 +61,15 @@ def test_auto_falls_back_and_says_so_once(name: str) -> None:
     reg = AlphaSmoothness(encoder, decoder)
     torch.manual_seed(2)
     with pytest.warns(UserWarning, match=f"AlphaSmoothness uses method='{method}', because {why}") as seen:
-        found = reg(x)["smoothness"]
+        ours = reg(x)["smoothness"]
     assert len([each for each in seen if each.category is UserWarning]) == 1
     torch.manual_seed(2)
-    torch.testing.assert_close(reg(x)["smoothness"], found)  # a warning would be an error
+    torch.testing.assert_close(reg(x)["smoothness"], ours)  # a warning would be an error
     torch.manual_seed(2)
-    torch.testing.assert_close(AlphaSmoothness(encoder, decoder, method=method)(x)["smoothness"], found)
+    torch.testing.assert_close(AlphaSmoothness(encoder, decoder, method=method)(x)["smoothness"], ours)
     torch.manual_seed(2)
     finite = AlphaSmoothness(encoder, decoder, method="finite")(x)["smoothness"]
-    torch.testing.assert_close(finite, found, rtol=1e-2, atol=1e-5)
+    torch.testing.assert_close(finite, ours, rtol=1e-2, atol=1e-5)
 
 
 def test_finite_differences_where_nothing_else_goes_through() -> None:
@@ -91,13 +91,13 @@ def test_finite_differences_where_nothing_else_goes_through() -> None:
         UserWarning, match="AlphaSmoothness uses method='finite', because 'forward' fails, .*'double-b"
     ):
         reg(x)
-    found = []
+    values = []
     for one in (reg, AlphaSmoothness(encoder, plain)):
         torch.manual_seed(2)
         of = [*one.decoder.parameters(), *encoder.parameters()]
         loss = one(x)["smoothness"]
-        found.append(torch.autograd.grad(loss, of, allow_unused=True, materialize_grads=True))
-    for one, other in zip(*found, strict=True):
+        values.append(torch.autograd.grad(loss, of, allow_unused=True, materialize_grads=True))
+    for one, other in zip(*values, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-4)
 
 
@@ -126,12 +126,12 @@ def test_a_decoder_that_cannot_be_trained_is_an_error() -> None:
 def test_a_decoder_that_is_compiled_by_itself(backend: str) -> None:
     encoder, decoder, x = vector_pair()  # smooth, so that finite differences are as good as any
     twin = copy.deepcopy(decoder)
-    found = []
+    values = []
     for network in (torch.compile(decoder, backend=backend), twin):
         reg = AlphaSmoothness(encoder, network)
         torch.manual_seed(2)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the way that was found
             loss = reg(x)["smoothness"]
-        found.append((loss, torch.autograd.grad(loss, list(encoder.parameters()))))
-    torch.testing.assert_close(found[0], found[1], rtol=1e-2, atol=1e-6)
+        values.append((loss, torch.autograd.grad(loss, list(encoder.parameters()))))
+    torch.testing.assert_close(values[0], values[1], rtol=1e-2, atol=1e-6)
