@@ -140,10 +140,7 @@ def _positive(name: str, value: object) -> tuple[float, ...]:
     numbers = list(value) if isinstance(value, Sequence) else [value]
     if not numbers:
         raise ValueError(f"{name}: expected at least one number, got none")
-    for number in numbers:
-        if _checks.as_number(name, number) == 0:
-            raise ValueError(f"{name}: expected positive numbers, got {number!r}")
-    return tuple(float(number) for number in numbers)  # type: ignore[arg-type]
+    return tuple(_checks.as_positive(name, number, "positive numbers") for number in numbers)
 
 
 def safe_root(sq: Tensor) -> Tensor:

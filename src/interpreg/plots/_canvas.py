@@ -1,8 +1,10 @@
 """Shared by the pictures: axes, colours for colour-blind readers, checks, sheets of images."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -53,6 +55,17 @@ def legend(ax: "Axes", inside: str = "best", beside: bool = True, **settings: An
     else:
         place = {"loc": inside, "fontsize": "small" if points_wide(ax)[0] > NARROW_AXES else "xx-small"}
     ax.legend(framealpha=0.8, edgecolor="none", labelspacing=0.4, **place, **settings)
+
+
+def save_png(ax: "Axes", file: Path | BytesIO, dpi: float | Literal["figure"] = "figure") -> None:
+    """Write the whole figure of the axes as a PNG, and close it."""
+    pyplot = optional_import("matplotlib.pyplot", "plot", "drawing images")
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    try:
+        figure.savefig(file, format="png", dpi=dpi, bbox_inches="tight")
+    finally:
+        pyplot.close(figure)
 
 
 def tidy(ax: "Axes") -> None:

@@ -101,8 +101,8 @@ def _checked_values(values: Any, n: int, period: float | None, names: Sequence[s
     if numbers.shape != (n,):
         raise ValueError(f"values: expected one for each of {n} codes, got shape {tuple(numbers.shape)}")
     _canvas.check_finite("values", numbers)
-    if period is not None and _checks.as_number("period", period) == 0:
-        raise ValueError("period: expected a positive number, got 0")
+    if period is not None:
+        _checks.as_positive("period", period)
     if numbers.is_floating_point() or period is not None:
         if names is not None:
             raise ValueError("names: expected None with values that are no classes, got names")

@@ -1,9 +1,9 @@
 """The pictures of a report, drawn along with it, because the networks may change later."""
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from interpreg import plots
 from interpreg._extras import optional_import
 from interpreg.functional import bilinear
+from interpreg.plots._canvas import save_png
 from interpreg.report.subject import Subject
 from interpreg.report.truth import BASELINE, Curves
 
@@ -122,13 +123,7 @@ def _curves(curves: Curves) -> Iterator[Entry]:
 
 
 def _picture(key: str, title: str, caption: str, draw: Callable[[], "Axes"]) -> Picture:
-    pyplot = optional_import("matplotlib.pyplot", "plot", "the report's pictures")
-    with pyplot.ioff():
-        figure = draw().get_figure(root=True)
-        assert figure is not None
-        buffer = io.BytesIO()
-        try:
-            figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
-        finally:
-            pyplot.close(figure)
-    return Picture(key, title, caption, buffer.getvalue())
+    with optional_import("matplotlib.pyplot", "plot", "the report's pictures").ioff():
+        png = BytesIO()
+        save_png(draw(), png, DPI)
+    return Picture(key, title, caption, png.getvalue())

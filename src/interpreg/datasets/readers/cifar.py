@@ -65,12 +65,9 @@ def _records(files: Files, batch: str, checksum: bool) -> Tensor:
             f"{files.where(pickled)}: expected {name}, got the Python version of CIFAR-10, which is pickled; a pickle "
             f"can run any code and is never loaded: get {CIFAR10.files}, from {CIFAR10.home}"
         )
-    full = files.require(name)
-    where, content = files.where(full), files.read(full, MAX_FILE_BYTES)
+    content, where = files.official(name, limit=MAX_FILE_BYTES, checksum=checksum)
     if not content or len(content) % RECORD:
         raise ValueError(f"{where}: expected records of {RECORD} bytes, got {len(content)} bytes")
-    if checksum:
-        CIFAR10.check(content, name, where)
     records = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, RECORD)
     CIFAR10.label_range(records[:, 0].long(), where)
     return records

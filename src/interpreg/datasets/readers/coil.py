@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg._progress import progress
 from interpreg.datasets.readers import npz, pictures
 from interpreg.datasets.readers.about import About, check_checksum, listed, reduce
 from interpreg.datasets.readers.files import Files, opened
@@ -107,7 +106,7 @@ def _read(
     else:
         chosen = objects or range(1, count + 1)
         with opened(path, about) as files:
-            images = _files(files, about, channels, chosen, size or SIDE)
+            images = _files(files, channels, chosen, size or SIDE)
         ids, angles = torch.tensor(list(chosen)), torch.arange(VIEWS) * STEP
     return Samples(
         images.flatten(0, 1),
@@ -119,17 +118,15 @@ def _read(
     )
 
 
-def _files(files: Files, about: About, channels: int, objects: Iterable[int], size: int) -> Tensor:
+def _files(files: Files, channels: int, objects: Iterable[int], size: int) -> Tensor:
     """The images ``[objects, views, C, size, size]``."""
     reduce(np.zeros((SIDE, SIDE), dtype=np.uint8), size)  # raises now if the size does not fit
-    step = 1 if about is COIL20 else STEP
+    step = 1 if files.about is COIL20 else STEP
     names = [f"obj{i}__{k * step}.png" for i in objects for k in range(VIEWS)]
-    place = {full: i for i, full in enumerate(files.require_all(names))}
-    images = np.empty((len(place), channels, size, size), dtype=np.uint8)
+    images = np.empty((len(names), channels, size, size), dtype=np.uint8)
     mode = "L" if channels == 1 else "RGB"
-    for full, content in progress(files.each(place, MAX_FILE_BYTES), about.title, total=len(place)):
-        image = pictures.opened(content, "PNG", mode, (SIDE, SIDE), files.where(full))
-        images[place[full]] = reduce(pictures.array(image), size)
+    for i, image in pictures.each(files, names, "PNG", mode, (SIDE, SIDE), MAX_FILE_BYTES):
+        images[i] = reduce(pictures.array(image), size)
     return torch.from_numpy(images.reshape(-1, VIEWS, *images.shape[1:]))
 
 

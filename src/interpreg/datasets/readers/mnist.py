@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 from interpreg import _checks
 from interpreg.datasets.readers import npz
 from interpreg.datasets.readers.about import About
-from interpreg.datasets.readers.files import Files, gunzip, opened
+from interpreg.datasets.readers.files import Files, opened
 from interpreg.datasets.samples import Samples
 
 SPLITS = {"train": "train", "test": "t10k"}
@@ -110,10 +110,8 @@ def _read(path: str | os.PathLike[str], about: About, split: str, size: int | No
 def _idx(files: Files, name: str, magic: int, checksum: bool) -> Tensor:
     """The array in an idx file: the magic number, each dimension, then the bytes; all numbers big-endian, 4 bytes."""
     dotted = name.replace("-idx", ".idx")  # another spelling in use
-    full = files.require(name, dotted, f"{name}.gz", f"{dotted}.gz")
-    where, content = files.where(full), files.read(full, MAX_FILE_BYTES)
-    if full.endswith(".gz"):
-        content = gunzip(content, MAX_FILE_BYTES, where)
+    names = (name, dotted, f"{name}.gz", f"{dotted}.gz")
+    content, where = files.official(*names, limit=MAX_FILE_BYTES, checksum=checksum)
     got = int.from_bytes(content[:4], "big")
     if got != magic:
         swapped = {IMAGES: ", which is a file of images", LABELS: ", which is a file of labels"}.get(got, "")
@@ -124,6 +122,4 @@ def _idx(files: Files, name: str, magic: int, checksum: bool) -> Tensor:
     expected = header + math.prod(shape)
     if len(content) != expected:
         raise ValueError(f"{where}: expected {expected} bytes for {shape} by its header, got {len(content)}")
-    if checksum:
-        files.about.check(content, name, where)
     return torch.frombuffer(bytearray(content), dtype=torch.uint8)[header:].view(shape)

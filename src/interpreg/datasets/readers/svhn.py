@@ -10,6 +10,7 @@ from interpreg import _checks
 from interpreg._extras import optional_import
 from interpreg.datasets.readers import npz
 from interpreg.datasets.readers.about import About
+from interpreg.datasets.readers.archives import value_errors
 from interpreg.datasets.readers.files import opened
 from interpreg.datasets.samples import Samples
 
@@ -54,10 +55,7 @@ def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool =
         return Samples(images, labels=labels, name="svhn")
     io = optional_import("scipy.io", "data", "reading SVHN's .mat files")
     with opened(path, SVHN) as files:
-        name = files.require(f"{split}_32x32.mat")
-        where, content = files.where(name), files.read(name, MAX_FILE_BYTES)
-    if checksum:
-        SVHN.check(content, f"{split}_32x32.mat", where)
+        content, where = files.official(f"{split}_32x32.mat", limit=MAX_FILE_BYTES, checksum=checksum)
     arrays = _load(io, content, where)
     images = torch.from_numpy(arrays["X"]).permute(3, 2, 0, 1).contiguous()
     labels = npz.integers(arrays["y"], f"{where}: y", len(images))
@@ -68,15 +66,12 @@ def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool =
 
 def _load(io: Any, content: bytes, where: str) -> dict[str, Any]:
     """X and y, once the declared shapes are checked."""
-    try:
+    anything = (Exception,)  # SciPy's parser raises errors of many kinds
+    with value_errors(f"{where}: not a Matlab file, or corrupt", anything):
         declared = {name: (shape, kind) for name, shape, kind in io.whosmat(BytesIO(content))}
-    except Exception as error:  # of any kind, from SciPy's parser
-        raise ValueError(f"{where}: not a Matlab file, or corrupt ({error})") from error
     shape, kind = declared.get("X", ((), "nothing"))
     if len(shape) != 4 or shape[:3] != (32, 32, 3) or kind != "uint8" or "y" not in declared:
         raise ValueError(f"{where}: expected X, uint8 [32, 32, 3, n], and y, got {declared}")
-    try:
+    with value_errors(f"{where}: cannot be read, the file is corrupt", anything):
         arrays: dict[str, Any] = io.loadmat(BytesIO(content), variable_names=("X", "y"))
-    except Exception as error:
-        raise ValueError(f"{where}: cannot be read, the file is corrupt ({error})") from error
     return arrays
