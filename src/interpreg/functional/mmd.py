@@ -81,7 +81,8 @@ def mmd2(
         if estimator in SWEPT:
             value = _swept(x, y, u, v, kernel, estimator, backend)
         else:
-            _check_no_weights(estimator, u, v)
+            if u is not None or v is not None:
+                raise ValueError(f"x_weights, y_weights: expected None with estimator={estimator!r}, got weights")
             value = _linear(x, y, kernel) if estimator == "linear" else _sliced(x, y, kernel, slices, generator)
     return value.clamp(min=0) if clamp else value
 
@@ -184,7 +185,8 @@ def _swept(
     x: Tensor, y: Tensor | None, u: Tensor | None, v: Tensor | None, kernel: Kernel, estimator: str, backend: str,
     prior: Normal | None = None,
 ) -> Tensor:  # fmt: skip
-    u, v = (None if each is None else _shares(each, x) for each in (u, v))
+    if u is not None or v is not None:
+        u, v = _shares(u, x), None if y is None else _shares(v, y)
     m = None if y is None else len(y)
     coefs, constant = estimators.coefficients(estimator, len(x), m, u, v, kernel.at_zero, x.device)
     request = Request(x, y, u, v, coefs, kernel, (True, y is not None, y is not None), prior)
@@ -250,11 +252,7 @@ def _weights(name: str, weights: Tensor | None, samples: Tensor) -> Tensor | Non
     return weights
 
 
-def _shares(weights: Tensor, like: Tensor) -> Tensor:
-    weights = weights.to(like.dtype)
+def _shares(weights: Tensor | None, samples: Tensor) -> Tensor:
+    """The weights divided by their sum, equal where there are none."""
+    weights = samples.new_ones(len(samples)) if weights is None else weights.to(samples.dtype)
     return weights / weights.sum()
-
-
-def _check_no_weights(estimator: str, u: Tensor | None, v: Tensor | None) -> None:
-    if u is not None or v is not None:
-        raise ValueError(f"x_weights, y_weights: expected None with estimator={estimator!r}, got weights")

@@ -91,7 +91,7 @@ class Scaled(Kernel):
     """A sum of one profile at several bandwidths, as four of the five kernels are."""
 
     bandwidths: float | Sequence[float] | str = "dimension"
-    scales: Sequence[float] = (1.0,)
+    scales: Sequence[float] = (0.5, 1.0, 2.0)
 
     def __post_init__(self) -> None:
         if isinstance(self.bandwidths, str):

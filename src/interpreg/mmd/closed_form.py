@@ -68,16 +68,11 @@ def _self_energy(mixture: Mixture, d: int, variance: float) -> float:
     return math.fsum(w * value for w, value in zip(mixture.weights, values, strict=True))
 
 
-def has_closed_form(prior: Prior, kernel: Kernel, estimator: str) -> bool:
-    """Whether the MMD to a prior has a closed form."""
-    return isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in SWEPT
-
-
 def use_closed_form(wish: bool | str, prior: Prior, kernel: Kernel, estimator: str) -> bool:
     """Whether the closed form is to be used; ``ValueError`` if it is demanded and there is none."""
     if not (isinstance(wish, bool) or wish == "auto"):
         raise ValueError(f"closed_form: expected 'auto', True or False, got {_checks.describe(wish)}")
-    exists = has_closed_form(prior, kernel, estimator)
+    exists = isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in SWEPT
     if wish is True and not exists:
         raise ValueError(
             "closed_form: expected False or 'auto' without a normal prior, a kernel whose bandwidths are numbers or by "

@@ -38,12 +38,12 @@ def value(request: Request, backend: str = "auto") -> Tensor:
     _checks.check_one_of("backend", backend, BACKENDS)
     y, u, v = (None if each is None else each.contiguous() for each in request[1:4])
     request = request._replace(x=request.x.contiguous(), y=y, u=u, v=v)
-    if backend == "reference" or is_transformed() or _has_learned_weights(request):
+    if backend == "reference" or is_transformed() or _needs_grad(u) or _needs_grad(v):
         return reference.value(request)
     if torch.compiler.is_compiling() or not is_plain(request.x):
         return _compiled(request, backend)
     name = choose(request, backend)
-    want_x, want_y = _needs_grad(request.x), request.y is not None and _needs_grad(request.y)
+    want_x, want_y = _needs_grad(request.x), _needs_grad(y)
     swept = FUSED[name].sweep(request, want_x, want_y)
     if not (want_x or want_y):
         return _total(request, swept)
@@ -103,17 +103,13 @@ def is_plain(x: Tensor) -> bool:
     return plain and not torch._C._len_torch_dispatch_stack()
 
 
-def _needs_grad(tensor: Tensor) -> bool:
-    return tensor.requires_grad and torch.is_grad_enabled()
+def _needs_grad(tensor: Tensor | None) -> bool:
+    return tensor is not None and tensor.requires_grad and torch.is_grad_enabled()
 
 
 def is_transformed() -> bool:
     """Whether a dual level or a ``torch.func`` transform is active: a fused sweep would drop its tangents."""
     return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
-
-
-def _has_learned_weights(request: Request) -> bool:
-    return any(each is not None and _needs_grad(each) for each in (request.u, request.v))
 
 
 # ---- the custom operator, for torch.compile
@@ -176,5 +172,5 @@ def _compiled(request: Request, backend: str) -> Tensor:
     x, y, u, v, coefs, _, blocks, _ = request
     return _operator(  # type: ignore[no-any-return]
         x, y, u, v, coefs, spec.kind, spec.numbers, blocks, (prior.mean, prior.std) if prior else (), backend,
-        _needs_grad(x), y is not None and _needs_grad(y),
+        _needs_grad(x), _needs_grad(y),
     )[0]  # fmt: skip
