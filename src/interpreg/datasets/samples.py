@@ -48,12 +48,11 @@ class Samples:
                     f"parameters: expected shape [{n}, k], one row for each sample, "
                     f"got {_checks.describe(self.parameters)}"
                 )
+            k = self.parameters.shape[1]
             for name, entries in (("period", self.period), ("units", self.units)):
-                if len(entries) != self.parameters.shape[1]:
-                    raise ValueError(
-                        f"{name}: expected one for each of {self.parameters.shape[1]} parameters, "
-                        f"got {_checks.describe(entries)}"
-                    )
+                if len(entries) != k:
+                    got = _checks.describe(entries)
+                    raise ValueError(f"{name}: expected one for each of {k} parameters, got {got}")
 
     def __len__(self) -> int:
         return len(self.images)

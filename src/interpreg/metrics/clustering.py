@@ -129,13 +129,7 @@ def clustering(
 
 
 def clustering_accuracy(
-    codes: Tensor,
-    labels: Tensor,
-    test_codes: Tensor,
-    test_labels: Tensor,
-    *,
-    restarts: int = 100,
-    seed: int = 0,
+    codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels: Tensor, *, restarts: int = 100, seed: int = 0
 ) -> float:
     """Share of test codes in the cluster that stands for their class, in [0, 1]: one number of :func:`clustering`.
 
