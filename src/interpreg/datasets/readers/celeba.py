@@ -1,6 +1,5 @@
 """CelebA: faces of celebrities, cut out and reduced as in ACAI's published code."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg.datasets.readers import npz, pictures
-from interpreg.datasets.readers.about import About, check_checksum
+from interpreg.datasets.readers.about import About, StrPath, check_checksum
 from interpreg.datasets.readers.files import Files, folder, opened
 from interpreg.datasets.samples import Samples
 
@@ -36,7 +35,7 @@ CELEBA = About(
 
 
 def celeba(
-    path: str | os.PathLike[str],
+    path: StrPath,
     split: str = "train",
     *,
     size: int = 32,
@@ -120,7 +119,7 @@ def _attribute(files: Files, attribute: str, names: list[str], checksum: bool | 
     return torch.tensor([int(has[name] == "1") for name in names], dtype=torch.long)
 
 
-def _arrays(path: str | os.PathLike[str], split: str, size: int, attribute: str | None) -> Samples:
+def _arrays(path: StrPath, split: str, size: int, attribute: str | None) -> Samples:
     """Images of ``size`` in an .npz file, and its labels if it has any."""
     if attribute is not None:
         raise ValueError(f"attribute: expected None for an .npz file, which has its own labels, got {attribute!r}")

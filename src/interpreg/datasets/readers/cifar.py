@@ -1,13 +1,11 @@
 """CIFAR-10: 32 x 32 colour images in the records of its binary version."""
 
-import os
-
 import torch
 from torch import Tensor
 
 from interpreg import _checks
 from interpreg.datasets.readers import npz
-from interpreg.datasets.readers.about import About
+from interpreg.datasets.readers.about import About, StrPath
 from interpreg.datasets.readers.files import Files, opened
 from interpreg.datasets.samples import Samples
 
@@ -31,7 +29,7 @@ CIFAR10 = About(
 )
 
 
-def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Samples:
+def cifar10(path: StrPath, split: str = "train", *, checksum: bool = True) -> Samples:
     """Small photographs of ten kinds of things (Krizhevsky 2009; no licence is stated), labels 0 to 9.
 
     Args:

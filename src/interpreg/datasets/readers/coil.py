@@ -1,6 +1,5 @@
 """COIL-20 and COIL-100: things on a turntable, one view every 5 degrees."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg.datasets.readers import npz, pictures
-from interpreg.datasets.readers.about import About, check_checksum, listed, reduce
+from interpreg.datasets.readers.about import About, StrPath, check_checksum, listed, reduce
 from interpreg.datasets.readers.files import Files, opened
 from interpreg.datasets.samples import Samples
 
@@ -36,11 +35,7 @@ COIL100 = About(
 
 
 def coil20(
-    path: str | os.PathLike[str],
-    *,
-    objects: Sequence[int] | None = None,
-    size: int | None = None,
-    checksum: bool | str = True,
+    path: StrPath, *, objects: Sequence[int] | None = None, size: int | None = None, checksum: bool | str = True
 ) -> Samples:
     """The processed images of COIL-20 (Nene, Nayar and Murase 1996; for research): grey, object ids 1 to 20.
 
@@ -50,11 +45,7 @@ def coil20(
 
 
 def coil100(
-    path: str | os.PathLike[str],
-    *,
-    objects: Sequence[int] | None = None,
-    size: int | None = None,
-    checksum: bool | str = True,
+    path: StrPath, *, objects: Sequence[int] | None = None, size: int | None = None, checksum: bool | str = True
 ) -> Samples:
     """COIL-100 (Nene, Nayar and Murase 1996; for research), in colour, object ids 1 to 100.
 
@@ -83,7 +74,7 @@ def coil100(
 
 
 def _read(
-    path: str | os.PathLike[str],
+    path: StrPath,
     about: About,
     count: int,
     channels: int,
@@ -131,7 +122,7 @@ def _files(files: Files, channels: int, objects: Iterable[int], size: int) -> Te
 
 
 def _arrays(
-    path: str | os.PathLike[str], about: About, channels: int, objects: Sequence[int] | None
+    path: StrPath, about: About, channels: int, objects: Sequence[int] | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Images ``[objects, views, C, H, W]``, object ids and angles of an .npz file."""
     arrays = npz.Arrays(path, about)

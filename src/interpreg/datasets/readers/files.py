@@ -1,7 +1,6 @@
 """Folders, zip and tar archives as one thing: names and bytes. Archives are read in memory, never extracted."""
 
 import gzip
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -9,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from interpreg.datasets.readers import archives
-from interpreg.datasets.readers.about import About, listed
+from interpreg.datasets.readers.about import About, StrPath, listed
 from interpreg.datasets.readers.archives import value_errors
 
 
@@ -105,7 +104,7 @@ class Files:
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str], about: About) -> Iterator[Files]:
+def opened(path: StrPath, about: About) -> Iterator[Files]:
     """The files at ``path``, a folder or a .zip, .tar or compressed .tar archive.
 
     A folder's symbolic links to files are followed: they are its owner's own. Links to folders are not. In an archive

@@ -1,7 +1,6 @@
 """MNIST and Fashion-MNIST: 28 x 28 grey images in idx files, 60,000 to train on and 10,000 to test on."""
 
 import math
-import os
 
 import torch
 from torch import Tensor
@@ -9,7 +8,7 @@ from torch.nn.functional import pad
 
 from interpreg import _checks
 from interpreg.datasets.readers import npz
-from interpreg.datasets.readers.about import About
+from interpreg.datasets.readers.about import About, StrPath
 from interpreg.datasets.readers.files import Files, opened
 from interpreg.datasets.samples import Samples
 
@@ -56,9 +55,7 @@ FASHION = About(
 )
 
 
-def mnist(
-    path: str | os.PathLike[str], split: str = "train", *, size: int | None = None, checksum: bool = True
-) -> Samples:
+def mnist(path: StrPath, split: str = "train", *, size: int | None = None, checksum: bool = True) -> Samples:
     """Handwritten digits (LeCun, Cortes and Burges; CC BY-SA 3.0), labels 0 to 9.
 
     Args:
@@ -80,13 +77,13 @@ def mnist(
 
 
 def fashion_mnist(
-    path: str | os.PathLike[str], split: str = "train", *, size: int | None = None, checksum: bool = True
+    path: StrPath, split: str = "train", *, size: int | None = None, checksum: bool = True
 ) -> Samples:
     """Pictures of clothes (Xiao, Rasul and Vollgraf 2017; MIT licence), with files and arguments as :func:`mnist`."""
     return _read(path, FASHION, split, size, checksum)
 
 
-def _read(path: str | os.PathLike[str], about: About, split: str, size: int | None, checksum: bool) -> Samples:
+def _read(path: StrPath, about: About, split: str, size: int | None, checksum: bool) -> Samples:
     _checks.check_one_of("split", split, SPLITS)
     if size not in (None, 28, 32):
         raise ValueError(f"size: expected None, 28 or 32, got {_checks.describe(size)}")

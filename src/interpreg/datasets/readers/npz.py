@@ -1,7 +1,6 @@
 """NumPy archives of images. Pickled objects in them are refused, never loaded."""
 
 import math
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from numpy.lib import format as npy
 from torch import Tensor
 
-from interpreg.datasets.readers.about import About, listed
+from interpreg.datasets.readers.about import About, StrPath, listed
 from interpreg.datasets.readers.archives import value_errors
 
 MAX_ARRAY_BYTES = 8 * 2**30
@@ -19,7 +18,7 @@ IMAGES = ("X", "images", "x")
 LABELS = ("y", "labels")
 
 
-def is_npz(path: str | os.PathLike[str]) -> bool:
+def is_npz(path: StrPath) -> bool:
     """Whether ``path`` is an .npz file, by its name."""
     return str(path).lower().endswith(".npz") and not Path(path).is_dir()
 
@@ -32,7 +31,7 @@ class Arrays:
         ValueError: it is corrupt.
     """
 
-    def __init__(self, path: str | os.PathLike[str], about: About) -> None:
+    def __init__(self, path: StrPath, about: About) -> None:
         self.path, self.about = Path(path), about
         if not self.path.exists():
             raise about.missing("such file", path)
@@ -86,9 +85,7 @@ def _length(stream: Any, where: str) -> int:
     return size + int(stream.tell())
 
 
-def images_and_labels(
-    path: str | os.PathLike[str], about: About, split: str, channels: int
-) -> tuple[Tensor, Tensor]:
+def images_and_labels(path: StrPath, about: About, split: str, channels: int) -> tuple[Tensor, Tensor]:
     """uint8 images ``[n, C, H, W]`` and labels ``[n]`` of an .npz file.
 
     The images are under ``x_SPLIT``, ``X``, ``images`` or ``x``, uint8 of shape [n, H, W] or [n, H, W, C]; the labels

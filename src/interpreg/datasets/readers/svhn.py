@@ -1,6 +1,5 @@
 """SVHN, cropped digits: 32 x 32 colour images of house numbers in Matlab files."""
 
-import os
 from io import BytesIO
 from typing import Any
 
@@ -9,7 +8,7 @@ import torch
 from interpreg import _checks
 from interpreg._extras import optional_import
 from interpreg.datasets.readers import npz
-from interpreg.datasets.readers.about import About
+from interpreg.datasets.readers.about import About, StrPath
 from interpreg.datasets.readers.archives import value_errors
 from interpreg.datasets.readers.files import opened
 from interpreg.datasets.samples import Samples
@@ -30,7 +29,7 @@ SVHN = About(
 )
 
 
-def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Samples:
+def svhn(path: StrPath, split: str = "train", *, checksum: bool = True) -> Samples:
     """Street View House Numbers (Netzer et al. 2011; for non-commercial use only), labels 0 to 9.
 
     The file's label 10 means the digit 0 and becomes 0. ACAI's published code subtracts 1 instead, so that its class
