@@ -143,7 +143,9 @@ def mmd2_to_prior(
         given = f"estimator={estimator!r}" if u is None else "weights, which are not gathered"
         size = distributed.world_size(group)
         raise ValueError(f"group: expected None (MMDPrior: sync='local') with {given}, got {size} processes")
-    kernel = kernel_for(kernel, prior, x.shape[1])
+    if not kernel.needs_median:
+        spread = prior.spread(x.shape[1])
+        kernel = kernel.resolved(math.sqrt(x.shape[1]) if spread is None else spread)
     y = None if normal else _prior_samples(prior, samples, x, generator)
     if y is not None and group is None:
         return mmd2(
@@ -164,12 +166,6 @@ def mmd2_to_prior(
         else:
             value = _swept(x, None, u, None, kernel, estimator, backend, normal)
     return value.clamp(min=0) if clamp else value
-
-
-def kernel_for(kernel: Kernel, prior: Prior, d: int) -> Kernel:
-    """The kernel with bandwidths by dimension in the prior's own unit."""
-    spread = prior.spread(d)
-    return kernel if kernel.needs_median else kernel.resolved(math.sqrt(d) if spread is None else spread)
 
 
 def _prior_samples(

@@ -157,9 +157,8 @@ def _best(
     train: Array, k: int, restarts: int, iterations: int, seed: int, shown: bool
 ) -> tuple[Any, tuple[float, ...]]:
     """The best fit of k-means on whitened codes, and the objective of every restart."""
-    lloyd = partial(
-        optional_import("sklearn.cluster", "metrics", "clustering").KMeans, k, n_init=1, max_iter=iterations
-    )
+    cluster = optional_import("sklearn.cluster", "metrics", "clustering")
+    lloyd = partial(cluster.KMeans, k, n_init=1, max_iter=iterations)
     singles, n = train.astype(np.float32), len(train)
     random, chances = np.random.RandomState(seed), np.full(n, 1 / n)  # drawn as scikit-learn draws
     starts = [random.choice(n, size=k, replace=False, p=chances) for _ in range(restarts)]

@@ -83,9 +83,7 @@ class _Combination(torch.autograd.Function):
             # aliases, because y may depend on x; saved tensors detect writes in the meantime
             x, y = x.view_as(x), None if y is None else y.view_as(y)
             dense = reference.value(ctx.request._replace(x=x, y=y))
-            leaves: list[Tensor] = [
-                s for s, slope in ((x, grad_x), (y, grad_y)) if s is not None and slope is not None
-            ]
+            leaves = [s for s, slope in ((x, grad_x), (y, grad_y)) if s is not None and slope is not None]
             slopes = iter(torch.autograd.grad(dense, leaves, create_graph=True))
             grad_x, grad_y = (None if slope is None else next(slopes) for slope in (grad_x, grad_y))
         return None if grad_x is None else grad * grad_x, None if grad_y is None else grad * grad_y, None, None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from io import BytesIO
-from itertools import count
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -79,12 +79,8 @@ def label(ax: "Axes", x: str, y: str) -> None:
 
 def line_styles() -> Iterator[dict[str, Any]]:
     """Colour, dashes and marker of one line after the other; all three differ, so that grey paper does, too."""
-    for i in count():
-        yield {
-            "color": PALETTE[i % len(PALETTE)],
-            "linestyle": DASHES[i % len(DASHES)],
-            "marker": MARKERS[i % len(MARKERS)],
-        }
+    for colour, dashes, marker in zip(cycle(PALETTE), cycle(DASHES), cycle(MARKERS), strict=False):
+        yield {"color": colour, "linestyle": dashes, "marker": marker}
 
 
 def methods(name: str, value: Mapping[str, T] | T, kind: str = "method") -> list[tuple[str, str, T]]:

@@ -186,10 +186,9 @@ def _scatter(ax: "Axes", points: Any, values: Tensor | None, period: float | Non
             chosen = (values == k).numpy()
             label = names[k] if names is not None else str(k)
             spiky = 1.0 if marker in "os" else 1.5  # as much ink for a star as for a disc
-            look = (
-                point | {"edgecolors": "0.4"} if k == classes[-1] and len(classes) == COLOURED_CLASSES else point
-            )  # yellow
-            ax.scatter(x[chosen], y[chosen], s=spiky * size, color=colour, marker=marker, **look, label=label)
+            if colour == _canvas.PALETTE[-1]:  # yellow
+                point["edgecolors"] = "0.4"
+            ax.scatter(x[chosen], y[chosen], s=spiky * size, color=colour, marker=marker, **point, label=label)
         _canvas.legend(ax, "upper right", handlelength=1.0, markerscale=math.sqrt(30 / size))
     elif period is None:
         _colour_bar(ax, ax.scatter(x, y, s=size, c=values.numpy(), cmap="viridis", **point))

@@ -61,9 +61,8 @@ def training_curves(
 
     line = optional_import("matplotlib.lines", "plot", "training_curves").Line2D
     several = len(runs) > 1
-    handles = [
-        line([], [], **(styles[name] | ({"linestyle": "-"} if several else {})), label=name) for name in names
-    ]
+    dashed = {"linestyle": "-"} if several else {}
+    handles = [line([], [], **(styles[name] | dashed), label=name) for name in names]
     if several:
         handles += [line([], [], color="0.35", linestyle=dashes[run], label=run) for run in runs]
     _canvas.legend(ax, handles=handles)

@@ -62,13 +62,13 @@ class Arrays:
 
     def _read(self, key: str) -> np.ndarray[Any, Any]:
         where, member = f"{self.path}: {key}", f"{key}.npy"
-        with value_errors(f"{where}: cannot be read, the file is corrupt"), zipfile.ZipFile(self.path) as archive:
-            with archive.open(member) as stream:
-                length = _length(stream, where)
+        corrupt = value_errors(f"{where}: cannot be read, the file is corrupt")
+        with corrupt, zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
+            length = _length(stream, where)
             if length != self.sizes[member]:
                 raise ValueError(f"{where}: expected {length} bytes by its header, got {self.sizes[member]}")
-            with archive.open(member) as stream:
-                array: np.ndarray[Any, Any] = npy.read_array(stream, allow_pickle=False)
+            stream.seek(0)
+            array: np.ndarray[Any, Any] = npy.read_array(stream, allow_pickle=False)
         return array
 
 
