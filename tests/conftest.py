@@ -1,9 +1,13 @@
-"""Fixtures for every test: fixed seeds, memory poisoned with NaN, and the zoo."""
+"""Fixtures for every test: fixed seeds, memory poisoned with NaN, the zoo, sequences, a process group."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+from processes import leave
+from sequences import Positions, Sequences, valid
+from torch import distributed
 from zoo import PAIRS, Zoo, vector_pair
 
 
@@ -26,3 +30,16 @@ def zoo(request: pytest.FixtureRequest) -> Zoo:
 @pytest.fixture
 def pair() -> Zoo:
     return vector_pair()
+
+
+@pytest.fixture
+def sequences() -> Sequences:
+    return Sequences(Positions(3, 2), Positions(2, 3), torch.randn(4, 5, 3), valid())
+
+
+@pytest.fixture
+def process_group(tmp_path: Path) -> Iterator[None]:
+    """A group of this process alone, left when the test's wrappers are gone."""
+    distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    yield
+    leave()

@@ -28,6 +28,28 @@ BESIDE = {
 }  # they import from the tower, it never imports them
 WITHIN = ["functional", "sampling", "interpolator", "bottlenecks", "batch"]  # the order on the third floor
 FILES = sorted(SOURCE.rglob("*.py"))
+TESTS = Path(__file__).parent
+UNMIRRORED = {  # modules without a test file of their own, and what tests them
+    "__main__": "demo/test_command.py and report/test_command.py, which start it",
+    "_types": "types alone",
+    "datasets/readers/about": "the readers' own files, on what is wrong with an archive",
+    "datasets/readers/archives": "readers/test_files.py",
+    "datasets/readers/pictures": "readers/test_coil.py and test_celeba.py",
+    "demo/tasks": "demo/test_command.py",
+    "mmd/estimators": "functional/test_mmd.py, by brute force",
+    "mmd/reference": "functional/test_mmd.py, by brute force",
+    "mmd/request": "mmd/test_dispatch.py",
+    "mmd/triton_kernels": "mmd/test_triton.py",
+    "recipes/common": "test_arguments.py, for all recipes",
+    "report/config": "report/test_command.py, which reads one",
+    "report/groups": "report/test_report.py, metric by metric",
+    "report/pictures": "report/test_page.py",
+}
+ACROSS = {  # test files below a folder that are about all of it
+    "datasets/readers/test_real_files.py", "datasets/readers/test_registry.py", "metrics/test_devices.py",
+    "plots/test_golden.py",
+}  # fmt: skip
+LARGE = 20  # lines, from which on a module has tests
 
 
 def room(path: Path) -> str:
@@ -101,3 +123,32 @@ def test_extras_are_imported_only_when_needed() -> None:
 def test_the_package_says_it_is_typed() -> None:
     assert (SOURCE / "py.typed").exists()
     assert demo.__doc__
+
+
+def mirrors(test: Path, module: Path) -> bool:
+    """Whether ``folder/test_x.py``, or ``folder/test_x_y.py`` about an aspect, is the test of ``folder/x.py``."""
+    own, name = test.relative_to(TESTS), f"test_{module.stem.lstrip('_')}"
+    beside = own.parent == module.relative_to(SOURCE).parent
+    return beside and (own.stem == name or own.stem.startswith(f"{name}_"))
+
+
+def test_tests_mirror_the_source() -> None:
+    tests = sorted(TESTS.rglob("test_*.py"))
+    below = [test for test in tests if test.parent != TESTS]
+    strays = {str(t.relative_to(TESTS)) for t in below if not any(mirrors(t, module) for module in FILES)}
+    assert strays == ACROSS
+    large = [path for path in FILES if path.stem != "__init__" and len(path.read_text().splitlines()) > LARGE]
+    untested = {
+        path.relative_to(SOURCE).with_suffix("").as_posix()
+        for path in large
+        if not any(mirrors(t, path) for t in tests)
+    }
+    assert untested == set(UNMIRRORED)
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda p: str(p.relative_to(TESTS)))
+def test_no_test_file_imports_from_another(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+            assert not [name for name in names if name.split(".")[-1].startswith("test_")]

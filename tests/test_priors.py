@@ -125,10 +125,7 @@ def test_a_sampler_asked_for_fewer_or_more_samples_than_codes() -> None:
 @pytest.mark.parametrize("kind", [Ball, Sphere, lambda radius: Normal(0.0, radius)])
 @pytest.mark.parametrize(
     ("number", "error"),
-    [
-        (0, ValueError), (-1.0, ValueError), (math.inf, ValueError), (math.nan, ValueError), (True, TypeError),
-        ("1", TypeError), (None, TypeError),
-    ],
+    [(0, ValueError), (-1.0, ValueError), ("1", TypeError)],
 )  # fmt: skip
 def test_sizes_that_are_not_positive_numbers(kind, number: object, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"^(radius|std): expected a .*number.*, got"):

@@ -26,11 +26,11 @@ def test_what_is_not_shown_is_not_touched() -> None:
 def test_a_bar_appears_on_a_terminal_after_a_while(monkeypatch, delay, screen, expected) -> None:
     monkeypatch.setattr(_progress, "DELAY", delay)
     monkeypatch.setattr(sys, "stderr", screen())
-    found = []
+    values = []
     for item in progress(iter([1, 2, 3]), "counting", total=3):
-        found.append(item)
+        values.append(item)
         time.sleep(0.15)
-    assert found == [1, 2, 3]
+    assert values == [1, 2, 3]
     assert ("counting" in sys.stderr.getvalue()) == expected
 
 

@@ -1,5 +1,7 @@
 """The zoo's encoders inside bottlenecks, for codes of every rank."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from zoo import Recurrent, TokenEncoder
@@ -19,6 +21,7 @@ class Scale(nn.Module):
 
 
 def variational(encoder: nn.Module, **options: object) -> GaussianBottleneck:
+    """With the code for a mean, and a log variance that follows it."""
     return GaussianBottleneck(encoder, heads=(nn.Identity(), Scale()), **options)
 
 
@@ -27,3 +30,14 @@ def quantized(encoder: nn.Module, **options: object) -> VectorQuantizer:
     width = list(encoder.parameters())[-1].shape[0]  # the bias of the last layer
     axis = -1 if isinstance(encoder, (TokenEncoder, Recurrent)) else 1
     return VectorQuantizer(encoder, dim=width, codebook_size=8, axis=axis, **options)
+
+
+def seeded(call: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """What is drawn with seed 3."""
+    torch.manual_seed(3)
+    return call(x)
+
+
+def nearest(vectors: Tensor, codebook: Tensor) -> Tensor:
+    """Indices of the nearest codebook vectors, one by one."""
+    return torch.stack([(codebook - v).square().sum(1).argmin() for v in vectors])

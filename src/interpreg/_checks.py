@@ -87,7 +87,7 @@ def check_unsharded(name: str, module: nn.Module, instead: str) -> None:
 
 def as_number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> float:
     """``value`` as a float; ``TypeError`` or ``ValueError`` unless it is finite and in [low, high]."""
-    if isinstance(value, bool) or not isinstance(value, Real):  # numpy's too
+    if isinstance(value, bool) or not isinstance(value, (float, int, Real)):  # numpy's too
         raise TypeError(f"{name}: expected a number, got {describe(value)}")
     number = float(value)
     if not (math.isfinite(number) and low <= number <= high):
@@ -106,7 +106,7 @@ def as_positive(name: str, value: Any, expected: str = "a positive number") -> f
 
 def as_count(name: str, value: Any, low: int = 0) -> int:
     """``value``; ``TypeError`` or ``ValueError`` unless it is an int of at least ``low``."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if isinstance(value, bool) or not isinstance(value, (int, Integral)):
         raise TypeError(f"{name}: expected an int, got {describe(value)}")
     if value < low:
         raise ValueError(f"{name}: expected an int of at least {low}, got {value}")

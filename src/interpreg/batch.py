@@ -17,7 +17,7 @@ from interpreg.priors import Prior
 
 _T = TypeVar("_T")
 DEFAULT = Interpolator()
-"""What mixes where nobody names an interpolator: ACAI's way."""
+"""The interpolator of terms that name none, ACAI's."""
 _IMAGES = " (images are expected as floats in [-1, 1]: x.float() / 127.5 - 1)"
 _CODE = " (where the encoder returns more than its code, wrap it in a bottleneck, or a function of the code alone)"
 
@@ -70,7 +70,7 @@ class AtLeast(NamedTuple):
 
 
 Need = Decode | AtLeast | Bottleneck
-"""What a term needs besides codes and reconstructions; a bottleneck inside the encoder stands for its aux output."""
+"""What a term needs besides codes and reconstructions; a bottleneck inside the encoder means its auxiliary output."""
 
 
 class Plan(NamedTuple):
@@ -199,6 +199,9 @@ class Batch:
     def encode(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """``encoder(x)``, checked; for terms that encode something of their own."""
         z = call(self.encoder, x, mask)
+        if x is not self.x:
+            for bottleneck in self.plan.bottlenecks:
+                bottleneck.drop_aux()
         _checks.check_tensor("encoder", z, _CODE)
         _checks.check_batch_size("encoder", z, x.shape[0])
         return z

@@ -1,4 +1,4 @@
-"""How codes are mixed: which coefficient, with which partner, by which formula."""
+"""Mixing codes: coefficients, partners, formulas."""
 
 from typing import Literal
 
@@ -34,8 +34,8 @@ class Interpolator(Referring):
 
     Made around a pair of networks it takes images: ``interpolator(x)`` returns the interpolants, and
     :meth:`path` walks between images. Made without a pair it is a strategy to hand to the terms, and
-    :meth:`path` walks between codes. In a sum of regularizers it adds no term and lends its interpolants to
-    every part that names no interpolator of its own.
+    :meth:`path` walks between codes. In a sum of regularizers it adds no term and mixes for every
+    part that names no interpolator of its own.
 
     Args:
         encoder, decoder: the pair, or neither.
@@ -56,13 +56,13 @@ class Interpolator(Referring):
         pairing: who the partner is.
 
             - ``"reverse"``: the batch backwards, as published. The middle sample of an odd batch is its own
-              partner, so that nothing is mixed there; its coefficient is said to be 0.
-            - ``"permutation"``: a fresh random cyclic permutation, so that nobody is their own partner. The
+              partner, so nothing is mixed there, and its coefficient is 0.
+            - ``"permutation"``: a new random cyclic permutation, so no sample is its own partner. The
               default for "convex".
             - ``"prior"``: a draw from ``prior``.
             - a callable: given the codes, it returns their partners.
         grain: of "bernoulli" and "multidimensional": "channel" (axis 1 of the code, constant over all further axes;
-            what the former does when not told) or "element" (the latter).
+            the default of the former) or "element" (the latter).
         ways: of "convex" and "bernoulli": how many codes are mixed, at least 2.
         grid: instead of a random coefficient, this many evenly spaced ones, from one end of ``alpha_range`` to the
             other, for every pair: ``grid`` times as many mixed codes, one batch after the other (AEAI's M + 1). For

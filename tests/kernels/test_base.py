@@ -1,6 +1,5 @@
 """Bandwidths by rules, a kernel of one's own, and bad arguments."""
 
-import math
 from dataclasses import dataclass
 
 import brute
@@ -9,13 +8,7 @@ import pytest
 import torch
 
 from interpreg.functional import mmd2, mmd2_to_prior
-from interpreg.kernels import (
-    RBF,
-    InverseMultiquadric,
-    Kernel,
-    Laplacian,
-    RationalQuadratic,
-)
+from interpreg.kernels import RBF, InverseMultiquadric, Kernel, Laplacian, RationalQuadratic
 
 SQ = torch.cat([torch.zeros(1), torch.logspace(-6, 4, 200)]).double()
 SCALED = (RBF, InverseMultiquadric, RationalQuadratic, Laplacian)
@@ -66,18 +59,12 @@ def test_a_kernel_of_your_own_meets_a_prior_through_samples() -> None:
         mmd2(x, z, kernel=Cauchy(), backend="native")
 
 
-# ---- bad arguments
-
-
 @pytest.mark.parametrize("kind", [RBF, InverseMultiquadric, RationalQuadratic, Laplacian])
 @pytest.mark.parametrize(
     ("bandwidths", "error", "message"),
     [
         (0, ValueError, r"^bandwidths: expected positive numbers, got 0"),
         (-1.0, ValueError, r"^bandwidths: expected a finite number of at least 0, got -1.0"),
-        (math.inf, ValueError, r"^bandwidths: expected a finite number of at least 0, got inf"),
-        (math.nan, ValueError, r"^bandwidths: expected a finite number of at least 0, got nan"),
-        (True, TypeError, r"^bandwidths: expected a number, got True"),
         (None, TypeError, r"^bandwidths: expected a number, got None"),
         ((), ValueError, r"^bandwidths: expected at least one number, got none"),
         ([1.0, -2.0], ValueError, r"^bandwidths: expected a finite number of at least 0, got -2.0"),
@@ -95,12 +82,8 @@ def test_bad_bandwidths_are_named(kind: type, bandwidths: object, error: type[Ex
     [
         (lambda: RBF(scales=0), ValueError, r"^scales: expected .*number"),
         (lambda: RBF(scales=()), ValueError, r"^scales: expected .*number"),
-        (lambda: RBF(scales=[1, math.nan]), ValueError, r"^scales: expected .*number"),
         (lambda: RBF(scales="wide"), TypeError, r"^scales: expected .*number"),
         (lambda: RationalQuadratic(alpha=0), ValueError, r"^alpha: expected a .*number"),
-        (lambda: RationalQuadratic(alpha=-0.5), ValueError, r"^alpha: expected a .*number"),
-        (lambda: RationalQuadratic(alpha=math.inf), ValueError, r"^alpha: expected a .*number"),
-        (lambda: RationalQuadratic(alpha=True), TypeError, r"^alpha: expected a .*number"),
     ],
 )
 def test_bad_scales_and_alphas_are_named(make, error: type[Exception], message: str) -> None:

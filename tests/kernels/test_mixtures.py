@@ -8,14 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interpreg.kernels import (
-    RBF,
-    Energy,
-    InverseMultiquadric,
-    Kernel,
-    Laplacian,
-    RationalQuadratic,
-)
+from interpreg.kernels import RBF, Energy, InverseMultiquadric, Kernel, Laplacian, RationalQuadratic
 
 SCALED = (RBF, InverseMultiquadric, RationalQuadratic, Laplacian)
 

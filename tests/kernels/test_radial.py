@@ -10,13 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interpreg.functional import mmd2
-from interpreg.kernels import (
-    RBF,
-    Energy,
-    InverseMultiquadric,
-    RationalQuadratic,
-    from_spec,
-)
+from interpreg.kernels import RBF, Energy, InverseMultiquadric, RationalQuadratic, from_spec
 from interpreg.kernels.radial import ladder
 
 SQ = torch.cat([torch.zeros(1), torch.logspace(-6, 4, 200)]).double()

@@ -138,8 +138,6 @@ def test_those_that_move_are_counted_alone() -> None:
     ("change", "message"),
     [
         ({"start": torch.zeros(3, 4)}, r"start: expected the shape of one image a path, \(2, 4\)"),
-        ({"end": torch.full((2, 4), torch.nan)}, r"end: .*got 2 of 2"),
-        ({"paths": torch.full((2, 3, 4), torch.nan)}, r"paths: .*got 6 of 6"),
         ({"references": torch.ones(1, 4)}, r"references: expected at least two images"),
         (
             {"references": torch.ones(5, 4), "probability": lambda x: x},

@@ -1,9 +1,12 @@
 """Probes and clusters on codes whose answer is known."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
+from interpreg import metrics
 from interpreg.metrics import clustering_accuracy, linear_probe
 
 
@@ -29,8 +32,8 @@ def test_clusters_are_matched_one_to_one() -> None:
     """Two of three classes in one blob: at best 2/3 right, though every cluster is pure in its majority."""
     codes, labels = blobs(300)
     merged = torch.where(labels == 2, 1, labels)
-    found = clustering_accuracy(codes, labels, codes, merged)
-    assert found == pytest.approx(2 / 3)
+    ours = clustering_accuracy(codes, labels, codes, merged)
+    assert ours == pytest.approx(2 / 3)
 
 
 def test_whitening_makes_scale_and_rotation_irrelevant() -> None:
@@ -57,22 +60,61 @@ def test_codes_of_any_rank_are_flattened() -> None:
     assert linear_probe(*shaped) == clustering_accuracy(*shaped) == 1.0
 
 
+LABELS = torch.arange(12) % 3
+SETS = {"codes": torch.randn(12, 3), "labels": LABELS, "test_codes": torch.randn(12, 3), "test_labels": LABELS}
+WALK = {"paths": torch.rand(2, 3, 4), "references": torch.rand(5, 4), "parameters": torch.arange(5.0)}
+GOOD: dict[str, dict[str, object]] = {  # arguments of every measure
+    "correlation": {"codes": torch.randn(12, 3)},
+    "latent_correlation": {"codes": torch.randn(12, 3)},
+    "dead_units": {"codes": torch.randn(12, 3)},
+    "linear_probe": SETS,
+    "clustering_accuracy": SETS | {"restarts": 2},
+    "frechet_distance": {"images": torch.randn(12, 2), "reference": torch.randn(12, 2)},
+    "perceptual_path_length": {"decoder": lambda z: z, "start": torch.randn(6, 4), "end": torch.randn(6, 4)},
+    "line_scores": {"paths": torch.rand(1, 3, 1, 8, 8)},
+    "path_scores": WALK,
+    "retrieved_alpha": WALK | {"start": torch.zeros(2), "end": torch.ones(2)},
+    "interpolation_error": {"paths": torch.rand(2, 3, 4), "truth": torch.rand(2, 3, 4)},
+    "error_by_interval": {
+        "encoder": lambda x: x,
+        "decoder": lambda z: z,
+        "views": torch.rand(1, 6, 2),
+        "images": [4],
+    },
+    "admissibility": {"paths": torch.rand(2, 3, 4), "start": torch.zeros(2, 4), "end": torch.ones(2, 4)},
+}
+TENSORS = [
+    (measure, name) for measure, good in GOOD.items() for name, value in good.items() if torch.is_tensor(value)
+]
+
+
+@pytest.mark.parametrize(("measure", "name"), TENSORS)
+def test_what_is_no_tensor_of_finite_numbers_is_named_by_every_measure(measure: str, name: str) -> None:
+    function, good = getattr(metrics, measure), GOOD[measure]
+    function(**good)
+    with pytest.raises((TypeError, ValueError), match=f"^{name}: expected .*, got a list of length 1"):
+        function(**good | {name: [1.0]})
+    if "labels" in name:
+        for wrong in (LABELS[1:], LABELS.float(), LABELS > 0):
+            with pytest.raises(
+                ValueError, match=rf"^{name}: expected whole numbers of shape \[12\], one for each of"
+            ):
+                function(**good | {name: wrong})
+        return
+    with pytest.raises(TypeError, match=f"^{name}: expected a floating point tensor, got a torch.int64"):
+        function(**good | {name: good[name].long()})
+    broken = good[name].clone()
+    broken[:1] = math.nan
+    with pytest.raises(
+        ValueError, match=rf"^{name}: expected finite .*, got \d of {len(broken)}|^{name}: .*got \d of"
+    ):
+        function(**good | {name: broken})
+
+
 @pytest.mark.parametrize("measure", [linear_probe, clustering_accuracy])
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"labels": torch.zeros(90, dtype=torch.long)}, r"labels: expected at least two classes, got 1"),
-        ({"labels": torch.zeros(89, dtype=torch.long)}, r"labels: expected whole numbers of shape \[90\]"),
-        ({"labels": torch.zeros(90)}, r"labels: expected whole numbers"),
-        ({"codes": torch.full((90, 3), torch.nan)}, r"codes: expected finite codes"),
-        ({"test_codes": torch.full((60, 3), torch.inf)}, r"test_codes: expected finite codes"),
-    ],
-)
-def test_bad_input_is_named(measure, change: dict[str, Tensor], message: str) -> None:
-    (codes, labels), (test_codes, test_labels) = blobs(90), blobs(60)
-    arguments = {"codes": codes, "labels": labels, "test_codes": test_codes, "test_labels": test_labels} | change
-    with pytest.raises(ValueError, match=message):
-        measure(**arguments)
+def test_a_single_class_is_none(measure) -> None:
+    with pytest.raises(ValueError, match=r"labels: expected at least two classes, got 1"):
+        measure(**SETS | {"labels": torch.zeros_like(LABELS), "test_labels": torch.zeros_like(LABELS)})
 
 
 def test_a_collapsed_code_has_no_clusters() -> None:

@@ -150,11 +150,9 @@ START, END = torch.randn(6, 4), torch.randn(6, 4)
     ("change", "error", "message"),
     [
         ({"end": torch.randn(5, 4)}, ValueError, r"end: expected the shape of start, \(6, 4\)"),
-        ({"start": torch.full((6, 4), math.nan)}, ValueError, r"start: expected finite values, got 6 of 6"),
         ({"decoder": 3}, TypeError, r"decoder: expected a module"),
         ({"decoder": lambda z: z / 0}, ValueError, r"output of decoder: expected finite .* got 12 of 12"),
         ({"decoder": lambda z: z[:3]}, ValueError, r"output of decoder: expected a batch of 12 samples"),
-        ({"features": lambda x: x.long()}, TypeError, r"output of features: expected a floating point tensor"),
         ({"features": 3}, TypeError, r"features: expected a module"),
         ({"epsilon": 0.0}, ValueError, r"epsilon: expected a number between 0 and 1, got 0.0"),
         ({"epsilon": 1.0}, ValueError, r"epsilon: expected a number between 0 and 1, got 1.0"),
@@ -239,20 +237,12 @@ def test_six_samples_of_five_features_are_not_warned_of() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (
-            (torch.full((9, 2), math.nan), torch.ones(9, 2)),
-            ValueError,
-            r"images: expected finite values, got 9 of 9",
-        ),
-        ((torch.ones(9, 2), torch.tensor([[1.0], [math.inf], [2.0]])), ValueError, r"reference: .* got 1 of 3"),
         ((torch.ones(1, 2), torch.ones(9, 2)), ValueError, r"images: expected at least 2"),
         (
             (torch.ones(9, 2), torch.ones(9, 3)),
             ValueError,
             r"reference: expected as many features as images, 2, got 3",
         ),
-        ((torch.ones(9, 2, dtype=torch.uint8), torch.ones(9, 2)), TypeError, r"images: expected a floating point"),
-        ((torch.ones(9, 2), [1.0]), TypeError, r"reference: expected a tensor"),
     ],
 )
 def test_bad_input_of_sets_is_named(
@@ -260,8 +250,3 @@ def test_bad_input_of_sets_is_named(
 ) -> None:
     with pytest.raises(error, match=message):
         frechet_distance(*arguments)
-
-
-def test_features_that_are_not_finite_are_named() -> None:
-    with pytest.raises(ValueError, match=r"output of features: expected finite .* got 9 of 9"):
-        frechet_distance(torch.ones(9, 2), torch.ones(9, 2), features=lambda x: x / 0)

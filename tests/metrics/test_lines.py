@@ -154,10 +154,6 @@ def test_other_sizes_have_references_of_their_own(size: int) -> None:
     [
         (torch.zeros(4, 32, 32), r"paths: expected shape \[n, steps, 1, H, H\], got .*\(4, 32, 32\)"),
         (torch.zeros(4, 16, 3, 32, 32), r"paths: expected shape"),
-        (torch.zeros(0, 16, 1, 32, 32), r"paths: expected at least one path of two steps"),
-        (torch.zeros(4, 1, 1, 32, 32), r"paths: expected at least one path of two steps"),
-        (torch.full((1, 16, 1, 32, 32), torch.nan), r"paths: expected finite values, got 16 of 16"),
-        (torch.zeros(4, 16, 1, 32, 32, dtype=torch.uint8), r"paths: expected a floating point tensor"),
     ],
 )
 def test_bad_input_is_named(paths: Tensor, message: str) -> None:

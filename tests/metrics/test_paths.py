@@ -108,14 +108,10 @@ def test_a_collapsed_model_has_no_smoothness() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"paths": torch.full((2, 3, 4), torch.nan)}, r"paths: .*got 6 of 6"),
         ({"paths": torch.zeros(2, 1, 4)}, r"paths: expected at least one path of two steps"),
         ({"paths": torch.zeros(2, 4)}, r"paths: expected shape \[n, steps, \.\.\.\]"),
-        ({"references": torch.full((5, 4), torch.inf)}, r"references: .*got 5 of 5"),
         ({"references": torch.zeros(5, 3)}, r"references: expected at least one of shape \(4,\)"),
         ({"parameters": torch.zeros(4)}, r"parameters: expected shape \[5\] or \[5, k\]"),
-        ({"parameters": torch.tensor([0.0, 1, 2, 3, torch.nan])}, r"parameters: .*got 1 of 5"),
-        ({"parameters": torch.arange(5)}, r"parameters: expected a floating point tensor"),
         ({"period": (1.0, 2.0)}, r"period: expected one for each of 1"),
         ({"period": -1.0}, r"period: expected a finite number"),
         ({"period": 0.0}, r"period: expected None or a positive number, got 0"),

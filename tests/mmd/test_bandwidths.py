@@ -8,12 +8,7 @@ import pytest
 import torch
 
 from interpreg.functional import mmd2, mmd2_to_prior
-from interpreg.kernels import (
-    RBF,
-    InverseMultiquadric,
-    Laplacian,
-    RationalQuadratic,
-)
+from interpreg.kernels import RBF, InverseMultiquadric, Laplacian, RationalQuadratic
 from interpreg.priors import Ball, Normal, Sphere
 
 SCALED = (RBF, InverseMultiquadric, RationalQuadratic, Laplacian)

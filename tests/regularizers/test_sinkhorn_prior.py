@@ -15,9 +15,9 @@ def against(samples: torch.Tensor, **arguments: object) -> SinkhornPrior:
 def test_is_optimal_transport_as_the_blur_vanishes(p: int) -> None:
     """In one dimension the optimal plan sorts: W_p^p = mean |x_(i) - z_(i)|^p, and the cost is divided by p."""
     x, z = torch.randn(64, 1).double(), 2 * torch.randn(64, 1).double() + 1
-    found = against(z, p=p, blur=1e-3, scaling=0.99)(x)["sinkhorn"]
+    ours = against(z, p=p, blur=1e-3, scaling=0.99)(x)["sinkhorn"]
     exact = (x.sort(0).values - z.sort(0).values).abs().pow(p).mean() / p
-    torch.testing.assert_close(found, exact, rtol=5e-3, atol=0)
+    torch.testing.assert_close(ours, exact, rtol=5e-3, atol=0)
 
 
 def test_gradient_is_the_derivative_of_the_converged_value() -> None:
@@ -62,8 +62,6 @@ def test_training_brings_the_codes_to_the_prior() -> None:
         ({"p": 3}, "p: expected 1 or 2, got 3"),
         ({"blur": 0.0}, "blur: expected a finite number of at least 1e-12, got 0.0"),
         ({"scaling": 1.0}, r"scaling: expected a finite number in \[0.001, 0.999\], got 1.0"),
-        ({"prior": "gamma"}, "prior: expected one of"),
-        ({"weight": float("nan")}, "weight: expected a finite number"),
     ],
 )
 def test_bad_arguments_are_named(arguments: dict[str, object], message: str) -> None:

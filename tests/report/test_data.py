@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from turntable import pair
 
 from interpreg.datasets import Samples
+from interpreg.report import interpolation_report
 from interpreg.report.data import rings, samples, split
 
 
@@ -46,3 +48,26 @@ def test_rings_keep_other_parameters_and_labels_apart() -> None:
     assert found.rows.shape == (4, 6)
     for row in found.rows:
         assert len(images.parameters[row, 0].unique()) == len(labels[row].unique()) == 1
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_loaders_and_datasets_are_gathered(labelled: bool) -> None:
+    encoder, decoder = pair()
+    x, y = torch.rand(50, 1, 16, 16), torch.arange(50) % 3
+    dataset = torch.utils.data.TensorDataset(*([x, y] if labelled else [x]))
+    loader = torch.utils.data.DataLoader(dataset, batch_size=16)
+    given = {"labels": y} if labelled else {}
+    whole = interpolation_report(encoder, decoder, x, **given, draw=False)
+    for data in (dataset, loader, [x[:20], x[20:]]):
+        extra = given if isinstance(data, list) else {}
+        found = interpolation_report(encoder, decoder, data, **extra, draw=False)
+        assert [m.value for m in found.metrics] == [m.value for m in whole.metrics]
+    assert any(m.key == "linear_probe" for m in whole.metrics) == labelled
+
+
+def test_labels_beside_data_that_has_its_own_are_refused() -> None:
+    labels = torch.arange(6) % 2
+    with pytest.raises(TypeError, match=r"labels: expected None, because data has its own, got a tensor"):
+        samples("data", Samples(torch.zeros(6, 1, 4, 4), labels, None, (), ()), labels)
+    with pytest.raises(TypeError, match="labels: expected None, because data has its own, got a"):
+        samples("data", [(torch.zeros(6, 3), labels)], labels)

@@ -1,4 +1,4 @@
-"""What a bottleneck is: a module around an encoder that does something to its codes and notes what it did."""
+"""The base of bottlenecks: modules around an encoder that change its codes and keep an auxiliary output."""
 
 from typing import Any, TypeVar
 
@@ -12,17 +12,17 @@ Kind = TypeVar("Kind", bound="Bottleneck")
 
 
 class Bottleneck(nn.Module):
-    """A module around an encoder: ``bottleneck(x)`` is the code, and a note for the term that wants to know more.
+    """A module around an encoder: ``bottleneck(x)`` is the code; an auxiliary output is kept for a term.
 
-    It is an encoder like any other, so every regularizer runs on it, and its parameters are the encoder's. What it
-    notes (a posterior, a commitment loss) lies there until the batch takes it.
+    It is an encoder like any other, so every regularizer runs on it, and its parameters are the encoder's. Its
+    auxiliary output (a posterior, a commitment loss) is kept until the batch takes it.
 
     Args:
         network: the encoder inside; any module or callable.
 
     Attributes:
-        passthrough: if True the bottleneck leaves the code as it is: no noise, no sampling, no quantizing. So it is in
-            the fresh copy that a critic is made of.
+        passthrough: if True the code is passed through: no noise, no sampling, no quantizing; as in the fresh copy that
+            becomes a critic.
     """
 
     def __init__(self, network: Network) -> None:
@@ -33,21 +33,21 @@ class Bottleneck(nn.Module):
         self._slot = _Slot()
 
     def encoded(self, x: Tensor, mask: Tensor | None = None) -> Any:
-        """What the encoder inside says of ``x``."""
+        """The output of the encoder inside."""
         return self.network(x) if mask is None else self.network(x, mask)
 
-    def keep_aux(self, z: Tensor, note: Any) -> None:
-        """Keep ``note`` about the codes ``z`` for the batch that is being encoded."""
-        self._slot.z, self._slot.aux = z, note
+    def keep_aux(self, z: Tensor, aux: Any) -> None:
+        """Keep the auxiliary output of the codes ``z`` for the batch that is being encoded."""
+        self._slot.z, self._slot.aux = z, aux
 
     def take_aux(self, z: Tensor | None = None) -> Any:
-        """The note of the latest call, which is then forgotten.
+        """The auxiliary output of the latest call, which is then dropped.
 
         Args:
             z: codes from elsewhere, which must be those that the latest call made.
 
         Raises:
-            ValueError: they are not, or there was no call since the last note was taken.
+            ValueError: they are not, or there was no call since it was last taken.
         """
         slot = self._slot
         if slot.z is None or (z is not None and not _same_memory(slot.z, z)):
@@ -55,17 +55,21 @@ class Bottleneck(nn.Module):
                 f"z: expected the codes of the latest call of the encoder's {type(self).__name__}, got others; "
                 "encode and call the regularizer in turn, or leave z to it"
             )
-        note = slot.aux
-        slot.z = slot.aux = None
-        return note
+        aux = slot.aux
+        self.drop_aux()
+        return aux
+
+    def drop_aux(self) -> None:
+        """Drop the auxiliary output of the latest call, with its graph."""
+        self._slot.z = self._slot.aux = None
 
     def make_passthrough(self) -> None:
-        """Become bare: called on the copy that a critic is made of."""
+        """Pass codes through from now on; called on the copy that becomes a critic."""
         self.passthrough = True
 
 
 class _Slot:
-    """Where a note lies. A copy of a module begins with an empty one: notes have histories, which are not copied."""
+    """The codes and auxiliary output of the latest call; empty in copies: torch copies no tensor with a graph."""
 
     def __init__(self) -> None:
         self.z: Tensor | None = None
@@ -88,14 +92,15 @@ def the_bottleneck(encoder: object, kind: type[Kind]) -> Kind:
 
     Raises:
         TypeError: there is none.
-        ValueError: there are several, or it is bare.
+        ValueError: there are several, or it passes codes through.
     """
-    found: list[Kind] = bottlenecks_in(encoder, kind)
-    if len(found) == 1 and not found[0].passthrough:
-        return found[0]
+    candidates: list[Kind] = bottlenecks_in(encoder, kind)
+    if len(candidates) == 1 and not candidates[0].passthrough:
+        return candidates[0]
     name = kind.__name__
-    if found:
-        got = "a bare one, as fresh_copy makes; set its bare=False" if len(found) == 1 else f"{len(found)}"
+    if candidates:
+        count = len(candidates)
+        got = "one that passes codes through, as in fresh_copy; set its passthrough=False" if count == 1 else count
         raise ValueError(f"encoder: expected exactly one {name} inside, got {got}")
     raise TypeError(
         f"encoder: expected a module with a {name} inside, got {_checks.describe(encoder)} without; wrap it once, "
@@ -104,7 +109,7 @@ def the_bottleneck(encoder: object, kind: type[Kind]) -> Kind:
 
 
 def _same_memory(made: Tensor, given: Tensor) -> bool:
-    """Whether two tensors are the same codes, or views of them, as far as can be told without looking at values."""
+    """Whether two tensors share memory; values are not read."""
     plain = type(made) is Tensor and type(given) is Tensor  # not fake, not functional
     if made is given or torch.compiler.is_compiling() or not plain:
         return True

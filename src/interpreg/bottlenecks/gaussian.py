@@ -19,7 +19,7 @@ _RETURN = (
 
 
 class Posterior(NamedTuple):
-    """What a :class:`GaussianBottleneck` notes: a Gaussian with independent coordinates for each code."""
+    """The auxiliary output of a :class:`GaussianBottleneck`: a Gaussian with independent coordinates for each code."""
 
     mean: Tensor
     """mu, shaped like the code."""
@@ -33,7 +33,7 @@ class GaussianBottleneck(Bottleneck):
     .. math:: z = \mu(x) + \sigma(x) \odot \epsilon, \qquad \epsilon \sim \mathcal N(0, I)
 
     Every regularizer then works on a variational autoencoder: they mix, decode and compare samples. The posterior,
-    noted as a :class:`Posterior`, is what :class:`interpreg.KLPrior` asks for. In fp32 at least, returned in the
+    a :class:`Posterior`, is kept for :class:`interpreg.KLPrior`. In fp32 at least, returned in the
     network's dtype.
 
     A fresh copy, as a critic is made of, returns the mean and has no head for the log variance; where one network gives
@@ -116,10 +116,10 @@ class GaussianBottleneck(Bottleneck):
     @override
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The codes: a sample of the posterior, or its mean."""
-        said = self.encoded(x, mask)
+        output = self.encoded(x, mask)
         if self.passthrough and self.mean_head is not None:
-            return self.mean_head(said)  # type: ignore[no-any-return]  # modules return Any
-        posterior = self._posterior(said)
+            return self.mean_head(output)  # type: ignore[no-any-return]  # modules return Any
+        posterior = self._posterior(output)
         if self.passthrough:
             return posterior.mean
         sampled = self.training or self.sample == "always"
@@ -132,30 +132,30 @@ class GaussianBottleneck(Bottleneck):
         super().make_passthrough()
         self.log_variance_head = None  # so that a critic has no parameters that nothing depends on
 
-    def _posterior(self, said: object) -> Posterior:
+    def _posterior(self, output: object) -> Posterior:
         if self.mean_head is not None and self.log_variance_head is not None:
-            mean, log_variance = self.mean_head(said), self.log_variance_head(said)
-        elif isinstance(said, (tuple, list)):
-            if len(said) != 2:
-                raise ValueError(f"network: expected two tensors, got {_checks.describe(said)}{_RETURN}")
-            mean, log_variance = said
+            mean, log_variance = self.mean_head(output), self.log_variance_head(output)
+        elif isinstance(output, (tuple, list)):
+            if len(output) != 2:
+                raise ValueError(f"network: expected two tensors, got {_checks.describe(output)}{_RETURN}")
+            mean, log_variance = output
         else:
-            mean, log_variance = self._halves(said)
+            mean, log_variance = self._halves(output)
         _checks.check_tensor("mean", mean, _RETURN)
         _checks.check_tensor("log_variance", log_variance, _RETURN)
         _checks.check_shape("log_variance", log_variance, mean.shape, "the mean")
         return Posterior(mean, log_variance)
 
-    def _halves(self, said: object) -> Sequence[Tensor]:
-        _checks.check_tensor("network", said, _RETURN)
-        assert isinstance(said, Tensor)
-        axis = self.axis % said.ndim if -said.ndim < self.axis < said.ndim else 0
-        if axis == 0 or said.shape[axis] % 2:
+    def _halves(self, output: object) -> Sequence[Tensor]:
+        _checks.check_tensor("network", output, _RETURN)
+        assert isinstance(output, Tensor)
+        axis = self.axis % output.ndim if -output.ndim < self.axis < output.ndim else 0
+        if axis == 0 or output.shape[axis] % 2:
             raise ValueError(
                 f"network: expected an even number of elements along axis {self.axis}, half of them means and half log "
-                f"variances, got {_checks.describe(said)}{_RETURN}"
+                f"variances, got {_checks.describe(output)}{_RETURN}"
             )
-        return said.chunk(2, axis)
+        return output.chunk(2, axis)
 
 
 def _dense_head(shape: torch.Size) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Encoders that are disturbed while they train: their code by dropout, their input by noise."""
+"""Encoders with dropout of the code or noise on the input while they train."""
 
 from collections.abc import Callable
 
@@ -17,9 +17,8 @@ Corrupt = Callable[[Tensor], Tensor]
 class DropoutBottleneck(Bottleneck):
     r"""An encoder whose code, in training mode, loses each element with probability ``p`` and is divided by 1 - p.
 
-    Every term then sees the thinned code, interpolants included: this is the difference to the term of
-    :class:`interpreg.CodeDropout`, which disturbs a decoding of its own. In eval mode, and in a fresh copy, the code
-    is whole.
+    Every term then uses the code with dropout, interpolants included; :class:`interpreg.CodeDropout` is a term that
+    drops elements for a decoding of its own. In eval mode, and in a fresh copy, nothing is dropped.
 
     Args:
         network: the encoder inside.
@@ -41,23 +40,23 @@ class DropoutBottleneck(Bottleneck):
 
     @override
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The codes, thinned in training mode."""
+        """The codes, with dropout in training mode."""
         z: Tensor = self.encoded(x, mask)
         return drop_out(z, self.p, self.generator) if self.training and not self.passthrough else z
 
 
 class DenoisingBottleneck(Bottleneck):
-    r"""An encoder that, in training mode, is shown :math:`x + \mathcal N(0, \mathrm{std}^2)` instead of x, unclipped.
+    r"""An encoder whose input, in training mode, is :math:`x + \mathcal N(0, \mathrm{std}^2)` instead of x, unclipped.
 
     The reconstruction term then is a denoising autoencoder's, because its target stays the clean x (Vincent et al.
-    2008). Whatever else the encoder is shown is disturbed too, such as interpolants that are encoded again:
-    :class:`interpreg.Denoising` is the term that disturbs an encoding of its own. In eval mode, and in a fresh copy,
-    nothing is disturbed.
+    2008). Every other input of the encoder is corrupted too, such as interpolants that are encoded again;
+    :class:`interpreg.Denoising` is a term that corrupts an encoding of its own. In eval mode, and in a fresh copy,
+    nothing is corrupted.
 
     Args:
         network: the encoder inside.
         std: at least 0, in the units of x (1.0 on pixels in [-1, 1] in ACAI's published comparison).
-        corrupt: instead of Gaussian noise, a callable that is given x and returns it disturbed, in the same shape.
+        corrupt: instead of Gaussian noise, a callable of x that returns a corrupted x of the same shape.
         generator: where the noise comes from; torch's default generator when not given.
 
     Raises:
@@ -81,7 +80,7 @@ class DenoisingBottleneck(Bottleneck):
 
     @override
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The codes of ``x``, disturbed in training mode."""
+        """The codes of ``x``, corrupted in training mode."""
         x = self.corruption(x) if self.training and not self.passthrough else x
         z: Tensor = self.encoded(x, mask)
         return z
@@ -97,10 +96,10 @@ class Corruption:
         self.corrupt, self.generator = corrupt, generator
 
     def __call__(self, x: Tensor) -> Tensor:
-        """``x``, disturbed."""
+        """``x``, corrupted."""
         if self.corrupt is None:
             return add_noise(x, self.std, self.generator)
-        disturbed = self.corrupt(x)
-        _checks.check_tensor("corrupt", disturbed)
-        _checks.check_shape("corrupt", disturbed, x.shape, "x")
-        return disturbed
+        corrupted = self.corrupt(x)
+        _checks.check_tensor("corrupt", corrupted)
+        _checks.check_shape("corrupt", corrupted, x.shape, "x")
+        return corrupted

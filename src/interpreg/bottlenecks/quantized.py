@@ -10,13 +10,13 @@ from interpreg._extras import optional_import
 from interpreg._numerics import full_precision, wide_dtype
 from interpreg._types import Network
 from interpreg.bottlenecks.base import Bottleneck
-from interpreg.functional.means import knows_positions, mean
+from interpreg.functional.means import has_positions, mean
 
 CODES = ("quantized", "continuous")
 
 
 class Quantized(NamedTuple):
-    """What a :class:`VectorQuantizer` notes."""
+    """The auxiliary output of a :class:`VectorQuantizer`."""
 
     indices: Tensor
     """Which codebook vectors were chosen: the code's shape without the quantized axis; -1 where a mask is False."""
@@ -30,12 +30,12 @@ class VectorQuantizer(Bottleneck):
     .. math:: e = \arg\min_{e_k} \lVert z - e_k \rVert, \qquad z_q = z + \mathrm{sg}(e - z)
 
     for each vector along ``axis`` of the code; sg stops gradients, so that the encoder gets the decoder's gradient
-    straight through. The codebook is a moving average of what it stands for (appendix A.1 there), in buffers, and has
-    no loss. By vector-quantize-pytorch (``pip install 'interpreg[vq]'``). What is noted, a :class:`Quantized`, is what
-    :class:`interpreg.Commitment` asks for.
+    straight through. The codebook is a moving average of the codes that are nearest (appendix A.1 there), in buffers,
+    and has no loss. By vector-quantize-pytorch (``pip install 'interpreg[vq]'``). The auxiliary output, a
+    :class:`Quantized`, is what :class:`interpreg.Commitment` asks for.
 
     Mixed codes lie between codebook vectors; ``vq.before(decoder)`` is a decoder that quantizes what it is given, by
-    the same codebook. With ``codes="continuous"`` the code is what the network said, not quantized, so that
+    the same codebook. With ``codes="continuous"`` the code is the network's output, not quantized, so that
     interpolation happens before quantization, as in ACAI's published VQ-VAE, and the decoder must be that one::
 
         encoder = VectorQuantizer(network, dim=16, codes="continuous")
@@ -110,9 +110,9 @@ class VectorQuantizer(Bottleneck):
         _checks.check_tensor("network", z)
         if self.passthrough:
             return z
-        quantized, note = self._quantize(z, mask)
+        quantized, aux = self._quantize(z, mask)
         z = quantized if self.codes == "quantized" else z
-        self.keep_aux(z, note)
+        self.keep_aux(z, aux)
         return z
 
     def before(self, decoder: Network) -> nn.Module:
@@ -146,7 +146,7 @@ class VectorQuantizer(Bottleneck):
         last = vectors.movedim(axis, -1).to(wide_dtype(z))
         flat = last.reshape(len(last), -1, last.shape[-1])
         valid = None
-        if mask is not None and axis != 1 and knows_positions(vectors, mask):
+        if mask is not None and axis != 1 and has_positions(vectors, mask):
             valid = mask.view(*mask.shape, *[1] * (last.ndim - 3)).expand(last.shape[:-1]).flatten(1)
             options["mask"] = valid
         with full_precision(flat):

@@ -1,4 +1,4 @@
-"""How far codes are from what the encoder makes of their images."""
+"""The distance of codes from the encoding of their decoded images."""
 
 from torch import Tensor
 
@@ -7,14 +7,14 @@ from interpreg._numerics import widen
 from interpreg.functional.means import mean
 
 
-def cycle_loss(z_mix: Tensor, recoded: Tensor, mask: Tensor | None = None) -> Tensor:
+def cycle_loss(z_mix: Tensor, reencoded: Tensor, mask: Tensor | None = None) -> Tensor:
     r"""The mean over the batch and over elements of :math:`(z_\mathrm{mix} - f(g(z_\mathrm{mix})))^2`.
 
     AEAI's :math:`\mathcal L_C` (Oring, Yakhini, Hel-Or 2021, eq. 1) as a mean. Gradients go through both codes.
 
     Args:
         z_mix: mixed codes ``[B, ...]``.
-        recoded: what the encoder makes of their images, shaped like them.
+        reencoded: the encoder's codes of their decoded images, shaped like them.
         mask: boolean ``[B, T]``; then the mean is over valid positions, where codes are sequences.
 
     Returns:
@@ -27,7 +27,7 @@ def cycle_loss(z_mix: Tensor, recoded: Tensor, mask: Tensor | None = None) -> Te
     tensor(4.)
     """
     _checks.check_tensor("z_mix", z_mix)
-    _checks.check_tensor("recoded", recoded)
-    _checks.check_shape("recoded", recoded, z_mix.shape, "z_mix")
-    z_mix, recoded = widen(z_mix, recoded)
-    return mean((z_mix - recoded).square(), mask)
+    _checks.check_tensor("reencoded", reencoded)
+    _checks.check_shape("reencoded", reencoded, z_mix.shape, "z_mix")
+    z_mix, reencoded = widen(z_mix, reencoded)
+    return mean((z_mix - reencoded).square(), mask)

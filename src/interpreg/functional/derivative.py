@@ -52,8 +52,8 @@ def path_derivative(
             "forward".
         RuntimeError: the decoder has an operation through which the method does not go, or loses the tangent.
 
-    A custom operator (``torch.library``) beside other branches drops its own part of a tangent without a word, and only
-    a comparison can tell; :class:`interpreg.AlphaSmoothness` makes it.
+    A custom operator (``torch.library``) beside other branches silently drops its own part of a tangent. Only a
+    comparison detects it; :class:`interpreg.AlphaSmoothness` makes one.
 
     >>> x, dx = path_derivative(torch.sin, torch.zeros(2), torch.tensor([1.0, 2.0]))
     >>> dx
@@ -105,7 +105,7 @@ def _forward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Te
 
 def _double_backward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
     """The gradient is linear in what it is seeded with, and its gradient is the derivative."""
-    wanted = torch.is_grad_enabled()
+    grad_enabled = torch.is_grad_enabled()
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), WrittenOut():
         start = z if z.requires_grad else z.detach().requires_grad_()
         x = decoder(start)
@@ -116,7 +116,7 @@ def _double_backward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Te
         if pulled is None or not pulled.requires_grad:
             raise RuntimeError("decoder: expected a gradient of its gradient, got none; use method='finite'")
         (dx,) = torch.autograd.grad(pulled, seed, direction.to(pulled.dtype), create_graph=True)
-    return (x, dx) if wanted else (x.detach(), dx.detach())
+    return (x, dx) if grad_enabled else (x.detach(), dx.detach())
 
 
 def finite(
@@ -160,7 +160,7 @@ def with_state(run: Network, module: object, state: dict[str, Tensor]) -> Networ
 
 
 class _Around(nn.Module):
-    """Something that calls a module, in the shape that ``functional_call`` wants."""
+    """A function that calls a module, as a module that ``functional_call`` accepts."""
 
     def __init__(self, module: nn.Module, run: Network) -> None:
         super().__init__()
@@ -173,7 +173,7 @@ class _Around(nn.Module):
 
 
 def _trained_dtype(module: object, z: Tensor) -> torch.dtype:
-    """The dtype that a decoder wants without autocast."""
+    """The dtype of a decoder's parameters, to call it without autocast."""
     parameters = module.parameters() if isinstance(module, nn.Module) else iter(())
     wide = wide_dtype(z)
     return next((p.dtype for p in parameters if p.is_floating_point()), wide)
@@ -181,7 +181,7 @@ def _trained_dtype(module: object, z: Tensor) -> torch.dtype:
 
 @contextmanager
 def _clear_errors() -> Iterator[None]:
-    """Say what to do where torch says that an operation has no forward mode."""
+    """Name another method where torch has no forward mode of an operation."""
     try:
         yield
     except (NotImplementedError, RuntimeError) as error:

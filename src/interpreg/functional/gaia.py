@@ -5,7 +5,7 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg._numerics import as_wide, full_precision
-from interpreg.functional.means import knows_positions
+from interpreg.functional.means import has_positions, valid_part
 from interpreg.functional.reconstruction import reconstruction_loss
 
 SLOPE = 20.0
@@ -156,12 +156,11 @@ def distance_loss(x: Tensor, z: Tensor, mask: Tensor | None = None) -> Tensor:
 def _relative_distances(values: Tensor, mask: Tensor | None) -> Tensor:
     """The mean squared differences of all pairs, ``[B, B]``, over their mean."""
     values = as_wide(values)
-    if mask is None or not knows_positions(values, mask):
+    if mask is None or not has_positions(values, mask):
         rows = values.reshape(len(values), 1, -1)
         valid = rows.new_ones(len(rows), 1)
     else:
-        rows, valid = values.flatten(2), mask.to(values.dtype)
-        rows = torch.where(mask[..., None], rows, torch.zeros_like(rows))
+        rows, valid = valid_part(values, mask).flatten(2), mask.to(values.dtype)
     centre = rows.detach().sum((0, 1)) / valid.sum().clamp_min(1)  # close pairs far from 0 keep their digits
     rows = (rows - centre) * valid[..., None]
     squares = rows.square().sum(-1)  # [B, T]

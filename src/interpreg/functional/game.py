@@ -1,4 +1,4 @@
-"""The losses of the two-player game, as pure functions of what the critic said.
+"""The losses of the two-player game, as pure functions of the critic's judgement.
 
 A judgement is the critic's output for a batch of images: one number per sample ``[B]``, or one per element of
 the code ``[B, ...]``. Each function returns a mean over all of its elements (with a padding mask ``[B, T]``, over those
@@ -74,7 +74,7 @@ GAMES: dict[str, Game] = {
         critic_mix=_is_mixed,
         critic_real=_is_real,
     ),
-    # Lim and Ye 2017 (arXiv 1705.02894): margins of 1 on either side, an unbounded fool
+    # Lim and Ye 2017 (arXiv 1705.02894): margins of 1 on either side, an unbounded generator loss
     "hinge": Game(
         generator=lambda judgement, mask=None: -mean(as_wide(judgement), mask),
         critic_mix=lambda judgement, alpha, mask=None: mean(relu(1 + as_wide(judgement)), mask),

@@ -1,4 +1,4 @@
-"""Mixing more than two codes at once, each mix seen as one of the own code with what the others make."""
+"""Mixing more than two codes: each mix is one of the own code with a combination of the others."""
 
 import torch
 from torch import Tensor

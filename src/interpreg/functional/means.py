@@ -14,8 +14,8 @@ def mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
 
     Args:
         values: ``[B, ...]``, floating point.
-        mask: boolean ``[B, T]``, True where valid. Values that are not ``[B, T, ...]`` of rank 3 or more know no
-            positions, and all of them count.
+        mask: boolean ``[B, T]``, True where valid. All values count where they are not ``[B, T, ...]`` of
+            rank 3 or more.
 
     Returns:
         0-dim, fp32 or wider; 0 where nothing is valid.
@@ -27,26 +27,43 @@ def mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
     tensor(3.)
     """
     values = as_wide(values)
-    if mask is None or not knows_positions(values, mask):
+    if mask is None or not has_positions(values, mask):
         return values.mean()
-    shares = mask.view(*mask.shape, *[1] * (values.ndim - 2)).to(values.dtype)
-    total = torch.where(shares > 0, values, torch.zeros_like(values)).sum()
-    return total / (shares.sum() * values[0, 0].numel()).clamp_min(1)
+    return valid_part(values, mask).sum() / valid_count(values, mask)
 
 
 def mean_of_samples(values: Tensor, mask: Tensor | None = None) -> Tensor:
     """The mean of each sample, ``[B]``, of valid positions where there is a mask that fits."""
     values = as_wide(values)
-    if mask is None or not knows_positions(values, mask):
+    if mask is None or not has_positions(values, mask):
         return (values if values.ndim == 2 else values.reshape(values.shape[0], -1)).mean(1)
-    shares = mask.view(*mask.shape, *[1] * (values.ndim - 2)).to(values.dtype)
-    valid = torch.where(shares > 0, values, torch.zeros_like(values)).flatten(1).sum(1)
-    return valid / (mask.sum(1) * values[0, 0].numel()).clamp_min(1)
+    return valid_part(values, mask).flatten(1).sum(1) / (mask.sum(1) * values[0, 0].numel()).clamp_min(1)
 
 
-def knows_positions(values: Tensor, mask: Tensor) -> bool:
-    """Whether ``values`` are a vector for each position of the mask; of rank 3 at least, so that no vector code whose
-    length happens to be T is taken for a sequence."""
+def mean_of_positions(values: Tensor, mask: Tensor | None = None) -> Tensor:
+    """The mean over positions, ``[B, ...]`` of values ``[B, T, ...]``; of the valid ones where there is a mask."""
+    if mask is None:
+        return values.mean(1)
+    return valid_part(values, mask).sum(1) / mask.sum(1).clamp_min(1).view(-1, *[1] * (values.ndim - 2))
+
+
+def valid_part(values: Tensor, mask: Tensor | None) -> Tensor:
+    """The values, with 0 in positions that are not valid; a NaN there is replaced too."""
+    if mask is None or not has_positions(values, mask):
+        return values
+    return torch.where(mask.view(*mask.shape, *[1] * (values.ndim - 2)), values, torch.zeros_like(values))
+
+
+def valid_count(values: Tensor, mask: Tensor | None) -> int | Tensor:
+    """How many elements are in valid positions; 1 at least."""
+    if mask is None or not has_positions(values, mask):
+        return values.numel()
+    return (mask.sum() * values[0, 0].numel()).clamp_min(1)
+
+
+def has_positions(values: Tensor, mask: Tensor) -> bool:
+    """Whether ``values`` are ``[B, T, ...]`` with the mask's B and T; of rank 3 at least, so that vector codes whose
+    length happens to be T are not taken for sequences."""
     return values.ndim >= 3 and values.shape[:2] == mask.shape
 
 

@@ -36,7 +36,7 @@ def mix(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
 
 
 def unchecked_mix(z: Tensor, z_partner: Tensor, alpha: Tensor) -> Tensor:
-    """:func:`mix` of tensors that are known to fit, ``alpha`` at least as precise as they are."""
+    """:func:`mix` without checks, for tensors that fit and an ``alpha`` at least as precise as they are."""
     if alpha.dtype == z.dtype == z_partner.dtype:
         return torch.lerp(z_partner, z, alpha)
     return torch.lerp(z_partner.to(alpha.dtype), z.to(alpha.dtype), alpha).to(z.dtype)

@@ -8,7 +8,7 @@ from torch.nn.functional import logsigmoid
 
 from interpreg import _checks
 from interpreg._numerics import as_wide
-from interpreg.functional.means import check_mask, knows_positions
+from interpreg.functional.means import check_mask, has_positions
 
 
 def sparsity_kl(z: Tensor, target: float = 0.05, mask: Tensor | None = None) -> Tensor:
@@ -40,7 +40,7 @@ def sparsity_kl(z: Tensor, target: float = 0.05, mask: Tensor | None = None) -> 
     z = as_wide(z)
     if mask is not None:
         check_mask(mask, z.shape[0])
-        mask = mask if knows_positions(z, mask) else None
+        mask = mask if has_positions(z, mask) else None
     if mask is None:
         units = z.reshape(z.shape[0], -1)
         valid = torch.ones(len(units), dtype=torch.bool, device=z.device)

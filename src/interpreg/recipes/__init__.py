@@ -4,7 +4,7 @@ from interpreg.recipes.aae import AAERegularizer
 from interpreg.recipes.acai import ACAIRegularizer
 from interpreg.recipes.aeai import AEAIRegularizer
 from interpreg.recipes.amr import AMRRegularizer
-from interpreg.recipes.disturbed import DenoisingRegularizer, DropoutRegularizer, SparseRegularizer
+from interpreg.recipes.baselines import DenoisingRegularizer, DropoutRegularizer, SparseRegularizer
 from interpreg.recipes.gaia import GAIARegularizer
 from interpreg.recipes.midrae import MIDRAE_WEIGHTS, LRAERegularizer, MIAERegularizer, MIDRAERegularizer
 from interpreg.recipes.variational import VAERegularizer, VQVAERegularizer

@@ -25,7 +25,7 @@ class AAERegularizer(Game):
     players step at once. (The paper takes its reconstruction, critic and encoder steps one after the other.)
 
     Losses: ``reconstruction``, ``latent`` (the autoencoder's), ``critic/latent``, ``critic/prior`` (the critic's). A
-    sum of :class:`Reconstruction` and :class:`LatentCritic`, whose docstrings say the rest. Calls of the networks a
+    sum of :class:`Reconstruction` and :class:`LatentCritic`. Calls of the networks a
     batch: encoder 1, decoder 1, critic 3.
 
     Args:

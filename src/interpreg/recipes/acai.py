@@ -27,7 +27,7 @@ class ACAIRegularizer(Game):
     norms (the published code does, and ``weight=0.5`` assumes it, with pixels in [-1, 1]).
 
     Losses: ``reconstruction``, ``interpolation`` (the autoencoder's), ``critic/interpolation``, ``critic/real``
-    (the critic's). A sum of :class:`Reconstruction` and :class:`Critic`, whose docstrings say the rest.
+    (the critic's). A sum of :class:`Reconstruction` and :class:`Critic`.
     Calls of the networks a batch, which is the floor: encoder 1, decoder 2, critic 3; in units of one forward
     pass 3 encoder, 6 decoder, 8 critic with the backward.
 
@@ -37,7 +37,7 @@ class ACAIRegularizer(Game):
         reconstruction: "mse", "l1", a callable ``loss(x_hat, x)``, or None where the loop has its own.
         weight: lambda, of ``interpolation`` (paper: 0.5); a number, a tensor, a :class:`Ramp` or an :class:`Adaptive`.
         critic_weight: of the critic's terms.
-        gamma: weight of the data in the blend that the critic sees as real (paper: 0.2).
+        gamma: weight of the data in the critic's real images; the rest is reconstruction (paper: 0.2).
         interpolator: how codes are mixed; when not given, the paper's way.
         loss, judge: see :class:`Critic`.
         generator: where the coefficients come from; torch's default generator when not given.

@@ -27,17 +27,18 @@ class AEAIRegularizer(Game):
 
     with :math:`z_{i \to j}(\alpha)` on the straight line between two codes and :math:`\hat x_{i \to j} = g(z_{i \to
     j})`. D is trained by the standard loss of a GAN, :math:`-\log D(x) - \log(1 - D(\hat x_{i \to j}))`: the data are
-    real, interpolants are not, reconstructions it is not shown. It is a network of logits here, D their sigmoid.
+    real, interpolants are not, and reconstructions are no part of it. The network returns logits; D is their sigmoid.
 
-    Each batch is paired with itself, shuffled so that nobody is their own partner: as many pairs as samples. Losses
-    are means over pairs and over elements where the paper writes sums over pairs and norms. Each sample is an endpoint
-    of two pairs, so :math:`L_R` is twice the mean over the batch: weight 2. As the paper does in practice, one alpha a
-    pair is drawn from U(0, 1); with ``grid=M + 1`` all its points are used, and as the paper writes them they are
-    summed: the terms are means over the grid, their weights are multiplied by M + 1, the critic's as well.
+    Each batch is paired with itself, shuffled by a cyclic permutation, so that no sample is its own partner: as many
+    pairs as samples. Losses are means over pairs and over elements where the paper writes sums over pairs and norms.
+    Each sample is an endpoint of two pairs, so :math:`L_R` is twice the mean over the batch: weight 2. As the paper
+    does in practice, one alpha a pair is drawn from U(0, 1); with ``grid=M + 1`` all its points are used, and as the
+    paper writes them they are summed: the terms are means over the grid, their weights are multiplied by M + 1, the
+    critic's as well.
 
     Losses: ``reconstruction``, ``interpolation``, ``cycle``, ``smoothness`` (the autoencoder's),
     ``critic/interpolation``, ``critic/real`` (the critic's). A sum of :class:`Reconstruction`, :class:`Critic`,
-    :class:`CycleConsistency` and :class:`AlphaSmoothness`, whose docstrings say the rest.
+    :class:`CycleConsistency` and :class:`AlphaSmoothness`.
     Calls of the networks a batch, which is the floor: encoder 2, decoder 2, one of them in forward mode, critic 3.
 
     There is no preset: no code was ever published, so there are no numbers of it that differ from the paper.

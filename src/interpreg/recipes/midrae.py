@@ -54,7 +54,7 @@ class MIAERegularizer(Game):
         critic: the critic network; when not given, :func:`interpreg.fresh_copy` of the encoder, as published.
         reconstruction: "mse", "l1", "bernoulli", a callable, or None where the loop has its own.
         weight, critic_weight: :math:`\omega_2` (paper: 0.5) and the critic's; see :class:`Adversary`.
-        gamma: weight of the data in what the critic sees as real; when not given, as the preset says.
+        gamma: weight of the data in the critic's real images; the preset's when not given.
         interpolator: how codes are mixed; when not given, the paper's way.
         preset: None or "published".
         generator: where the coefficients come from.
@@ -107,14 +107,14 @@ class LRAERegularizer(Game):
     ``preset="published"`` is the published code's MMD: samples of the prior instead of the closed form, the sum of six
     Gaussian kernels of fixed widths (:meth:`interpreg.kernels.RBF.midrae`; the paper names no kernel), and negative
     estimates replaced by 0, which takes away their gradient. The default is :class:`MMDPrior`'s own: WAE's kernel in
-    closed form, unclamped. (The code's default for :math:`\omega_1` is 0.1; every script of it says 1.0, as the paper.)
+    closed form, unclamped. (The code's default for :math:`\omega_1` is 0.1; every script sets 1.0, as the paper.)
 
     Args:
         encoder, decoder: the pair.
         critic, reconstruction, weight, critic_weight, gamma: as for :class:`ACAIRegularizer`.
         mmd_weight: :math:`\omega_1` (paper: 1.0).
         prior: as for :class:`MMDPrior`.
-        kernel: when not given, as the preset says.
+        kernel: the preset's when not given.
         interpolator: how codes are mixed; when not given, the paper's way.
         preset: None or "published".
         generator: where coefficients and samples come from.
@@ -172,7 +172,7 @@ class MIDRAERegularizer(Game):
     ``preset="published"`` is the published code, which differs from the paper in this:
 
     - the critic's real images are :math:`0.2 x + 0.8 \hat x` (``gamma=0.2``), not x;
-    - the coefficient of a code mixed with noise is uniform on [0, 1], not on [0, 0.5]. So the critic is taught 1 for
+    - the coefficient of a code mixed with noise is uniform on [0, 1], not on [0, 0.5]. So the critic's target is 1 for
       a pure reconstruction there and 0 near reconstructions elsewhere: the published targets contradict each other;
     - the MMD is that of :class:`LRAERegularizer`'s preset, and uses the same draw h.
 
@@ -185,7 +185,7 @@ class MIDRAERegularizer(Game):
             "cifar10", "celeba"; or, where the published scripts have other weights, with the number of elements of a
             code: "mnist-32", "svhn-32", "cifar10-1024".
         critic_weight: of the critic's terms; see :class:`Adversary`.
-        gamma, noise_range: of the critic's real images and of :math:`\nu`; when not given, as the preset says.
+        gamma, noise_range: of the critic's real images and of :math:`\nu`; the preset's when not given.
         prior, kernel: as for :class:`LRAERegularizer`.
         interpolator: how codes are mixed; when not given, the paper's way.
         preset: None or "published".

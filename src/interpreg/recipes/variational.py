@@ -33,7 +33,7 @@ class VAERegularizer(Sum):
         encoder, decoder: the pair; the encoder with one :class:`interpreg.GaussianBottleneck` in it.
         weight: beta, of the KL term.
         reconstruction: "mse", "l1", "bernoulli", a callable, or None where the loop has its own; "auto" is "mse", and
-            what the preset says with one.
+            the preset's with one.
         preset: None or "published".
 
     Raises:

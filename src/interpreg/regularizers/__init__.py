@@ -6,7 +6,7 @@ from interpreg.regularizers.base import Players, Regularizer
 from interpreg.regularizers.commitment import Commitment
 from interpreg.regularizers.critic import Critic
 from interpreg.regularizers.cycle import CycleConsistency
-from interpreg.regularizers.disturbed import CodeDropout, Denoising
+from interpreg.regularizers.denoising import CodeDropout, Denoising
 from interpreg.regularizers.dual_critic import DualCritic
 from interpreg.regularizers.fresh_copy import fresh_copy
 from interpreg.regularizers.kl_prior import KLPrior
@@ -19,7 +19,7 @@ from interpreg.regularizers.sinkhorn_prior import SinkhornPrior
 from interpreg.regularizers.smoothness import AlphaSmoothness
 from interpreg.regularizers.sparsity import Sparsity
 from interpreg.regularizers.sum import Sum
-from interpreg.regularizers.weights import Adaptive, Ramp
+from interpreg.regularizers.weights import Adaptive, Ramp, Weight
 
 __all__ = [
     "Adaptive",
@@ -44,6 +44,7 @@ __all__ = [
     "SinkhornPrior",
     "Sparsity",
     "Sum",
+    "Weight",
     "fresh_copy",
     "latent_network",
     "spectral_norm",

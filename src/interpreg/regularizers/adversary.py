@@ -1,4 +1,4 @@
-"""What all critics have in common: a network of their own, which is frozen for the other player."""
+"""The base of all critics: a network that is called frozen for the autoencoder and on detached input for itself."""
 
 import warnings
 from typing import Any
@@ -16,7 +16,8 @@ from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.frozen import Frozen
 from interpreg.regularizers.weights import Weight, WeightLike
 
-PATIENCE = 100  # training calls with gradients after which a critic counts as forgotten
+# training calls with gradients after which a critic that is not updated is reported
+PATIENCE = 100
 
 
 class Adversary(Regularizer):
@@ -69,11 +70,11 @@ class Adversary(Regularizer):
         return self.network
 
     def call_frozen(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The network's output for the autoencoder to learn from; the network's parameters get no gradient."""
+        """The network's output for the autoencoder's losses: its parameters get no gradient."""
         return self._frozen(value, mask)
 
     def call_detached(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The network's output on a detached input, for the network itself to learn from."""
+        """The network's output on a detached input, for the network's own losses."""
         return call(self.network, value.detach(), mask)
 
     @override
@@ -114,7 +115,12 @@ class StaleCriticCheck:
         if self.parameters is None:  # walking over a network's modules takes longer than its small layers do
             self.parameters = [p for p in network.parameters() if p.requires_grad]
         trained = self.parameters
-        self.waiting = self.waiting + 1 if any(p.grad is not None for p in trained) else 0
+        for parameter in trained:  # usually the first decides
+            if parameter.grad is not None:
+                self.waiting += 1
+                break
+        else:
+            self.waiting = 0
         if self.waiting == PATIENCE // 2:
             self.sums = [p.detach().sum() for p in trained]
         elif self.waiting > PATIENCE and all(
@@ -122,13 +128,13 @@ class StaleCriticCheck:
         ):
             warnings.warn(
                 f"the critic has had gradients for {PATIENCE} training calls and is not updated: "
-                "add *reg.parameters() to an optimizer (reg.check_optimizers(optimizer) tells at once)",
+                "add *reg.parameters() to an optimizer (reg.check_optimizers(optimizer) checks it at once)",
                 stacklevel=4,
             )
 
 
 def _as_critic(network: object, encoder: object, decoder: object) -> nn.Module:
-    """``network``, if it can be trained without training the encoder or decoder too."""
+    """``network``, checked to share no trained parameters with the encoder or decoder."""
     if not isinstance(network, nn.Module):
         raise TypeError(f"critic: expected an nn.Module to train, got {_checks.describe(network)}")
     if any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
@@ -153,7 +159,7 @@ def spectral_norm(network: nn.Module) -> nn.Module:
 
     Raises:
         TypeError: not a module.
-        ValueError: a layer whose width is not known yet.
+        ValueError: a lazy layer, whose width is not set.
 
     >>> critic = spectral_norm(fresh_copy(encoder))  # doctest: +SKIP
     """
@@ -161,7 +167,7 @@ def spectral_norm(network: nn.Module) -> nn.Module:
         raise TypeError(f"network: expected an nn.Module, got {_checks.describe(network)}")
     if any(isinstance(p, nn.parameter.UninitializedParameter) for p in network.parameters()):
         raise ValueError(
-            "network: expected layers whose widths are known, got lazy ones; run one batch through it first"
+            "network: expected layers whose widths are set, got lazy ones; run one batch through it first"
         )
     layers = (
         nn.Linear,

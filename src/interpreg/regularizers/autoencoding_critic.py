@@ -1,4 +1,4 @@
-"""The game of GAIA: a critic that is an autoencoder itself, and copies what it takes for data."""
+"""The game of GAIA: the critic is an autoencoder that should copy data and fail to copy interpolants."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -23,7 +23,7 @@ FORMS = ("simple", "published")
 
 
 class Errors(NamedTuple):
-    """How well the critic copied, in its own pass; 0-dim, detached."""
+    """The critic's copying errors in its own pass; 0-dim, detached."""
 
     real: Tensor
     reconstructed: Tensor
@@ -31,7 +31,7 @@ class Errors(NamedTuple):
 
 
 class Balance(NamedTuple):
-    """What share of the learning rate is each player's; 0-dim, detached, in [0, 1], of sum 1."""
+    """Each player's share of the learning rate; 0-dim, detached, in [0, 1], of sum 1."""
 
     autoencoder: Tensor
     critic: Tensor
@@ -48,12 +48,12 @@ class AutoencodingCritic(Adversary):
         R_x &= \overline{(x - d(x))^2}, \quad R_g = \overline{(x - d(\hat x))^2}, \quad
         R_i = \overline{(x_i - d(x_i))^2}
 
-    so reconstructions count as data. There is no term for :math:`x - \hat x` itself: reconstructions are right where
-    the critic makes the data of them, which it learns as well. Codes are mixed all with all: convex combinations of the
+    so reconstructions count as data. There is no term for :math:`x - \hat x` itself: the critic, which is trained to
+    map reconstructions to the data, takes its place. Codes are mixed all with all: convex combinations of the
     whole batch.
 
-    With ``form="published"``, the code of the paper: terms ``adversarial`` and ``critic/adversarial``, as
-    :func:`interpreg.functional.gaia_autoencoder_loss` and :func:`interpreg.functional.gaia_critic_loss` say, of mean
+    With ``form="published"``, the code of the paper: terms ``adversarial`` and ``critic/adversarial``,
+    :func:`interpreg.functional.gaia_autoencoder_loss` and :func:`interpreg.functional.gaia_critic_loss` of mean
     absolute errors instead of squares. Their constants are for pixels in [0, 1]; here pixels are in [-1, 1], where such
     errors are twice as large, so the errors are those of :math:`(x + 1) / 2`. Pairs of codes are mixed, a little beyond
     their ends too. The two players are balanced by learning rates, because weights cancel in Adam; see
@@ -77,8 +77,8 @@ class AutoencodingCritic(Adversary):
     Attributes:
         errors: the last call's :math:`R_x, R_g, R_i`.
         balance: published form: shares of the learning rate after the last call,
-            :func:`interpreg.functional.gaia_balance`. A loop that wants them, with an optimizer for each player, sets
-            ``group["lr"] = lr * float(reg.balance.critic)`` before it steps (or a tensor, where optimizers take one:
+            :func:`interpreg.functional.gaia_balance`. A loop with an optimizer for each player may set
+            ``group["lr"] = lr * float(reg.balance.critic)`` before the step (or a tensor, where optimizers take one:
             ``capturable=True``). None with the simple form.
 
     Raises:
@@ -148,7 +148,7 @@ class AutoencodingCritic(Adversary):
         }
 
     def _frozen_error(self, batch: Batch, mixed: bool) -> Tensor:
-        """How well the critic copies reconstructions of x to x, or interpolants to themselves, for the autoencoder."""
+        """The frozen critic's error in copying reconstructions to x, or interpolants to themselves."""
         if not mixed:
             return self._error(batch.x, self.call_frozen(batch.x_hat, batch.mask), batch.mask)
         mix = batch.interpolants(self._mixer)

@@ -1,7 +1,7 @@
 """What every regularizer is, and how two of them add up."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
@@ -69,6 +69,7 @@ class Regularizer(Referring, ABC):
         self._weights: dict[str, WeightLike] = {}
         self._ramps: dict[str, Running] = {}
         self._planned: Plan | None = None
+        self._below: tuple[Regularizer, ...] = ()  # all parts, and theirs
         self._key = steps.register(self)
         self.unweighted: dict[str, Tensor] = {}
         self.weights: dict[str, float | Tensor] = {}
@@ -90,8 +91,8 @@ class Regularizer(Referring, ABC):
 
         Args:
             x: a floating point batch ``[B, ...]``.
-            z: ``encoder(x)``, if at hand; computed when not given.
-            x_hat: ``decoder(z)``, if at hand; computed when not given.
+            z: ``encoder(x)``, where the caller has it; computed when not given.
+            x_hat: ``decoder(z)``, where the caller has it; computed when not given.
             mask: of padded sequences, boolean ``[B, T]``, True where valid. With one every network is called as
                 ``network(value, mask)``, a mixed code's mask being valid where either of its two codes is; and
                 wherever the second axis is T long, means are taken over valid positions alone.
@@ -116,13 +117,10 @@ class Regularizer(Referring, ABC):
         """The needs of all terms as one plan; errors in them are raised here."""
         return plan_of(self.needs())
 
-    def _tree(self) -> Iterator["Regularizer"]:
-        """This regularizer and all parts of it, in order."""
-        yield self
-
     def count_on_host(self) -> None:
         """Count one training step of the ramps of all parts on the host."""
-        for part in self._tree():
+        self._count()
+        for part in self._below:
             part._count()
 
     def _count(self) -> None:
@@ -131,7 +129,7 @@ class Regularizer(Referring, ABC):
 
     def _advance(self) -> None:
         """Count one training step."""
-        parts = list(self._tree())
+        parts = (self, *self._below)
         counters = [part.step for part in parts if part.step is not None]
         compiling = torch.compiler.is_compiling()
         if compiling and any(part._is_waiting() for part in parts):
@@ -140,8 +138,8 @@ class Regularizer(Referring, ABC):
         if counters:
             steps.count(counters)
         if not compiling:
-            self.count_on_host()
             for part in parts:
+                part._count()
                 part.after_step()
 
     def _resume(self) -> None:

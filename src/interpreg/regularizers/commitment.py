@@ -1,4 +1,4 @@
-"""How far codes are from the codebook vectors that stand for them."""
+"""The distance of codes from their codebook vectors."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from interpreg.regularizers.weights import Weight, WeightLike
 
 
 class Commitment(Regularizer):
-    r"""Term ``commitment``: :math:`\overline{(z - \mathrm{sg}(e))^2}`, which keeps the encoder near the codebook.
+    r"""Term ``commitment``: :math:`\overline{(z - \mathrm{sg}(e))^2}`, which keeps codes near the codebook.
 
     The last term of the VQ-VAE's loss (van den Oord et al. 2017, eq. 3) as a mean over the batch and over elements,
     with e the codebook vectors nearest to z and sg stopping gradients; with a padding mask over valid positions, where

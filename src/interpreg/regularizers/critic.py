@@ -33,7 +33,7 @@ class Source(NamedTuple):
 
 
 class Critic(Adversary):
-    r"""Terms ``interpolation``, ``critic/interpolation`` and ``critic/real``: a critic d looks for interpolants.
+    r"""Terms ``interpolation``, ``critic/interpolation`` and ``critic/real``: a critic d detects interpolants.
 
     .. math::
         L_\mathrm{interpolation} &= \lambda \, \overline{d(x_\mathrm{mix})^2} \\
@@ -59,14 +59,14 @@ class Critic(Adversary):
         judge: how the network's output is read. "mean": all of a sample's outputs averaged to one number (ACAI,
             section 3.2). "code": one judgement an element, so the output must be shaped like the code (MI-AE).
             "logit": the output is one number a sample already, ``[B]`` or ``[B, 1]``.
-        gamma: in [0, 1], weight of the data in what the critic sees as real; the rest is reconstruction.
-        reconstructed_weight: if given, reconstructions are looked for as interpolants are (AMR): terms
+        gamma: in [0, 1], weight of the data in the critic's real images; the rest is reconstruction.
+        reconstructed_weight: if given, reconstructions are judged as interpolants are (AMR): terms
             ``reconstructed``, with this weight, and ``critic/reconstructed``. For "bce" and "hinge", which regress no
             coefficient.
         weight: lambda, of ``interpolation``; see :class:`Adversary`, as for critic_weight.
 
-    A network with activation checkpointing cannot be frozen: torch recomputes it unfrozen in the backward, and
-    says so with a ``CheckpointError``. In the encoder and decoder checkpointing is welcome.
+    A network with activation checkpointing cannot be frozen: torch recomputes it unfrozen in the backward, which is a
+    ``CheckpointError``. In the encoder and decoder checkpointing works.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a network that shares parameters
@@ -94,7 +94,7 @@ class Critic(Adversary):
         _checks.check_one_of("judge", judge, JUDGES)
         if reconstructed_weight is not None and loss == "regression":
             raise ValueError(
-                "reconstructed_weight: expected None with loss='regression', whose critic is told reconstructions are "
+                "reconstructed_weight: expected None with loss='regression', which counts reconstructions as "
                 f"real (gamma), got {reconstructed_weight!r}"
             )
         _checks.check_network("encoder", encoder)
@@ -179,4 +179,7 @@ class Critic(Adversary):
         """The coefficient in the shape of the judgement."""
         if self.judge == "code":
             return mixed.alpha.expand_as(mixed.z_mix)
-        return mixed.alpha.expand(len(mixed.z_mix), *mixed.alpha.shape[1:]).reshape(len(mixed.z_mix), -1).mean(1)
+        alpha, size = mixed.alpha, len(mixed.z_mix)
+        if alpha.numel() == size:
+            return alpha.reshape(size)
+        return alpha.expand(size, *alpha.shape[1:]).reshape(size, -1).mean(1)

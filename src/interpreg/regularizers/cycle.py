@@ -1,4 +1,4 @@
-"""Whether interpolants are encoded to the codes that they were decoded from."""
+"""Cycle consistency: interpolants should be encoded to the codes that they were decoded from."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -15,12 +15,13 @@ from interpreg.regularizers.weights import Weight, WeightLike
 
 
 class CycleConsistency(Regularizer):
-    r"""Term ``cycle``: :math:`\overline{(z_\mathrm{mix} - f(g(z_\mathrm{mix})))^2}`, lest codes share an image.
+    r"""Term ``cycle``: :math:`\overline{(z_\mathrm{mix} - f(g(z_\mathrm{mix})))^2}`.
 
-    AEAI's :math:`\mathcal L_C` (Oring, Yakhini, Hel-Or 2021, eq. 1) as a mean over the batch and over elements; with a
-    padding mask over valid positions, where codes are sequences. Gradients go through both codes: the paper stops none.
-    An encoder that draws its codes is used as it is, so its noise is in the loss. Calls of the networks a batch:
-    encoder 2, decoder 1, and no decoder call of its own where another term decodes the interpolants.
+    It keeps different codes from sharing an image. AEAI's :math:`\mathcal L_C` (Oring, Yakhini, Hel-Or 2021, eq. 1) as
+    a mean over the batch and over elements; with a padding mask over valid positions, where codes are sequences.
+    Gradients go through both codes: the paper stops none. The noise of an encoder that samples its codes is part of the
+    loss. Calls of the networks a batch: encoder 2, decoder 1, and no decoder call of its own where another term decodes
+    the interpolants.
 
     Args:
         encoder, decoder: the pair.

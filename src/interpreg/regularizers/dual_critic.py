@@ -71,15 +71,15 @@ class DualCritic(Critic):
         generator: torch.Generator | None = None,
     ) -> None:
         interpolator = as_interpolator(interpolator) or Interpolator(kind="multidimensional", generator=generator)
-        known, kind = as_prior(prior), "multidimensional" if interpolator.kind == "multidimensional" else "linear"
+        prior, kind = as_prior(prior), "multidimensional" if interpolator.kind == "multidimensional" else "linear"
         noise = Interpolator(kind=kind, alpha_range=noise_range, pairing="prior", generator=generator)  # type: ignore[arg-type]
         super().__init__(
             encoder, decoder, critic, interpolator=interpolator, loss=loss, judge=judge, gamma=gamma, weight=weight,
             critic_weight=critic_weight,
         )  # fmt: skip
         self.noise_weight, self.prior_weight = noise_weight, prior_weight
-        self.prior, self.generator = known, generator
-        self._noise, self._prior = NoiseMix(known, noise), PriorSamples(known, generator)
+        self.prior, self.generator = prior, generator
+        self._noise, self._prior = NoiseMix(prior, noise), PriorSamples(prior, generator)
 
     @override
     def sources(self) -> tuple[Source, ...]:

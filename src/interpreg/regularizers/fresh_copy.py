@@ -1,4 +1,4 @@
-"""A freshly initialised copy of a network's architecture: what a critic is made of by default."""
+"""A freshly initialised copy of a network: the default critic."""
 
 import copy
 from collections.abc import Callable
@@ -17,11 +17,11 @@ _NO_COPY = "critic: expected one, because no fresh copy of the encoder can be ma
 def fresh_copy(network: object) -> nn.Module:
     """A copy of ``network`` with the same architecture, new weights, all trainable, in training mode.
 
-    Every submodule that has ``reset_parameters`` (or ``_reset_parameters``) is asked to start afresh. A parameter
-    that is unchanged after that, because its module has no such method, has its entries shuffled instead: what
-    it knew is gone, what scale it had stays, and a constant stays the constant it was. The user's hooks are not
-    copied, so a hook that counts or logs the encoder's calls does not see the copy's. Bottlenecks in the copy are bare:
-    they neither sample nor quantize nor disturb.
+    Every submodule that has ``reset_parameters`` (or ``_reset_parameters``) is reset by it. The entries of a parameter
+    that is unchanged after that, because its module has no such method, are shuffled instead: what it had learned is
+    lost, its scale is kept, and a constant stays constant. The user's hooks are not
+    copied, so a hook that counts or logs the encoder's calls ignores the copy's. Bottlenecks in the copy pass codes
+    through: no sampling, no quantizing, no noise.
 
     Args:
         network: an ``nn.Module``. One compiled by ``torch.compile`` gives an uncompiled copy.
@@ -51,8 +51,8 @@ def fresh_copy(network: object) -> nn.Module:
     lazy = [n for n, p in network.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
     if lazy:
         raise ValueError(f"{_NO_COPY}{lazy[0]!r} has no shape yet; run one batch through the encoder first")
-    # What a forward pass left on a module (old-style weight_norm's weight, a kept activation) has a history, and
-    # torch copies no tensor that has one; the copy gets its value.
+    # What a forward pass left on a module (old-style weight_norm's weight, a kept activation) has a graph, and
+    # torch copies no such tensor; the copy gets its value.
     kept = [t for m in network.modules() for t in vars(m).values() if isinstance(t, Tensor) and not t.is_leaf]
     try:
         fresh = copy.deepcopy(network, {id(t): t.detach().clone() for t in kept})

@@ -1,7 +1,5 @@
 """Calling a network with detached parameters: no graph to them, running statistics untouched."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -35,8 +33,15 @@ class Frozen:
             return functional_call(self.network, _state(self.network), arguments, tie_weights=False)  # type: ignore[no-any-return]
         if self._layout() != self._known_layout:
             self._look_up()
-        with self._swapped():
+        slots = [*self._parameters, *self._buffers()]
+        before = [holder[key] for holder, key in slots]
+        try:
+            self._swap_in(slots, before)
             return call(self.network, value, mask)
+        finally:
+            for (holder, key), tensor in zip(slots, before, strict=True):
+                holder[key] = tensor
+            self._reset_rnns()
 
     def _look_up(self) -> None:
         self._modules = list(self.network.modules())
@@ -53,25 +58,19 @@ class Frozen:
             layout += [len(m._parameters), len(m._buffers), *map(id, m._modules.values())]
         return layout
 
-    @contextmanager
-    def _swapped(self) -> Iterator[None]:
+    def _swap_in(self, slots: list[Slot], before: list[Any]) -> None:
         """Detached tensors in the place of parameters, and copies in the place of buffers."""
-        slots = [*self._parameters, *self._buffers()]
-        before = [holder[key] for holder, key in slots]
         count = len(self._parameters)
         for (holder, key), alias in zip(self._parameters, self._detached(before[:count]), strict=True):
             holder[key] = alias
         for (holder, key), buffer in zip(slots[count:], before[count:], strict=True):
             holder[key] = None if id(holder) in self._statistics else buffer.clone()
+        self._reset_rnns()
+
+    def _reset_rnns(self) -> None:
+        """Recurrent layers hold their parameters in a list of their own as well."""
         for rnn in self._rnns:
             rnn._flat_weights = [getattr(rnn, name, None) for name in rnn._flat_weights_names]
-        try:
-            yield
-        finally:
-            for (holder, key), tensor in zip(slots, before, strict=True):
-                holder[key] = tensor
-            for rnn in self._rnns:
-                rnn._flat_weights = [getattr(rnn, name, None) for name in rnn._flat_weights_names]
 
     def _detached(self, parameters: list[Tensor | None]) -> list[Tensor | None]:
         """Detached views of the parameters, made anew only where a parameter got other memory."""

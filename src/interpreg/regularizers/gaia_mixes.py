@@ -10,7 +10,7 @@ from interpreg.functional.mixing import mix
 
 
 class _WholeBatch:
-    """What is drawn of a whole batch of at least two."""
+    """A mixer of a batch of at least two samples."""
 
     def __init__(self, generator: torch.Generator | None = None) -> None:
         self.generator = generator
@@ -25,7 +25,7 @@ class HalfBatchMix(_WholeBatch):
 
     Sample i of the first half is mixed with sample i of the second, and, a second time, the second half with the
     reversed first. One coefficient in 22 is outside [0, 1]: the mix is then beyond one of its ends. The last sample of
-    an odd batch is mixed with nobody, so there is one mixed code less.
+    an odd batch has no partner, so there is one mixed code less.
     """
 
     def mixed(self, batch: Batch) -> Mix:

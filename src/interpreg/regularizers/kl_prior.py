@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import partial
 
-import torch
 from torch import Tensor
 from typing_extensions import override
 
@@ -14,7 +13,7 @@ from interpreg.bottlenecks.base import bottlenecks_in, the_bottleneck
 from interpreg.bottlenecks.gaussian import GaussianBottleneck
 from interpreg.bottlenecks.quantized import VectorQuantizer
 from interpreg.functional.kl import kl_to_normal
-from interpreg.functional.means import knows_positions
+from interpreg.functional.means import valid_count, valid_part
 from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.weights import Weight, WeightLike
 
@@ -61,21 +60,7 @@ class KLPrior(Regularizer):
 
     def _divergence(self, batch: Batch) -> Tensor:
         posterior = batch.aux(self.bottleneck)
-        return _valid(kl_to_normal(*posterior), batch.mask).sum() / _elements(batch.x, batch.mask)
-
-
-def _valid(values: Tensor, mask: Tensor | None) -> Tensor:
-    if mask is None or not knows_positions(values, mask):
-        return values
-    shape = (*mask.shape, *[1] * (values.ndim - 2))
-    return torch.where(mask.view(shape), values, torch.zeros_like(values))
-
-
-def _elements(x: Tensor, mask: Tensor | None) -> int | Tensor:
-    """How many elements the batch has, in valid positions."""
-    if mask is None or not knows_positions(x, mask):
-        return x.numel()
-    return (mask.sum() * x[0, 0].numel()).clamp_min(1)
+        return valid_part(kl_to_normal(*posterior), batch.mask).sum() / valid_count(batch.x, batch.mask)
 
 
 def _the_posteriors(encoder: object) -> GaussianBottleneck:

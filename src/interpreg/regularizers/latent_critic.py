@@ -1,4 +1,4 @@
-"""The game of adversarial autoencoders: a critic that tells codes from samples of a prior."""
+"""The game of adversarial autoencoders: a critic that distinguishes codes from samples of a prior."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from interpreg._types import Network, Term
 from interpreg.batch import Batch, call
 from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in
 from interpreg.functional.game import GAMES
-from interpreg.functional.means import knows_positions, mean_of_samples
+from interpreg.functional.means import has_positions, mean_of_samples
 from interpreg.priors import as_prior
 from interpreg.regularizers.adversary import Adversary
 from interpreg.regularizers.frozen import Frozen
@@ -26,7 +26,7 @@ LOSSES = ("bce", "hinge")
 
 
 class LatentCritic(Adversary):
-    r"""Terms ``latent``, ``critic/latent`` and ``critic/prior``: a critic d looks for codes among a prior's samples.
+    r"""Terms ``latent``, ``critic/latent`` and ``critic/prior``: a critic d distinguishes codes from a prior's samples.
 
     .. math::
         L_\mathrm{latent} &= \lambda \, \overline{-\ln \sigma(d(z))} \\
@@ -38,8 +38,8 @@ class LatentCritic(Adversary):
     replaces them by the hinge losses. As many samples of the prior are drawn as there are codes, and terms of a sum
     that sample the same prior share them.
 
-    Of sequences with a padding mask each position's code is compared with a sample of the prior of its own, and the
-    default network, which then pools over valid positions, does not see the others.
+    With a padding mask each position's code is compared with a prior sample of its own, and the default network pools
+    over valid positions alone.
 
     One backward is right for both players. Calls of the networks a batch: encoder 1, decoder 0, critic 3.
 
@@ -61,8 +61,8 @@ class LatentCritic(Adversary):
         generator: draws the prior's samples.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong type, name or range; two that say the same thing; an encoder in
-            DistributedDataParallel without a critic that is wrapped too; at a call, a network that does not
+        TypeError, ValueError: an argument of the wrong type, name or range; two that contradict each other; an encoder
+            in DistributedDataParallel without a critic that is wrapped too; at a call, a network that does not
             give something for each code.
     """
 
@@ -89,13 +89,13 @@ class LatentCritic(Adversary):
                 "weight: expected Adaptive(..., at=a parameter of the encoder), got at=None, which is the decoder's "
                 "last layer; it has no gradient of a latent critic to compare"
             )
-        known = as_prior(prior)
+        prior = as_prior(prior)
         if critic is None:
             critic = _default(encoder, code_shape, example)
         elif code_shape is not None or example is not None:
             raise ValueError("critic: expected None beside code_shape or example, which are what one is made of")
         super().__init__(encoder, decoder, critic, weight=weight, critic_weight=critic_weight)
-        self.prior, self.loss, self.generator = known, loss, generator
+        self.prior, self.loss, self.generator = prior, loss, generator
         self._unfinished = is_lazy(self.network)
 
     @override
@@ -123,7 +123,7 @@ class LatentCritic(Adversary):
     def draw(self, batch: Batch) -> Tensor:
         """One sample of the prior for each code, or for each position of a padded sequence; shaped like the codes."""
         z, mask = batch.z, batch.mask
-        if mask is None or not knows_positions(z, mask):
+        if mask is None or not has_positions(z, mask):
             samples = batch.prior_samples(self.prior, self.generator)
         else:
             positions = z.detach().flatten(0, 1).flatten(1)
@@ -141,7 +141,7 @@ class LatentCritic(Adversary):
         """Give a lazy network its shapes, by a call that leaves nothing else behind."""
         if torch.compiler.is_compiling():
             raise RuntimeError(
-                "critic: expected one whose shapes are known before it is compiled; give "
+                "critic: expected one whose shapes are set before it is compiled; give "
                 "code_shape=, or example=, or call the regularizer once before compiling it"
             )
         with torch.inference_mode(False):  # so that parameters made during a validation can be trained
@@ -175,7 +175,7 @@ def _default(encoder: Network, code_shape: Sequence[int | None] | None, example:
 
 
 def _quietly(network: Network, value: Tensor, mask: Tensor | None) -> Tensor:
-    """What a network says in evaluation mode, without gradients; its modes are then as they were."""
+    """A network's output in evaluation mode, without gradients; its modes are restored."""
     modules = list(network.modules()) if isinstance(network, nn.Module) else []
     modes = [module.training for module in modules]
     for module in modules:

@@ -1,16 +1,15 @@
-"""Critic networks for codes: what a latent critic is made of by default."""
+"""The default critic networks for codes."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 from torch.nn.parameter import UninitializedParameter
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg.functional.means import knows_positions
+from interpreg.functional.means import has_positions, mean_of_positions
 
 KINDS = ("auto", "flat", "tokens", "convolutional")
 CONVOLUTIONS: dict[int, type[nn.Module]] = {2: nn.Conv1d, 3: nn.Conv2d, 4: nn.Conv3d}
@@ -30,14 +29,14 @@ def latent_network(
 
     Args:
         code_shape: of one code, without the batch axis: ``()`` for codes ``[B]``, ``(64,)``, ``(16, 4, 4)``; None
-            for a length that varies. When not given, the first layer is as wide as the first codes it sees (as
+            for a length that varies. When not given, the first layer takes its width from the first codes (as
             ``torch.nn.LazyLinear``; an optimizer may be made before that).
         kind: "flat": the flattened code is one vector, as published. "tokens", for codes ``[B, T, D]``: the first
-            layer looks at each position alone, the others at the mean over (valid) positions, so lengths may vary and
-            the order of positions is not seen. "convolutional", for codes ``[B, C, L]`` or ``[B, C, H, W]``: the
-            hidden layers are 3-wide convolutions and the last sees their mean over positions. "auto": "tokens" for
-            ``(None, D)``; without a shape, "tokens" if the first codes come with a padding mask for their positions;
-            "flat" for everything else.
+            layer is applied to each position, the others to the mean over (valid) positions, so lengths may vary and
+            the order of positions has no influence. "convolutional", for codes ``[B, C, L]`` or ``[B, C, H, W]``: the
+            hidden layers are 3-wide convolutions and the last is applied to their mean over positions. "auto": "tokens"
+            for ``(None, D)``; without a shape, "tokens" if the first codes come with a padding mask for their
+            positions; "flat" for everything else.
         hidden: how many units, or channels, a hidden layer has.
 
     Raises:
@@ -75,12 +74,12 @@ class CodeNetwork(nn.Module):
     @override
     def forward(self, z: Tensor, mask: Tensor | None = None) -> Tensor:
         """The logit of each code, ``[B, 1]``."""
-        positions = mask is not None and knows_positions(z, mask)
+        positions = mask is not None and has_positions(z, mask)
         if self.pooled is None:
             self.pooled = positions
         if self.pooled:
             hidden = leaky_relu(self.first(_tokens(z)), SLOPE)
-            hidden = _pool(hidden, mask if positions else None)
+            hidden = mean_of_positions(hidden, mask if positions else None)
         elif positions:
             raise ValueError(
                 "latent critic's network: expected one for codes of any length beside a padding mask, got one of "
@@ -92,7 +91,7 @@ class CodeNetwork(nn.Module):
 
 
 class ConvolutionalNetwork(nn.Module):
-    """Two convolutions, their mean over all positions, and a linear layer; a padding mask is not looked at."""
+    """Two convolutions, their mean over all positions, and a linear layer; a padding mask is ignored."""
 
     def __init__(self, shape: tuple[int | None, ...] | None, hidden: int) -> None:
         if shape is None or len(shape) not in CONVOLUTIONS or shape[0] is None:
@@ -115,7 +114,7 @@ class ConvolutionalNetwork(nn.Module):
 
 
 class _Glorot(nn.Linear):
-    """A linear layer that starts, and starts afresh, as Glorot says."""
+    """A linear layer with Glorot's initialisation."""
 
     @override
     def reset_parameters(self) -> None:
@@ -152,14 +151,6 @@ def _tokens(z: Tensor) -> Tensor:
     return z.flatten(2)
 
 
-def _pool(hidden: Tensor, mask: Tensor | None) -> Tensor:
-    """The mean over positions, or over the valid ones; whatever is in the others."""
-    if mask is None:
-        return hidden.mean(1)
-    kept = torch.where(mask[..., None], hidden, torch.zeros_like(hidden))
-    return kept.sum(1) / mask.sum(1, keepdim=True).clamp_min(1)
-
-
 def _shape(code_shape: object) -> tuple[int | None, ...]:
     if not isinstance(code_shape, (tuple, list)):
         raise TypeError(
@@ -170,7 +161,7 @@ def _shape(code_shape: object) -> tuple[int | None, ...]:
 
 
 def _features(shape: tuple[int | None, ...] | None, kind: str) -> int | None:
-    """What the first layer sees: a whole code, or one position of it."""
+    """Elements of the first layer's input: of a whole code, or of one position."""
     if shape is None:
         return None
     if kind == "tokens" and len(shape) < 2:
@@ -179,7 +170,7 @@ def _features(shape: tuple[int | None, ...] | None, kind: str) -> int | None:
     for n in shape[1:] if kind == "tokens" else shape:
         if n is None:
             raise ValueError(
-                f"code_shape: expected lengths that are known for kind={kind!r}, got {shape}; "
+                f"code_shape: expected fixed lengths for kind={kind!r}, got {shape}; "
                 "None may be the length of kind='tokens' and of 'convolutional'"
             )
         product *= n

@@ -1,4 +1,4 @@
-"""Selecting the method by which a decoder is differentiated: on a few codes, leaving no trace."""
+"""Select the method by which a decoder is differentiated, on a few codes and without side effects."""
 
 from functools import partial
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from interpreg._types import Network
 from interpreg.batch import call
 from interpreg.functional.derivative import METHODS, finite, path_derivative, with_state
 
-SAMPLES = 4  # batch statistics want two at least
+SAMPLES = 4  # batch statistics need two at least
 TOLERANCE = 0.1  # of the derivative's norm: for a branch whose part is missing, not for rounding
 
 
@@ -33,8 +33,8 @@ class _Decoded(NamedTuple):
 def select_method(decoder: Network, z: Tensor, direction: Tensor, mask: Tensor | None) -> Selection:
     """The first method that runs, whose backward runs, and that agrees with finite differences.
 
-    Nothing of it remains: random numbers are given back, parameters and buffers are copies, and a decoder in
-    DistributedDataParallel is called without its wrapper. A decoder that is sharded over processes is not tried.
+    There are no side effects: the state of random numbers is restored, parameters and buffers are copies, and a decoder
+    in DistributedDataParallel is called without its wrapper. A decoder that is sharded over processes is not tried.
 
     Raises:
         RuntimeError: no method works for this decoder.
@@ -50,17 +50,17 @@ def select_method(decoder: Network, z: Tensor, direction: Tensor, mask: Tensor |
         except Exception as error:
             raise RuntimeError(
                 "decoder: expected one whose interpolants can be differentiated, but not even finite differences work "
-                f"({_account(error)}); if it draws random numbers from a generator of its own, say which method to use"
+                f"({_account(error)}); if it draws random numbers from a generator of its own, give method="
             ) from error
         faults = []
         for method in METHODS:
             try:
                 trial.run(method)
-                found = trial.run(method, reference.dtype).dx if method != "finite" else reference.dx
-            except Exception as error:  # whatever stands in the way, another method may not mind
+                dx = trial.run(method, reference.dtype).dx if method != "finite" else reference.dx
+            except Exception as error:  # another method may work
                 faults.append(f"{method!r} fails, {_account(error)}")
                 continue
-            if reference.agrees_with(found):
+            if reference.agrees_with(dx):
                 return Selection(method, "; ".join(faults))
             faults.append(f"{method!r} disagrees with finite differences, as where an operation drops its tangent")
     raise RuntimeError(f"decoder: expected one whose interpolants can be differentiated, but {'; '.join(faults)}")
@@ -73,9 +73,9 @@ class _Reference(NamedTuple):
     dtype: torch.dtype
     noise: float
 
-    def agrees_with(self, found: Tensor) -> bool:
-        """Whether a derivative is the same but for rounding; a NaN is not."""
-        one, other = found.double(), self.dx.double()
+    def agrees_with(self, dx: Tensor) -> bool:
+        """Whether a derivative is the same up to rounding; a NaN is not."""
+        one, other = dx.double(), self.dx.double()
         tolerance = TOLERANCE + 20 * torch.finfo(self.dtype).eps
         allowed = tolerance * torch.maximum(one.norm(), other.norm()) + self.noise
         return bool((one - other).norm() <= allowed)

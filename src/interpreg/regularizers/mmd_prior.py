@@ -12,7 +12,7 @@ from interpreg._numerics import wide_dtype
 from interpreg._types import Network, Term
 from interpreg.batch import AtLeast, Batch, Need
 from interpreg.functional import mmd as functional
-from interpreg.functional.means import knows_positions
+from interpreg.functional.means import has_positions
 from interpreg.kernels import Kernel, as_kernel
 from interpreg.mmd import distributed
 from interpreg.mmd.closed_form import use_closed_form
@@ -125,6 +125,6 @@ class MMDPrior(Regularizer):
 
 def _samples(batch: Batch) -> tuple[Tensor, Tensor | None]:
     """The codes as samples ``[n, d]``; of padded sequences each position is one, and the valid ones have weight 1."""
-    if batch.mask is None or not knows_positions(batch.z, batch.mask):
+    if batch.mask is None or not has_positions(batch.z, batch.mask):
         return batch.z.reshape(batch.z.shape[0], -1), None
     return batch.z.flatten(0, 1).flatten(1), batch.mask.flatten().to(wide_dtype(batch.z))

@@ -1,4 +1,4 @@
-"""What the terms of a regularizer need of every batch, worked out once."""
+"""The needs of all terms as one plan, made once and used for every batch."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ def plan_of(needs: Iterable[Need], added: Interpolator | None = None) -> Plan:
 
     Args:
         needs: of all terms, in order.
-        added: an interpolator that was added to a sum on purpose; it also replaces ``DEFAULT``.
+        added: the interpolator that was added to a sum; it also replaces ``DEFAULT``.
 
     Raises:
         TypeError: something is no need.
@@ -33,28 +33,28 @@ def plan_of(needs: Iterable[Need], added: Interpolator | None = None) -> Plan:
     named = [default if need.mixer is DEFAULT else need.mixer for need in decodes]
     followed = added or next((mixer for mixer in named if isinstance(mixer, Interpolator)), DEFAULT)
     mixers: list[CodeMixer] = [followed if mixer is None else mixer for mixer in named]
-    wanted = [(m, d.derivative) for m, d in zip(mixers, decodes, strict=True) if d.derivative is not None]
+    requests = [(m, d.derivative) for m, d in zip(mixers, decodes, strict=True) if d.derivative is not None]
     checks = [mixer.check_batch for mixer in mixers]
     checks += [need.check_batch for need in needs if isinstance(need, AtLeast)]
     return Plan(
         followed,
         default,
-        _derivatives(wanted),
+        _derivatives(requests),
         tuple(dict.fromkeys(need for need in needs if isinstance(need, Bottleneck))),
         tuple(dict.fromkeys(checks)),
     )
 
 
-def _derivatives(wanted: list[tuple[CodeMixer, Derivative]]) -> tuple[tuple[CodeMixer, Derivative], ...]:
+def _derivatives(requests: list[tuple[CodeMixer, Derivative]]) -> tuple[tuple[CodeMixer, Derivative], ...]:
     """The first derivative asked of each mixer."""
     chosen: list[tuple[CodeMixer, Derivative]] = []
-    for mixer, derivative in wanted:
+    for mixer, derivative in requests:
         if not isinstance(mixer, Interpolator):
             raise TypeError(
                 f"needs: expected an Interpolator to differentiate along, got {_checks.describe(mixer)}"
             )
         mixer.check_path()
-        before = next((known for other, known in chosen if other is mixer), None)
+        before = next((earlier for other, earlier in chosen if other is mixer), None)
         if before is None:
             chosen.append((mixer, derivative))
         elif before.method != derivative.method:

@@ -1,4 +1,4 @@
-"""How fast interpolants change on their way from one image to another."""
+"""How fast interpolants change along their path."""
 
 import warnings
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ Method = Literal["auto", "forward", "double-backward", "finite"]
 
 
 class AlphaSmoothness(Regularizer):
-    r"""Term ``smoothness``: :math:`\overline{(\partial x_\mathrm{mix} / \partial\alpha)^2}`, least at an even pace.
+    r"""Term ``smoothness``: :math:`\overline{(\partial x_\mathrm{mix} / \partial\alpha)^2}`, least at constant speed.
 
     AEAI's :math:`\mathcal L_S` (Oring, Yakhini, Hel-Or 2021, eq. 1) as a mean over the batch and over elements; with a
     padding mask over valid positions. The derivative is exact (:func:`interpreg.functional.path_derivative`), along
-    the path that the interpolator mixes on; where each element has a coefficient, all grow at the same rate. Where
-    other terms of a sum want the interpolants too, they are those of the same decoder call.
+    the path that the interpolator mixes on; where each element has a coefficient, all grow at the same rate. Other
+    terms of a sum use the interpolants of the same decoder call.
     Calls of the networks a batch: encoder 1, decoder 1, in forward mode.
 
     Args:
@@ -38,14 +38,14 @@ class AlphaSmoothness(Regularizer):
         method: "forward", "double-backward" or "finite", as for :func:`interpreg.functional.path_derivative`; or
             "auto": at the first call outside compiled code, the first of the three that runs on a few codes, can be
             trained, and agrees with finite differences. It warns where that is not "forward", and why. The trial calls
-            the decoder some more times and leaves no trace; with nothing decided, compiled code uses "forward".
+            the decoder some more times, without side effects. Compiled code without a trial before it uses "forward".
         weight: lambda_S (paper: 0.1); at least 0.
 
     In DistributedDataParallel, parameters that do not influence the derivative (the last bias) get a gradient of zero.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; at a call, too few samples to mix.
-        RuntimeError: at a call, a decoder through which the method does not go; the message says what to use.
+        RuntimeError: at a call, a decoder that the method cannot differentiate; the message names another.
     """
 
     name = "smoothness"
@@ -124,8 +124,8 @@ class DerivativeOf:
         self.selected = selection.method
         if selection.why:
             warnings.warn(
-                f"AlphaSmoothness uses method={selection.method!r}, because {selection.why}; say method="
-                f"{selection.method!r} and nothing is tried",
+                f"AlphaSmoothness uses method={selection.method!r}, because {selection.why}; give method="
+                f"{selection.method!r} to skip the trial",
                 stacklevel=2,
             )
         return selection.method

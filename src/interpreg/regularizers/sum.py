@@ -1,7 +1,6 @@
 """Several regularizers that share one forward pass."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Container, Iterable, Sequence
 
 from torch import nn
 from typing_extensions import override
@@ -13,8 +12,6 @@ from interpreg.interpolator import Interpolator
 from interpreg.regularizers.base import CRITIC, Regularizer
 from interpreg.regularizers.evaluation import without_gradient
 from interpreg.regularizers.plan import plan_of
-
-_T = TypeVar("_T")
 
 
 class Sum(Regularizer):
@@ -53,14 +50,16 @@ class Sum(Regularizer):
             )
         _check_same_pair(regularizers, interpolators)
         super().__init__(regularizers[0].encoder, regularizers[0].decoder)
-        self.parts = nn.ModuleDict(dict(_numbered((part.name, part) for part in regularizers)))
+        self.parts = nn.ModuleDict()
+        for part in regularizers:
+            self.parts[_numbered(part.name, list(self.parts))] = part
         self.interpolator = next(iter(interpolators), None)
         self.autoencoder_every = _checks.as_count("autoencoder_every", autoencoder_every, low=1)
         if autoencoder_every > 1:
             self._start_counting()
-        self._turn = 0  # the step within a round
-        self._autoencoder_now = autoencoder_every == 1
+        self._begin_turn(0)
         self._regularizers = tuple(regularizers)
+        self._below = tuple(each for part in regularizers for each in (part, *part._below))
         self._planned = self.plan()
 
     @override
@@ -74,16 +73,13 @@ class Sum(Regularizer):
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        terms = dict(_numbered(pair for part in self._regularizers for pair in part.terms(batch).items()))
+        terms: dict[str, Term] = {}
+        for part in self._regularizers:
+            for name, term in part.terms(batch).items():
+                terms[_numbered(name, terms)] = term
         if not self.training or self._autoencoder_now:
             return terms
         return {name: term if name.startswith(CRITIC) else without_gradient(term) for name, term in terms.items()}
-
-    @override
-    def _tree(self) -> Iterator[Regularizer]:
-        yield self
-        for part in self._regularizers:
-            yield from part._tree()
 
     def regularizers(self) -> tuple[Regularizer, ...]:
         """The parts, in order."""
@@ -92,15 +88,18 @@ class Sum(Regularizer):
     @override
     def _count(self) -> None:
         super()._count()
-        self._turn = (self._turn + 1) % self.autoencoder_every
+        if self.autoencoder_every > 1:
+            self._begin_turn(self._turn + 1)
+
+    def _begin_turn(self, turn: int) -> None:
+        self._turn = turn % self.autoencoder_every
         self._autoencoder_now = self._turn == self.autoencoder_every - 1
 
     @override
     def _resume(self) -> None:
         super()._resume()
         if self.step is not None:
-            self._turn = int(self.step) % self.autoencoder_every
-            self._autoencoder_now = self._turn == self.autoencoder_every - 1
+            self._begin_turn(int(self.step))
 
     @override
     def _is_waiting(self) -> bool:
@@ -132,7 +131,7 @@ def _check_same_pair(regularizers: list[Regularizer], interpolators: list[Interp
 
 
 def _flat(part: "Regularizer | Interpolator") -> list["Regularizer | Interpolator"]:
-    """The parts of a plain sum; a recipe stays whole, so that its attributes stay at hand."""
+    """The parts of a plain sum; a recipe stays whole, so that its attributes stay reachable."""
     if type(part) is not Sum or part.autoencoder_every > 1:
         return [part]
     return [*([part.interpolator] if part.interpolator else []), *part._regularizers]
@@ -143,13 +142,10 @@ def _same(a: object, b: object) -> bool:
     return a is b or (getattr(a, "__self__", None) is not None and a == b)
 
 
-def _numbered(pairs: Iterable[tuple[str, _T]]) -> Iterator[tuple[str, _T]]:
-    """The same pairs, a number added to each name that came before."""
-    taken: set[str] = set()
-    for name, value in pairs:
-        unique, count = name, 1
-        while unique in taken:
-            count += 1
-            unique = f"{name}_{count}"
-        taken.add(unique)
-        yield unique, value
+def _numbered(name: str, taken: Container[str]) -> str:
+    """The name, with a number if it is taken."""
+    unique, count = name, 1
+    while unique in taken:
+        count += 1
+        unique = f"{name}_{count}"
+    return unique

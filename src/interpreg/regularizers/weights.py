@@ -60,7 +60,7 @@ class Ramp:
 class Adaptive:
     """A weight times the ratio of the reconstruction's gradient to the term's own (VQGAN, Esser et al. 2021).
 
-    The ratio is :func:`interpreg.functional.adaptive_weight`, measured at every call with gradients. It wants a
+    The ratio is :func:`interpreg.functional.adaptive_weight`, measured at every call with gradients. It needs a
     reconstruction term in the sum, and is not for compiled code.
 
     Args:

@@ -1,0 +1,142 @@
+"""Gaussian bottlenecks: the posterior, its samples, and the ways of saying it."""
+
+import pytest
+import torch
+from torch import nn
+from wrapped import Scale, seeded, variational
+from zoo import convolutional_pair, vector_pair
+
+from interpreg import ACAIRegularizer, Critic, GaussianBottleneck, KLPrior
+from interpreg.bottlenecks import Posterior
+
+
+def test_a_sample_is_the_mean_plus_the_spread_times_noise() -> None:
+    network, _, x = vector_pair()
+    head = Scale()
+    encoder = GaussianBottleneck(network, heads=(nn.Identity(), head))
+    z = seeded(encoder, x)
+    h = network(x)
+    torch.manual_seed(3)
+    noise = torch.randn(6, 4)
+    torch.testing.assert_close(z, h + torch.exp(0.5 * head(h)) * noise)
+    note = encoder.take_aux()
+    assert isinstance(note, Posterior)
+    assert torch.equal(note.mean, h)
+    assert torch.equal(note.log_variance, head(h))
+
+
+def test_the_law_of_the_samples() -> None:
+    """Means and variances of 20000 samples, within five standard errors."""
+    encoder = GaussianBottleneck(lambda x: (x, torch.full_like(x, 2.0).log()))
+    z = encoder(torch.full((20000, 2), 3.0))
+    torch.testing.assert_close(z.mean(0), torch.full((2,), 3.0), rtol=0, atol=5 * (2 / 20000) ** 0.5)
+    torch.testing.assert_close(z.var(0), torch.full((2,), 2.0), rtol=0, atol=5 * 2 * (2 / 20000) ** 0.5)
+
+
+def test_eval_mode_gives_the_mean_unless_always_sampled() -> None:
+    network, _, x = vector_pair()
+    encoder = variational(network).eval()
+    assert torch.equal(encoder(x), network(x))
+    always = variational(network, sample="always")
+    trained = seeded(always, x)
+    assert torch.equal(seeded(always.eval(), x), trained)
+    assert not torch.equal(trained, network(x))
+
+
+def test_the_three_ways_of_saying_a_posterior_agree() -> None:
+    x = torch.randn(5, 3, 4, 4)
+    network = nn.Conv2d(3, 6, 1)
+    pair = GaussianBottleneck(lambda x: tuple(network(x).chunk(2, 1)))
+    halves = GaussianBottleneck(network)
+    heads = (nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
+    for half, head in enumerate(heads):
+        head.weight.data = network.weight[3 * half : 3 * half + 3].data
+        head.bias.data = network.bias[3 * half : 3 * half + 3].data
+    headed = GaussianBottleneck(nn.Identity(), heads=heads)
+    for encoder in (pair, headed):
+        torch.testing.assert_close(seeded(encoder, x), seeded(halves, x))
+    sequences = GaussianBottleneck(nn.Linear(4, 10), axis=-1)
+    assert sequences(x).shape == (5, 3, 4, 5)
+
+
+def test_dense_heads_are_the_published_ones() -> None:
+    network, _, x = convolutional_pair()
+    encoder = GaussianBottleneck.dense(network, (4, 2, 2), sample="always")
+    assert encoder.sample == "always"
+    layers = [encoder.mean_head[1], encoder.log_variance_head[1]]
+    z = seeded(encoder, x)
+    flat = network(x).reshape(6, 16)
+    mean, log_variance = (flat @ layer.weight.T for layer in layers)  # biases are 0
+    torch.manual_seed(3)
+    expected = mean + (0.5 * log_variance).exp() * torch.randn(6, 4, 2, 2).reshape(6, 16)
+    torch.testing.assert_close(z.reshape(6, 16), expected)
+    for layer in layers:
+        assert (layer.bias == 0).all()
+        assert layer.weight.abs().max() <= (6 / 32) ** 0.5  # Glorot-uniform of 16 to 16
+        assert layer.weight.abs().max() > 0.9 * (6 / 32) ** 0.5
+
+
+@pytest.mark.parametrize("log_variance", [-9.1, 12.3, 22.0])
+def test_a_sample_in_half_precision_is_rounded_once(log_variance: float) -> None:
+    """In fp16 the spread would be rounded, or overflow, before it is multiplied with the noise."""
+    encoder = GaussianBottleneck(lambda x: (x, torch.full_like(x, log_variance)))
+    x = torch.randn(64, 2).half()
+    z = seeded(encoder, x)
+    torch.manual_seed(3)
+    noise = torch.randn(64, 2)
+    expected = x.float() + torch.full_like(x, log_variance).float().div(2).exp() * noise
+    assert torch.equal(z, expected.half())
+
+
+def test_acai_on_a_variational_autoencoder_has_a_deterministic_critic_with_all_its_gradients() -> None:
+    network, decoder, x = vector_pair()
+    encoder = variational(network)
+    reg = ACAIRegularizer(encoder, decoder) + KLPrior(encoder, decoder)
+    losses = reg(x)
+    assert list(losses) == ["reconstruction", "interpolation", "critic/interpolation", "critic/real", "kl"]
+    sum(losses.values()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in reg.parameters())
+    assert all(p.grad is not None for p in encoder.parameters())
+    critic = next(part for part in reg.modules() if isinstance(part, Critic)).network
+    assert torch.equal(critic(x), critic(x))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: GaussianBottleneck(nn.Identity(), heads=nn.Identity()), TypeError, "heads: expected two modules"),
+        (lambda: GaussianBottleneck(nn.Identity(), heads=(1, 2)), TypeError, "heads: expected two modules"),
+        (lambda: GaussianBottleneck(nn.Identity(), axis=0), ValueError, "axis: expected an int other than 0"),
+        (lambda: GaussianBottleneck(nn.Identity(), axis=1.0), ValueError, "axis: expected an int other than 0"),
+        (lambda: GaussianBottleneck(nn.Identity(), sample="no"), ValueError, "sample: expected one of 'training'"),
+        (
+            lambda: GaussianBottleneck.dense(nn.Identity(), 4),
+            TypeError,
+            "code_shape: expected the axes of one code",
+        ),
+        (
+            lambda: GaussianBottleneck.dense(nn.Identity(), ()),
+            TypeError,
+            "code_shape: expected the axes of one code",
+        ),
+        (lambda: GaussianBottleneck.dense(nn.Identity(), (4, 0)), ValueError, "code_shape: expected an int of at"),
+    ],
+)
+def test_wrong_arguments_are_named(make, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("network", "error", "message"),
+    [
+        (nn.Linear(3, 3), ValueError, r"even number .* along axis 1, .* shape \(2, 3\); return"),
+        (nn.Flatten(0), ValueError, r"even number .* along axis 1, .* shape \(6,\)"),
+        (lambda x: (x, x, x), ValueError, "network: expected two tensors, got a tuple of length 3"),
+        (lambda x: (x, x[:1]), ValueError, "log_variance: expected the shape of the mean"),
+        (lambda x: (x, x.long()), TypeError, "log_variance: expected a floating point tensor"),
+    ],
+)
+def test_what_is_no_posterior_is_named(network, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        GaussianBottleneck(network)(torch.randn(2, 3))

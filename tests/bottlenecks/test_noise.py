@@ -1,0 +1,53 @@
+"""Bottlenecks that disturb: thinned codes and noisy inputs, in training only."""
+
+import pytest
+import torch
+from torch import nn
+from wrapped import seeded
+from zoo import vector_pair
+
+from interpreg import DenoisingBottleneck, DropoutBottleneck, Reconstruction
+
+
+def test_dropout_thins_the_code_in_training_only() -> None:
+    network, _, x = vector_pair()
+    encoder = DropoutBottleneck(network, p=0.25)
+    whole = network(x)
+    z = seeded(encoder, x)
+    torch.manual_seed(3)
+    kept = torch.rand(6, 4) >= 0.25
+    torch.testing.assert_close(z, whole * kept / 0.75)
+    assert 0 < (~kept).sum() < kept.numel()
+    assert torch.equal(encoder.eval()(x), whole)
+
+
+def test_dropout_keeps_its_share_and_the_mean() -> None:
+    z = DropoutBottleneck(nn.Identity(), p=0.25)(torch.ones(200, 200))
+    assert abs((z == 0).float().mean() - 0.25) < 5 * (0.25 * 0.75 / 40000) ** 0.5
+    assert abs(z.mean() - 1) < 5 * (0.25 / 0.75 / 40000) ** 0.5
+
+
+def test_the_denoising_encoder_sees_noise_in_training_only() -> None:
+    network, decoder, x = vector_pair()
+    encoder = DenoisingBottleneck(network, std=0.5)
+    z = seeded(encoder, x)
+    torch.manual_seed(3)
+    torch.testing.assert_close(z, network(x + 0.5 * torch.randn(6, 1, 8, 8)))
+    torch.testing.assert_close(encoder.eval()(x), network(x))
+    swapped = DenoisingBottleneck(network, corrupt=lambda x: -x)
+    torch.testing.assert_close(swapped(x), network(-x))
+    losses = seeded(Reconstruction(encoder.train(), decoder), x)
+    torch.testing.assert_close(losses["reconstruction"], (decoder(z) - x).square().mean())
+
+
+def test_wrong_arguments_and_corruptions_are_named() -> None:
+    with pytest.raises(ValueError, match="p: expected a number below 1"):
+        DropoutBottleneck(nn.Identity(), p=1)
+    with pytest.raises(ValueError, match="std: expected a finite number of at least 0"):
+        DenoisingBottleneck(nn.Identity(), std=-1)
+    with pytest.raises(TypeError, match="corrupt: expected a module or another"):
+        DenoisingBottleneck(nn.Identity(), corrupt=3)
+    with pytest.raises(ValueError, match="corrupt: expected the shape of x"):
+        DenoisingBottleneck(nn.Identity(), corrupt=lambda x: x[:1])(torch.randn(2, 3))
+    with pytest.raises(TypeError, match="corrupt: expected a tensor, got None"):
+        DenoisingBottleneck(nn.Identity(), corrupt=lambda x: None)(torch.randn(2, 3))

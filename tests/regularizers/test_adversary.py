@@ -1,0 +1,153 @@
+"""What all critics have in common: a network of their own, frozen for the other player, that somebody must update."""
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+from zoo import Zoo, convolutional_pair
+
+from interpreg import Critic, fresh_copy, latent_network, spectral_norm
+
+
+def test_no_weight_gradient_of_the_critic_is_computed_for_the_autoencoder(pair: Zoo) -> None:
+    """A backward through the frozen pass never reaches the critic's leaves."""
+    critic = Critic(pair.encoder, pair.decoder)
+    reached: list[str] = []
+    for name, p in critic.network.named_parameters():
+        p.register_hook(lambda g, name=name: reached.append(name))
+    losses = critic(pair.x)
+    losses["interpolation"].backward()
+    assert not reached
+    losses["critic/interpolation"].backward()
+    assert reached
+
+
+LAYERS = {
+    "linear": lambda: nn.Linear(5, 7),
+    "1d": lambda: nn.Conv1d(3, 5, 3),
+    "2d": lambda: nn.Conv2d(3, 5, 3),
+    "3d": lambda: nn.Conv3d(3, 5, 2),
+    "transposed 1d": lambda: nn.ConvTranspose1d(3, 5, 3),
+    "transposed 2d": lambda: nn.ConvTranspose2d(3, 5, 3),
+    "transposed 3d": lambda: nn.ConvTranspose3d(3, 5, 2),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_spectral_norm_bounds_every_layer(name: str) -> None:
+    """By its largest singular value, after the power iterations of 50 passes; of whichever matrix torch takes."""
+    layer = LAYERS[name]()
+    layer.weight.data.mul_(10)
+    network = spectral_norm(nn.Sequential(layer, nn.Tanh()))
+    for _ in range(50):
+        weight = network[0].weight
+    rows = weight.transpose(0, 1) if "transposed" in name else weight
+    assert torch.linalg.matrix_norm(rows.flatten(1), 2).item() == pytest.approx(1, abs=0.01)
+    assert spectral_norm(network) is network  # normalised once
+    assert len(network[0].parametrizations.weight) == 1
+
+
+def test_a_critic_of_normalised_layers_trains_beside_an_encoder_of_plain_ones() -> None:
+    encoder, decoder, x = convolutional_pair()
+    reg = Critic(encoder, decoder, spectral_norm(fresh_copy(encoder)))
+    assert not any("parametrizations" in name for name, _ in encoder.named_parameters())
+    sum(reg(x).values()).backward()
+    assert all(p.grad is not None for p in reg.parameters())
+
+
+def test_a_critic_that_nobody_updates_is_called_out(pair: Zoo) -> None:
+    critic = Critic(pair.encoder, pair.decoder)
+    optimizer = torch.optim.Adam(pair.encoder.parameters())
+
+    def train(calls: int) -> None:
+        for _ in range(calls):
+            sum(critic(pair.x).values()).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    train(100)
+    with pytest.warns(UserWarning, match="the critic has had gradients for 100 training calls and is not updated"):
+        train(10)
+    train(300)  # once is enough
+
+
+@pytest.mark.parametrize("options", [{}, {"fused": True}, {"foreach": True}])
+@pytest.mark.parametrize("every", [1, 8])
+def test_a_critic_that_is_updated_is_not_called_out(pair: Zoo, options: dict[str, bool], every: int) -> None:
+    critic = Critic(pair.encoder, pair.decoder)
+    optimizer = torch.optim.Adam([*pair.encoder.parameters(), *critic.parameters()], **options)
+    critic.check_optimizers(optimizer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for step in range(250):
+            sum(critic(pair.x).values()).backward()
+            if step % every == every - 1:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=False)
+
+
+def test_calls_without_a_backward_accuse_nobody(pair: Zoo) -> None:
+    critic = Critic(pair.encoder, pair.decoder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(250):
+            critic(pair.x)
+
+
+def test_a_scripted_critic_is_refused(pair: Zoo) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own word on scripting
+        network = nn.Sequential(nn.Flatten(), torch.jit.script(nn.Linear(64, 1)))
+    with pytest.raises(TypeError, match=r"critic: expected plain modules, got some made by torch.jit"):
+        Critic(pair.encoder, pair.decoder, network)
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return checkpoint(self.module, x, use_reentrant=False)
+
+
+def test_encoders_and_decoders_may_be_what_a_critic_may_not(pair: Zoo) -> None:
+    """Checkpointed and scripted, with the gradients of the plain pair."""
+    critic = fresh_copy(pair.encoder)
+    own = [*pair.encoder.parameters(), *pair.decoder.parameters()]
+    gradients = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own word on scripting
+        scripted = torch.jit.script(pair.encoder), torch.jit.script(pair.decoder)
+    for encoder, decoder in [pair[:2], (Checkpointed(pair.encoder), Checkpointed(pair.decoder)), scripted]:
+        torch.manual_seed(1)
+        losses = Critic(encoder, decoder, critic)(pair.x)
+        gradients.append(torch.autograd.grad(losses["interpolation"], own))
+    for other in gradients[1:]:
+        torch.testing.assert_close(other, gradients[0])
+
+
+def test_a_critic_cannot_be_a_part_of_the_autoencoder(pair: Zoo) -> None:
+    with pytest.raises(ValueError, match=r"critic: expected parameters of its own, got some of the encoder's"):
+        Critic(pair.encoder, pair.decoder, pair.encoder)
+
+
+def test_the_network_may_be_compiled(pair: Zoo) -> None:
+    network = torch.compile(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), backend="aot_eager")
+    critic = Critic(pair.encoder, pair.decoder, network)
+    for _ in range(2):
+        losses = critic(pair.x)
+        losses["interpolation"].backward(retain_graph=True)
+        assert all(p.grad is None for p in critic.parameters())
+        (losses["critic/interpolation"] + losses["critic/real"]).backward()
+        assert all(p.grad is not None for p in critic.parameters())
+        critic.zero_grad()
+
+
+def test_spectral_norm_wants_a_module_whose_shapes_are_there() -> None:
+    with pytest.raises(ValueError, match=r"network: expected layers whose widths are set, got lazy ones"):
+        spectral_norm(latent_network())
+    with pytest.raises(TypeError, match=r"network: expected an nn.Module, got a builtin_function"):
+        spectral_norm(torch.relu)

@@ -1,0 +1,70 @@
+"""GAIA's critic: its balance, its clips, its masks."""
+
+import pytest
+import torch
+from sequences import Positions, valid
+from torch import Tensor, nn
+from zoo import Zoo
+
+from interpreg import AutoencodingCritic, GAIARegularizer
+
+
+def test_clipped_losses_have_no_gradient(pair: Zoo) -> None:
+    reg = GAIARegularizer(pair.encoder, pair.decoder, preset="published", distance_weight=0.0)
+    losses = reg(20 * pair.x)
+    assert losses["adversarial"] == 1
+    sum(losses.values()).backward()
+    assert all((p.grad == 0).all() for p in [*pair.encoder.parameters(), *reg.parameters()])
+
+
+def test_the_balance_of_learning_rates(pair: Zoo) -> None:
+    reg = GAIARegularizer(pair.encoder, pair.decoder, preset="published").game
+    reg(pair.x)
+    r_x, r_g, r_i = reg.errors
+    expected = torch.sigmoid(20 * (r_x - (r_g + r_i) / 2))
+    torch.testing.assert_close(reg.balance.critic, expected)
+    torch.testing.assert_close(reg.balance.autoencoder, 1 - expected)
+    assert not any(t.requires_grad for t in [*reg.balance, *reg.errors])
+    optimizer = torch.optim.Adam(reg.parameters(), lr=torch.tensor(1e-4), capturable=False, foreach=False)
+    optimizer.param_groups[0]["lr"] = 1e-4 * float(reg.balance.critic)  # as its docstring says
+    optimizer.step()
+    simple = GAIARegularizer(pair.encoder, pair.decoder).game
+    simple(pair.x)
+    assert simple.balance is None
+
+
+@pytest.mark.parametrize("form", ["simple", "published"])
+def test_padding_has_no_say(form: str) -> None:
+    encoder, decoder, critic = Positions(3, 2), Positions(2, 3), Positions(3, 3)
+    mask = valid()
+    x = torch.randn(4, 5, 3)
+    # mixed codes are valid where either is, so codes are zeroed elsewhere, as an encoder of sequences would
+    reg = GAIARegularizer(_Zeroed(encoder), decoder, critic=critic, preset=None if form == "simple" else form)
+    reg.game.distance_weight = 0.5 if form == "published" else 0.0
+    wild = torch.where(mask[..., None], x, torch.full_like(x, 1e3))
+    torch.manual_seed(1)
+    expected = reg(x, mask=mask)
+    torch.manual_seed(1)
+    torch.testing.assert_close(reg(wild, mask=mask), expected)
+
+
+class _Zeroed(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return torch.where(mask[..., None], self.network(x, mask), 0)
+
+
+def test_bad_batches_networks_and_decoders_are_named(pair: Zoo) -> None:
+    with pytest.raises(ValueError, match=r"form: expected one of 'simple', 'published', got 'fancy'"):
+        AutoencodingCritic(pair.encoder, pair.decoder, form="fancy")
+    with pytest.raises(
+        ValueError, match=r"distance_weight: expected 0 for form='simple', got 0.1; add PairwiseDi"
+    ):
+        AutoencodingCritic(pair.encoder, pair.decoder, distance_weight=0.1)
+    with pytest.raises(ValueError, match=r"critic: expected the shape of the images that it copies"):
+        AutoencodingCritic(pair.encoder, pair.decoder, nn.Sequential(nn.Flatten(), nn.Linear(64, 8)))(pair.x)
+    with pytest.raises(ValueError, match=r"no fresh copy of the decoder can be made: it has no parameters"):
+        AutoencodingCritic(pair.encoder, nn.Identity())

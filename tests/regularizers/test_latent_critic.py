@@ -1,0 +1,318 @@
+"""The latent critic: its losses, its networks, and that a network without shapes yet still trains."""
+
+import copy
+import io
+import math
+
+import pytest
+import torch
+from sequences import Positions, valid
+from torch import Tensor, nn
+from wrapped import variational
+from zoo import PAIRS, Zoo, batch_norm_pair, convolutional_pair, vector_pair
+
+from interpreg import Adaptive, LatentCritic, MMDPrior, Ramp, latent_network
+from interpreg.priors import Normal, Sphere
+from interpreg.regularizers.latent_network import is_lazy
+
+
+class Constant(nn.Module):
+    """A critic that always says the same of codes, and its opposite of what is 9 everywhere."""
+
+    def __init__(self, value: float, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.value, self.shape = nn.Parameter(torch.tensor(value)), shape
+
+    def forward(self, z: Tensor) -> Tensor:
+        sign = torch.where(z.flatten(1).eq(9).all(1), -1, 1)
+        return (self.value * sign).view(-1, *[1] * len(self.shape)).expand(-1, *self.shape)
+
+
+@pytest.mark.parametrize(
+    ("loss", "fool", "on_codes", "on_samples"),
+    [
+        ("bce", math.log(1 + math.exp(-0.7)), math.log(1 + math.exp(0.7)), math.log(1 + math.exp(0.7))),
+        ("hinge", -0.7, 1.7, 1.7),
+    ],
+)
+@pytest.mark.parametrize("shape", [(), (1,), (3, 2)])
+def test_terms_of_a_critic_whose_word_is_known(
+    pair: Zoo, loss: str, fool: float, on_codes: float, on_samples: float, shape: tuple[int, ...]
+) -> None:
+    reg = LatentCritic(
+        pair.encoder, pair.decoder, Constant(0.7, shape), loss=loss, prior=lambda n: torch.full((n, 4), 9.0),
+        weight=0.5, critic_weight=2.0,
+    )  # fmt: skip
+    losses = reg(pair.x)
+    assert list(losses) == ["latent", "critic/latent", "critic/prior"]
+    assert losses["latent"].item() == pytest.approx(0.5 * fool)
+    assert losses["critic/latent"].item() == pytest.approx(2 * on_codes)
+    assert losses["critic/prior"].item() == pytest.approx(2 * on_samples)
+
+
+OPTIMIZERS = {
+    "adam": lambda p: torch.optim.Adam(p, lr=0.1),
+    "adam foreach": lambda p: torch.optim.Adam(p, lr=0.1, foreach=True),
+    "adamw fused": lambda p: torch.optim.AdamW(p, lr=0.1, fused=True),
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
+    "sgd fused": lambda p: torch.optim.SGD(p, lr=0.1, fused=True),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.1),
+    "nadam": lambda p: torch.optim.NAdam(p, lr=0.1),
+}
+
+
+def train(reg: LatentCritic, optimizer: torch.optim.Optimizer, x: Tensor, steps: int = 3) -> list[Tensor]:
+    for step in range(steps):
+        torch.manual_seed(step)
+        optimizer.zero_grad()
+        sum(reg(x).values()).backward()
+        optimizer.step()
+    return [p.detach().clone() for p in reg.network.parameters()]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_made_before_the_first_batch_trains_the_critic_as_one_made_after_it(
+    pair: Zoo, name: str
+) -> None:
+    reg = LatentCritic(pair.encoder, pair.decoder)
+    parameters = list(reg.parameters())
+    optimizer = OPTIMIZERS[name](parameters)
+    reg.check_optimizers(optimizer)
+    with torch.no_grad():
+        reg(pair.x)
+    assert all(p is q for p, q in zip(reg.parameters(), parameters, strict=True))
+    twin = LatentCritic(pair.encoder, pair.decoder, code_shape=(4,))
+    twin.load_state_dict(reg.state_dict())
+    start = [p.detach().clone() for p in parameters]
+    early = train(reg, optimizer, pair.x)
+    late = train(twin, OPTIMIZERS[name](twin.parameters()), pair.x)
+    for actual, expected, before in zip(early, late, start, strict=True):
+        assert not torch.equal(actual, before)
+        torch.testing.assert_close(actual, expected, rtol=0, atol=0)
+
+
+def test_an_optimizer_that_wants_shapes_says_so_and_one_that_lacks_the_critic_is_told(pair: Zoo) -> None:
+    reg = LatentCritic(pair.encoder, pair.decoder)
+    with pytest.raises(ValueError, match="uninitialized parameter"):
+        torch.optim.Adagrad(reg.parameters())
+    with pytest.raises(ValueError, match=r"6 are in none of them"):
+        reg.check_optimizers(torch.optim.SGD(pair.encoder.parameters(), lr=0.1))
+
+
+def test_the_first_batch_may_come_in_a_validation(pair: Zoo) -> None:
+    reg = LatentCritic(pair.encoder, pair.decoder)
+    optimizer = torch.optim.Adam(reg.parameters())
+    with torch.inference_mode():
+        reg.eval()(pair.x)
+    reg.train()
+    assert not is_lazy(reg)
+    start = [p.detach().clone() for p in reg.parameters()]
+    assert not any(torch.equal(p, q) for p, q in zip(train(reg, optimizer, pair.x), start, strict=True))
+
+
+def test_states_and_copies_from_before_the_first_batch(pair: Zoo) -> None:
+    reg = LatentCritic(pair.encoder, pair.decoder)
+    twin, file = copy.deepcopy(reg), io.BytesIO()
+    torch.save(reg.state_dict(), file)
+    reg(pair.x)
+    assert is_lazy(twin)
+    twin.load_state_dict(reg.state_dict())  # shapes come with a state
+    optimizer = torch.optim.SGD(twin.parameters(), lr=0.1)
+    for _ in range(2):
+        torch.manual_seed(1)
+        expected = reg(pair.x)
+        torch.manual_seed(1)
+        torch.testing.assert_close(twin(pair.x), expected)
+    assert twin.network.first is not reg.network.first
+    train(twin, optimizer, pair.x)
+    third = copy.deepcopy(reg)  # after the first batch
+    torch.manual_seed(1)
+    torch.testing.assert_close(third(pair.x), expected)
+
+
+def test_it_does_not_compile_before_its_shapes_are_known(pair: Zoo) -> None:
+    reg = LatentCritic(pair.encoder, pair.decoder)
+    with pytest.raises(Exception, match=r"expected one whose shapes are set before it is compiled; give code_sha"):
+        torch.compile(reg, fullgraph=True, backend="eager")(pair.x)
+    torch.compiler.reset()
+    reg(pair.x)
+    torch.manual_seed(1)
+    expected = reg(pair.x)
+    torch.manual_seed(1)
+    torch.testing.assert_close(torch.compile(reg, fullgraph=True, backend="eager")(pair.x), expected)
+
+
+def test_a_users_network_may_be_lazy_too(pair: Zoo) -> None:
+    network = nn.Sequential(nn.LazyLinear(5), nn.Dropout(0.5), nn.LazyBatchNorm1d(), nn.Linear(5, 1))
+    reg = LatentCritic(pair.encoder, pair.decoder, network)
+    optimizer = torch.optim.Adam(reg.parameters())
+    reg._finish(pair.encoder(pair.x), None)
+    assert network[2].num_batches_tracked == 0  # finding shapes is no training
+    assert network.training
+    assert network[1].training
+    assert len(train(reg, optimizer, pair.x)) == 6
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_an_example_tells_the_shape_and_disturbs_nothing(name: str) -> None:
+    encoder, decoder, x = PAIRS[name]()
+    encoder.requires_grad_(True)
+    next(encoder.modules()).train()
+    state = copy.deepcopy(encoder.state_dict())
+    modes = [m.training for m in encoder.modules()]
+    random = torch.get_rng_state()
+    network = latent_network(encoder.code_shape)
+    torch.set_rng_state(random)
+    reg = LatentCritic(encoder, decoder, example=x)
+    for ours, expected in zip(reg.network.parameters(), network.parameters(), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=0, atol=0)
+    assert [m.training for m in encoder.modules()] == modes
+    assert all(torch.equal(now, state[key]) for key, now in encoder.state_dict().items())
+
+
+def test_an_example_leaves_no_note_in_a_bottleneck() -> None:
+    encoder, decoder, x = vector_pair()
+    encoder = variational(encoder)
+    LatentCritic(encoder, decoder, example=x)
+    with pytest.raises(ValueError, match="expected the codes of the latest call"):
+        encoder.take_aux()
+
+
+def test_the_default_network_is_typed_as_the_encoder_is() -> None:
+    encoder, decoder, x = vector_pair()
+    encoder.double(), decoder.double()
+    for arguments in ({}, {"code_shape": (4,)}, {"example": x.double()}):
+        reg = LatentCritic(encoder, decoder, **arguments)
+        losses = reg(x.double())
+        assert all(p.dtype == torch.float64 for p in reg.parameters())
+        assert all(loss.dtype == torch.float64 for loss in losses.values())
+    assert LatentCritic(lambda v: v, lambda v: v)(x).keys() == losses.keys()  # callables that have no type
+
+
+@pytest.mark.parametrize("arguments", [{}, {"code_shape": (None, 2)}])
+def test_padding_has_no_say_and_lengths_may_vary(arguments: dict[str, object]) -> None:
+    encoder, decoder = Positions(3, 2), Positions(2, 3)
+    mask = valid()
+    x = torch.randn(4, 5, 3)
+    reg = LatentCritic(encoder, decoder, **arguments)
+    reg(x, mask=mask)
+    torch.manual_seed(1)
+    expected = reg(x, mask=mask)
+    wild = torch.where(mask[..., None], x, torch.full_like(x, 1e4))
+    torch.manual_seed(1)
+    actual = reg(wild, mask=mask)
+    torch.testing.assert_close(actual, expected)
+    sum(actual.values()).backward()
+    gradients = [p.grad.clone() for p in [*encoder.parameters(), *reg.parameters()]]
+    encoder.zero_grad(), reg.zero_grad()
+    sum(expected.values()).backward()
+    for ours, g in zip([*encoder.parameters(), *reg.parameters()], gradients, strict=True):
+        torch.testing.assert_close(ours.grad, g)
+    shorter = reg(x[:, :3], mask=mask[:, :3])
+    assert all(loss.detach().isfinite() for loss in shorter.values())
+
+
+def test_each_position_has_a_sample_of_its_own() -> None:
+    drawn = []
+
+    class Watching(nn.Linear):
+        def forward(self, z: Tensor, mask: Tensor) -> Tensor:
+            drawn.append(z.detach())
+            return super().forward(z)
+
+    reg = LatentCritic(Positions(3, 2), Positions(2, 3), Watching(2, 1), prior=Sphere(2.0))
+    reg(torch.randn(4, 5, 3), mask=torch.ones(4, 5, dtype=torch.bool))
+    torch.testing.assert_close(drawn[-1].norm(dim=-1), torch.full((4, 5), 2.0))
+
+
+def test_an_mmd_in_the_same_sum_shares_the_samples(pair: Zoo) -> None:
+    prior, draws = Normal(), []
+    sample = prior.sample
+
+    class Counting(Normal):
+        def sample(self, *arguments: object) -> Tensor:
+            draws.append(1)
+            return sample(*arguments)
+
+    shared = Counting()
+    latent = LatentCritic(pair.encoder, pair.decoder, code_shape=(4,), prior=shared)
+    (latent + MMDPrior(pair.encoder, pair.decoder, prior=shared, closed_form=False))(pair.x)
+    assert len(draws) == 1
+
+
+def test_a_generator_makes_the_draws_the_callers(pair: Zoo) -> None:
+    state, values = torch.get_rng_state(), []
+    network = latent_network((4,))
+    torch.set_rng_state(state)
+    for _ in range(2):
+        generator = torch.Generator().manual_seed(3)
+        reg = LatentCritic(pair.encoder, pair.decoder, network, generator=generator)
+        values.append(reg(pair.x)["critic/prior"].item())
+    assert values[0] == values[1]
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_game_brings_codes_to_the_prior() -> None:
+    """Codes that start around 3, half as wide as the prior."""
+    x = torch.randn(256, 2)
+    encoder = nn.Linear(2, 2)
+    with torch.no_grad():
+        encoder.weight.copy_(0.5 * torch.eye(2)), encoder.bias.fill_(3.0)
+    reg = LatentCritic(encoder, nn.Identity(), weight=Ramp(1.0, start=20))
+    critic, own = torch.optim.Adam(reg.parameters(), lr=3e-3), torch.optim.Adam(encoder.parameters(), lr=1e-2)
+    for _ in range(700):
+        losses = reg(x)
+        critic.zero_grad(), own.zero_grad()
+        sum(losses.values()).backward()
+        critic.step(), own.step()
+    z = encoder(x).detach()
+    assert z.mean(0).norm() < 0.6
+    assert (z.std(0) - 1).abs().max() < 0.35
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"loss": "regression"}, r"loss: expected one of 'bce', 'hinge', got 'regression'"),
+        ({"code_shape": 4}, r"code_shape: expected a tuple of one code's lengths, without the batch axis, got 4"),
+        ({"code_shape": (0,)}, r"code_shape: expected an int of at least 1, got 0"),
+        (
+            {"code_shape": (4, None)},
+            r"code_shape: expected fixed lengths for kind='flat', got \(4, None\)",
+        ),
+        ({"code_shape": (4,), "example": torch.ones(2, 1, 8, 8)}, r"example: expected None beside code_shape"),
+        ({"example": [1.0]}, r"example: expected a tensor, got a list"),
+        ({"critic": latent_network((4,)), "code_shape": (4,)}, r"critic: expected None beside code_shape or ex"),
+        (
+            {"weight": Adaptive()},
+            r"weight: expected Adaptive\(\.\.\., at=a parameter of the encoder\), got at=None",
+        ),
+    ],
+)
+def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        LatentCritic(pair.encoder, pair.decoder, **arguments)
+
+
+def test_a_network_that_mixes_up_its_batch_is_told(pair: Zoo) -> None:
+    reg = LatentCritic(pair.encoder, pair.decoder, nn.Sequential(nn.Linear(4, 1), nn.Unflatten(0, (2, -1))))
+    with pytest.raises(ValueError, match=r"critic: expected a batch of 6 samples"):
+        reg(pair.x)
+    with pytest.raises(ValueError, match=r"expected codes \[B, T, D\] for kind='tokens'"):
+        LatentCritic(pair.encoder, pair.decoder, latent_network((None, 4)))(pair.x)
+
+
+@pytest.mark.parametrize("make_pair", [vector_pair, convolutional_pair, batch_norm_pair])
+def test_how_often_networks_are_called(make_pair) -> None:
+    encoder, decoder, x = make_pair()
+    made: dict[nn.Module, int] = {}
+    plain, normed = latent_network(encoder.code_shape), nn.Sequential(nn.Flatten(), nn.LazyBatchNorm1d())
+    for network, count in ((plain, 3), (normed, 3)):
+        reg = LatentCritic(encoder, decoder, network)
+        reg(x)
+        for module in (encoder, decoder, network):
+            made[module] = 0
+            module.register_forward_hook(lambda module, *_: made.__setitem__(module, made[module] + 1))
+        reg(x)
+        assert made[decoder] == 0
+        assert made[network] == count

@@ -1,0 +1,137 @@
+"""How the smoothness term finds a method of differentiation that its decoder goes along with."""
+
+import copy
+import warnings
+
+import pytest
+import torch
+from calls import calls
+from decoders import Checkpointed, Cubes, Residual, double, dropping
+from torch import Tensor, nn
+from zoo import batch_norm_pair, vector_pair
+
+from interpreg import AlphaSmoothness
+
+
+def test_the_trial_leaves_no_trace() -> None:
+    encoder, decoder, x = batch_norm_pair()
+    decoder.insert(0, nn.Dropout(0.2))
+    twins = copy.deepcopy((encoder, decoder))
+    values = []
+    for pair, method in (((encoder, decoder), "auto"), (twins, "forward")):
+        torch.manual_seed(5)
+        loss = AlphaSmoothness(*pair, method=method)(x)["smoothness"]
+        assert all(p.grad is None for network in pair for p in network.parameters())
+        values.append((loss, torch.rand(3), *decoder.buffers()))
+    torch.testing.assert_close(*values, rtol=0, atol=0)
+    for one, other in zip(decoder.buffers(), twins[1].buffers(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_the_trial_is_made_once() -> None:
+    encoder, decoder, x = vector_pair()
+    decoded, reg = calls(decoder), AlphaSmoothness(encoder, decoder)
+    reg(x)
+    assert len(decoded) > 1
+    decoded.clear()
+    reg(x), reg(x[:3])
+    assert len(decoded) == 2
+
+
+FALLBACKS = {
+    "checkpointed": (Checkpointed, "double-backward", "'forward' fails, CheckpointError"),
+    "without forward mode": (
+        Cubes,
+        "double-backward",
+        "'forward' fails, RuntimeError: decoder: expected operations",
+    ),
+    "custom operator": (lambda: Residual(double), "double-backward", "'forward' fails"),
+    "silently dropped": (
+        lambda: Residual(dropping),
+        "double-backward",
+        "'forward' disagrees with finite differences, as where an operation drops its tangent",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FALLBACKS)
+def test_auto_falls_back_and_says_so_once(name: str) -> None:
+    make, method, why = FALLBACKS[name]
+    decoder, encoder, x = make(), nn.Linear(3, 4), torch.randn(6, 3)
+    reg = AlphaSmoothness(encoder, decoder)
+    torch.manual_seed(2)
+    with pytest.warns(UserWarning, match=f"AlphaSmoothness uses method='{method}', because {why}") as seen:
+        ours = reg(x)["smoothness"]
+    assert len([each for each in seen if each.category is UserWarning]) == 1
+    torch.manual_seed(2)
+    torch.testing.assert_close(reg(x)["smoothness"], ours)  # a warning would be an error
+    torch.manual_seed(2)
+    torch.testing.assert_close(AlphaSmoothness(encoder, decoder, method=method)(x)["smoothness"], ours)
+    torch.manual_seed(2)
+    finite = AlphaSmoothness(encoder, decoder, method="finite")(x)["smoothness"]
+    torch.testing.assert_close(finite, ours, rtol=1e-2, atol=1e-5)
+
+
+def test_finite_differences_where_nothing_else_goes_through() -> None:
+    class Once(torch.autograd.Function):
+        @staticmethod
+        def forward(context, x: Tensor) -> Tensor:
+            context.save_for_backward(x)
+            return x.sin()
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(context, gradient: Tensor) -> Tensor:
+            return context.saved_tensors[0].cos() * gradient
+
+    encoder, decoder, x = nn.Linear(3, 4), Residual(Once.apply), torch.randn(6, 3)
+    reg, plain = AlphaSmoothness(encoder, decoder), Residual(torch.sin)
+    plain.load_state_dict(decoder.state_dict())
+    with pytest.warns(
+        UserWarning, match="AlphaSmoothness uses method='finite', because 'forward' fails, .*'double-b"
+    ):
+        reg(x)
+    values = []
+    for one in (reg, AlphaSmoothness(encoder, plain)):
+        torch.manual_seed(2)
+        of = [*one.decoder.parameters(), *encoder.parameters()]
+        loss = one(x)["smoothness"]
+        values.append(torch.autograd.grad(loss, of, allow_unused=True, materialize_grads=True))
+    for one, other in zip(*values, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-4)
+
+
+def test_a_decoder_with_a_generator_of_its_own_is_told_from_one_without() -> None:
+    generator = torch.Generator().manual_seed(0)
+    decoder = nn.Linear(4, 3)
+
+    def noisy(z: Tensor) -> Tensor:
+        h = decoder(z)
+        return h + torch.randn(h.shape, generator=generator)
+
+    encoder, x = nn.Linear(3, 4), torch.randn(6, 3)
+    with pytest.raises(
+        RuntimeError, match=r"not even finite differences work .*generator of its own, give method="
+    ):
+        AlphaSmoothness(encoder, noisy)(x)
+    AlphaSmoothness(encoder, noisy, method="forward")(x)["smoothness"].backward()
+
+
+def test_a_decoder_that_cannot_be_trained_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match=r"decoder: expected one whose interpolants can be differentiated"):
+        AlphaSmoothness(nn.Linear(3, 4), lambda z: z.data[:, :3])(torch.randn(6, 3))
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_a_decoder_that_is_compiled_by_itself(backend: str) -> None:
+    encoder, decoder, x = vector_pair()  # smooth, so that finite differences are as good as any
+    twin = copy.deepcopy(decoder)
+    values = []
+    for network in (torch.compile(decoder, backend=backend), twin):
+        reg = AlphaSmoothness(encoder, network)
+        torch.manual_seed(2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the way that was found
+            loss = reg(x)["smoothness"]
+        values.append((loss, torch.autograd.grad(loss, list(encoder.parameters()))))
+    torch.testing.assert_close(values[0], values[1], rtol=1e-2, atol=1e-6)

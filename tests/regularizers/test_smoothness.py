@@ -1,0 +1,133 @@
+"""The smoothness term: its value, what it shares, how its method is found, what it leaves behind."""
+
+import pytest
+import torch
+from calls import calls
+from decoders import Attention, Cubes
+from torch import Tensor, nn
+from zoo import PAIRS, Zoo, vector_pair
+
+from interpreg import AlphaSmoothness, Critic, CycleConsistency, Interpolator
+
+# torch's own, when it first looks for a rule of forward mode
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+
+STRATEGIES = {
+    "ACAI's": Interpolator(),
+    "grid": Interpolator(grid=3, alpha_range=(0.0, 1.0), pairing="permutation"),
+    "spherical": Interpolator(kind="spherical"),
+    "multidimensional": Interpolator(kind="multidimensional"),
+}
+
+
+def straight_smoothness(decoder: nn.Module, z: Tensor, strategy: Interpolator) -> Tensor:
+    """The mean square of the derivative in alpha, by torch's own double backward through mixing and decoding."""
+    mixed = strategy.sample(z)
+    own = torch.cat([z] * (len(mixed.z_mix) // len(z)))
+    alpha = mixed.alpha.detach().clone().requires_grad_()
+    step = torch.zeros(len(own), *[1] * (own.ndim - 1), dtype=own.dtype)
+
+    def decoded(step: Tensor) -> Tensor:
+        return decoder(strategy.mix(own, mixed.z_partner, alpha + step))
+
+    _, dx = torch.autograd.functional.jvp(decoded, step, torch.ones_like(step), create_graph=True)
+    return (dx**2).mean()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("name", [name for name in PAIRS if name != "batch norm"])  # its oracle: test_derivative
+def test_it_is_the_mean_square_of_the_derivative_in_alpha(name: str, strategy: str) -> None:
+    encoder, decoder, x = PAIRS[name]()
+    encoder, decoder, x = encoder.double(), decoder.double(), x.double()
+    reg = AlphaSmoothness(encoder, decoder, interpolator=STRATEGIES[strategy], weight=0.3)
+    trained = [*encoder.parameters(), *decoder.parameters()]
+    torch.manual_seed(7)
+    expected = straight_smoothness(decoder, encoder(x), STRATEGIES[strategy])
+    torch.manual_seed(7)
+    losses = reg(x)
+    assert list(losses) == ["smoothness"]
+    torch.testing.assert_close(losses["smoothness"], 0.3 * expected)
+    torch.testing.assert_close(reg.unweighted["smoothness"], expected.detach())
+    options = {"allow_unused": True, "materialize_grads": True}
+    ours = torch.autograd.grad(losses["smoothness"], trained, **options)
+    torch.testing.assert_close(ours, torch.autograd.grad(0.3 * expected, trained, **options))
+
+
+def test_padding_has_no_say() -> None:
+    encoder, decoder = (nn.Linear(3, 3).double() for _ in range(2))
+    x, mask = torch.randn(4, 5, 3).double(), torch.arange(5) < torch.tensor([5, 2, 3, 4])[:, None]
+    reg = AlphaSmoothness(lambda x, mask: encoder(x), lambda z, mask: decoder(z))
+    ours = reg(x, mask=mask)["smoothness"]
+    valid = mask | mask.flip(0)
+    change = encoder(x) - encoder(x).flip(0)
+    torch.testing.assert_close(ours, 0.1 * ((change @ decoder.weight.T)[valid] ** 2).mean())
+
+
+@pytest.mark.parametrize("order", ["last", "first"])
+def test_others_share_its_interpolants(order: str) -> None:
+    encoder, decoder, x = vector_pair()
+    strategy = Interpolator()
+    parts = [Critic(encoder, decoder), CycleConsistency(encoder, decoder), AlphaSmoothness(encoder, decoder)]
+    reg = sum(parts if order == "last" else parts[::-1], start=strategy)
+    reg(x)  # when the method is found
+    encoded, decoded = calls(encoder), calls(decoder)
+    reg(x)
+    assert (len(encoded), len(decoded)) == (
+        2,
+        2,
+    )  # one of the decoder's is the reconstructions that the critic sees
+
+
+def test_an_explicit_method_is_used_and_explained() -> None:
+    encoder, decoder, x = nn.Linear(3, 4), Cubes(), torch.randn(6, 3)
+    with pytest.raises(RuntimeError, match=r"got one without; use method='double-backward' or method='finite'"):
+        AlphaSmoothness(encoder, decoder, method="forward")(x)
+    decoded = calls(decoder)
+    AlphaSmoothness(encoder, decoder, method="double-backward")(x)
+    assert len(decoded) == 1
+    AlphaSmoothness(encoder, decoder, method="finite")(x)
+    assert len(decoded) == 4
+
+
+def test_evaluation_needs_no_gradients() -> None:
+    encoder, decoder, x = vector_pair()
+    reg = AlphaSmoothness(encoder, decoder).eval()
+    values = []
+    for context in (torch.inference_mode(), torch.no_grad(), torch.enable_grad()):
+        torch.manual_seed(2)
+        with context:
+            values.append(reg(x)["smoothness"].item())
+    assert values == pytest.approx([values[-1]] * 3, rel=1e-3)
+    assert values[1] == values[2]
+
+
+def test_attention_compiled_whole_has_the_eager_gradients() -> None:
+    encoder, decoder, x = nn.Linear(4, 4), Attention(), torch.randn(6, 3, 4)
+    reg = AlphaSmoothness(encoder, decoder)
+    trained = [*encoder.parameters(), *decoder.parameters()]
+    values = []
+    for run in (reg, torch.compile(reg, fullgraph=True, backend="aot_eager")):
+        torch.manual_seed(2)
+        loss = run(x)["smoothness"]
+        values.append(torch.autograd.grad(loss, trained, allow_unused=True, materialize_grads=True))
+    torch.testing.assert_close(values[1], values[0])
+
+
+def test_without_a_path_from_code_to_code_there_is_nothing_to_differentiate(pair: Zoo) -> None:
+    jumps, says = (
+        Interpolator(kind="bernoulli"),
+        r"interpolator: expected one with a path .*, got kind='bernoulli'",
+    )
+    with pytest.raises(ValueError, match=says):
+        AlphaSmoothness(pair.encoder, pair.decoder, interpolator=jumps)
+    encoded = calls(pair.encoder)
+    with pytest.raises(ValueError, match=says):
+        (jumps + AlphaSmoothness(pair.encoder, pair.decoder))(pair.x)
+    assert not encoded
+
+
+def test_an_unknown_method_is_named(pair: Zoo) -> None:
+    with pytest.raises(
+        ValueError, match=r"method: expected one of 'auto', 'forward', 'double-backward', 'finite'"
+    ):
+        AlphaSmoothness(pair.encoder, pair.decoder, method="jvp")

@@ -1,0 +1,99 @@
+"""Weights: attributes that a schedule may change, and the adaptive one of the adversarial terms."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from zoo import Zoo, vector_pair
+
+from interpreg import ACAIRegularizer, Adaptive, Critic, MIDRAERegularizer, MMDPrior, Ramp, Reconstruction
+
+NAMES = ("weight", "noise_weight", "prior_weight")
+
+
+def test_a_schedule_may_change_every_weight(pair: Zoo) -> None:
+    reg = Reconstruction(pair.encoder, pair.decoder) + Critic(pair.encoder, pair.decoder, judge="mean")
+    critic = reg.parts["critic"]
+    for weight in (0.25, torch.tensor(0.75)):
+        critic.weight, critic.critic_weight = weight, 2 * weight
+        reg.parts["reconstruction"].weight = 3 * weight
+        losses = reg(pair.x)
+        for name, times in [("interpolation", 1), ("critic/real", 2), ("reconstruction", 3)]:
+            torch.testing.assert_close(losses[name].detach(), times * weight * reg.unweighted[name])
+            assert float(reg.weights[name]) == float(times * weight)
+
+
+def test_a_tensor_as_weight_does_not_compile_again() -> None:
+    encoder, decoder, x = vector_pair()
+    reg = MMDPrior(encoder, decoder)
+    graphs = []
+
+    def count(graph: torch.fx.GraphModule, inputs: object) -> torch.fx.GraphModule:
+        graphs.append(graph)
+        return graph
+
+    reg.weight = torch.tensor(0.0)
+    compiled = torch.compile(reg, fullgraph=True, backend=count)
+    losses = []
+    for step in range(4):
+        reg.weight.fill_(step)
+        losses.append(compiled(x)["mmd"].item())
+    assert len(graphs) == 1
+    assert losses == pytest.approx([step * losses[1] for step in range(4)])
+
+
+@pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf, "1", True, None])
+def test_a_bad_weight_is_refused_when_it_is_assigned(pair: Zoo, bad: object) -> None:
+    reg = MIDRAERegularizer(pair.encoder, pair.decoder)
+    with pytest.raises((TypeError, ValueError), match=r"noise_weight: expected a (finite )?number"):
+        reg.game.noise_weight = bad
+    assert reg.game.noise_weight == 0.5
+
+
+def test_a_tensor_of_weights_is_refused(pair: Zoo) -> None:
+    reg = Reconstruction(pair.encoder, pair.decoder)
+    for bad in (torch.ones(2), torch.tensor(1)):
+        with pytest.raises(ValueError, match=r"weight: expected a number or a 0-dim tensor, got a torch"):
+            reg.weight = bad
+
+
+def test_adaptive_wants_a_layer() -> None:
+    encoder, decoder, _ = vector_pair()
+
+    def functional_decoder(z: Tensor) -> Tensor:
+        return decoder(z)
+
+    for bad in (functional_decoder, nn.Identity()):
+        with pytest.raises(TypeError, match=r"at: expected a decoder with a trained layer, or the parameter"):
+            Critic(encoder, bad, weight=Adaptive())
+    with pytest.raises(TypeError, match=r"at: expected a parameter, got 'last'"):
+        Adaptive(0.5, at="last")
+
+
+def test_the_decoders_layer_does_not_become_the_regularizers() -> None:
+    encoder, decoder, _ = vector_pair()
+    reg = Critic(encoder, decoder, weight=Adaptive(at=decoder[2].weight))
+    assert id(decoder[2].weight) not in {id(p) for p in reg.parameters()}
+
+
+def test_schedules_are_separate_and_counted_in_a_buffer(pair: Zoo) -> None:
+    critic = Critic(
+        pair.encoder, pair.decoder, weight=Ramp(2.0, start=4, over=4), critic_weight=Ramp(1.0, start=2)
+    )
+    own, critics = [], []
+    for _ in range(10):
+        losses = critic(pair.x)
+        for name, weights in (("interpolation", own), ("critic/real", critics)):
+            weights.append(float(critic.weights[name]))
+            torch.testing.assert_close(losses[name].detach(), critic.unweighted[name] * weights[-1])
+    assert own == pytest.approx([0, 0, 0, 0, 0, 0.5, 1, 1.5, 2, 2])
+    assert critics == [0, 0] + [1] * 8
+    assert critic.state_dict()["step"] == 10
+
+
+def test_numpys_numbers_are_numbers(pair: Zoo) -> None:
+    reg = ACAIRegularizer(pair.encoder, pair.decoder, weight=np.float32(0.5), gamma=np.float64(0.25))
+    assert (reg.game.weight, reg.game.gamma) == (0.5, 0.25)
+    assert Ramp(1.0, start=np.int64(3)).first == 3
