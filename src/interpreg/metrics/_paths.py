@@ -34,6 +34,7 @@ def check_ends(paths: Tensor, **ends: Tensor) -> None:
 
 def as_parameters(references: Tensor, parameters: Tensor, period: Period) -> tuple[Tensor, Tensor]:
     """The references' parameters ``[m, k]`` in float64, and the k periods, infinite where there is none."""
+    _checks.check_tensor("references", references)
     _codes.check_finite("parameters", parameters)
     values = parameters.detach().to(references.device, torch.float64)
     values = values[:, None] if values.ndim == 1 else values
