@@ -126,8 +126,7 @@ def _built() -> Path:
     compiler = next(filter(None, map(shutil.which, names)), None)
     if compiler is None:
         raise OSError("no C compiler was found (cc, gcc, clang, or $CC)")
-    processor = next((line for line in _processor() if line.startswith(("flags", "Features"))), platform.machine())
-    parts = [SOURCE.read_text(), HEADER.read_text(), compiler, *FLAGS, processor, platform.libc_ver()[1]]
+    parts = [SOURCE.read_text(), HEADER.read_text(), compiler, *FLAGS, _processor(), platform.libc_ver()[1]]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
     for folder in _folders():
         target = folder / f"mmd-{key}.so"
@@ -160,11 +159,13 @@ def _compile(compiler: str, target: Path) -> None:
             raise OSError(f"{compiler} failed: {run.stderr.strip()[-300:]}")
 
 
-def _processor() -> list[str]:
+def _processor() -> str:
+    """The instructions that the processor has, or its kind where they are not listed."""
     try:
-        return Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return []
+        lines = []
+    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.machine())
 
 
 def _folders() -> Sequence[Path]:

@@ -24,12 +24,9 @@ MARGIN = 0.08  # of the codes' range, around them
 class _Plane(NamedTuple):
     """The plane that codes are drawn in: a point p is the code ``origin + p @ axes``."""
 
-    points: Tensor
-    """``[n, 2]``."""
-    origin: Tensor
-    """``[d]``."""
-    axes: Tensor
-    """``[2, d]``."""
+    points: Tensor  # [n, 2]
+    origin: Tensor  # [d]
+    axes: Tensor  # [2, d]
     labels: tuple[str, str]
 
 

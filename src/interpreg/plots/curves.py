@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 
 from interpreg import _checks
-from interpreg._extras import optional_import
 from interpreg.plots import _canvas
 
 if TYPE_CHECKING:
@@ -107,28 +106,24 @@ def parameter_distance(
     named = _canvas.methods("results", results)
     intervals = {_checks.as_number(f"{title}.interval", result.interval) for _, title, result in named}
     ax = _canvas.canvas(ax, "parameter_distance", *FIGURE_INCHES)
-    for interval in sorted(intervals):
-        ax.plot([0, 1], [0, interval], **PERFECT_STYLE)
+    for i, interval in enumerate(sorted(intervals)):
+        ax.plot([0, 1], [0, interval], **PERFECT_STYLE, label="_" if i else "perfectly even")
         ax.plot([0, 1], [interval, 0], **PERFECT_STYLE)
-    line = optional_import("matplotlib.lines", "plot", "parameter_distance").Line2D
-    handles = [line([], [], **PERFECT_STYLE, label="perfectly even")]
     several = len(checked) > 1
     styles = _canvas.line_styles()
     for name, (x, start, end) in checked.items():
         first = _canvas.MARKER_STYLE | _thinned(len(x)) | next(styles)
         hollow = {"markerfacecolor": "white", "markeredgecolor": first["color"], "markeredgewidth": 1.0}
         last = first | (hollow if several else next(styles))
-        ax.plot(x, start, **first)
-        ax.plot(x, end, **last)
-        shown = {name: first} if several else {"from the start": first, "to the end": last}
-        handles += [line([], [], **style, label=label) for label, style in shown.items()]
+        ax.plot(x, start, **first, label=name if several else "from the start")
+        ax.plot(x, end, **last, label="_" if several else "to the end")
     if several:
         dot: dict[str, Any] = {"color": "0.35", "linestyle": "none", "marker": "o", "markersize": 4.5}
-        handles.append(line([], [], **dot, label="from the start"))
-        handles.append(line([], [], **dot, markerfacecolor="white", label="to the end"))
+        ax.plot([], [], **dot, label="from the start")
+        ax.plot([], [], **dot, markerfacecolor="white", label="to the end")
     _canvas.label(ax, X_ALPHA, "distance in parameters")
     ax.set_ylim(bottom=0)
-    _canvas.legend(ax, handles=handles)
+    _canvas.legend(ax)
     return ax
 
 
