@@ -94,15 +94,14 @@ def _lines(files: Files, name: str, checksum: bool | str) -> Iterator[list[str]]
 
 def _partition(files: Files, part: int, checksum: bool | str) -> list[str]:
     """The names of the images that belong to a part."""
-    names = []
+    parts = {}
     for number, words in enumerate(_lines(files, PARTITION, checksum), 1):
         if len(words) != 2 or words[1] not in ("0", "1", "2"):
             raise ValueError(
                 f"{files.path}: {PARTITION}, line {number}: expected a name and 0, 1 or 2, got {words}"
             )
-        if int(words[1]) == part:
-            names.append(words[0])
-    return names
+        parts[words[0]] = int(words[1])
+    return [name for name, of_image in parts.items() if of_image == part]
 
 
 def _attribute(files: Files, attribute: str, names: list[str], checksum: bool | str) -> Tensor:

@@ -22,7 +22,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 def each(
     files: Files, names: Sequence[str], form: str, mode: str, size: tuple[int, int], limit: int
 ) -> Iterator[tuple[int, Any]]:
-    """The decoded images called ``names`` and their positions among these, in the order of the archive.
+    """The decoded images called ``names``, all different, and their positions among these, in the archive's order.
 
     ``limit`` is of a file's bytes; ``form``, ``mode`` and ``size`` are as for :func:`opened`.
     """
