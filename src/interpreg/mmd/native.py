@@ -150,6 +150,8 @@ def _is_ours(folder: Path) -> bool:
 
 def _compile(compiler: str, target: Path) -> None:
     with atomic_write(target) as partial:
+        # tells a folder without permission from a compiler that fails
+        partial.touch()
         try:
             command = [compiler, *FLAGS, "-o", str(partial), str(SOURCE)]
             run = subprocess.run(command, capture_output=True, text=True, timeout=120)

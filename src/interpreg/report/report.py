@@ -212,7 +212,7 @@ def _references(subject: Subject, references: Data | None) -> Samples:
 
 def _alike(name: str, others: Samples, data: Samples) -> Samples:
     """The other samples; ``ValueError`` unless they are shaped like the data."""
-    _checks.check_shape(name, others.images[:1], data.images[:1].shape, "one sample of data")
+    _checks.check_shape(name, others.images[:1], torch.Size([1, *data.images.shape[1:]]), "one sample of data")
     return others
 
 
