@@ -66,10 +66,8 @@ class Files:
             ValueError: it declares, or turns out, to be larger than ``limit`` bytes, or the archive is corrupt.
         """
         self._fits(name, self.sizes[name], limit)
-        with (
-            value_errors(f"{self.where(name)}: cannot be read, the file is corrupt"),
-            self.reading(name) as stream,
-        ):
+        corrupt = value_errors(f"{self.where(name)}: cannot be read, the file is corrupt")
+        with corrupt, self.reading(name) as stream:
             content = stream.read(limit + 1)
         self._fits(name, len(content), limit)
         return content
@@ -133,10 +131,8 @@ def gunzip(content: bytes, limit: int, where: str) -> bytes:
     Raises:
         ValueError: it is not gzip, it is corrupt or truncated, or there are more than ``limit`` bytes in it.
     """
-    with (
-        value_errors(f"{where}: cannot be decompressed, the file is corrupt"),
-        gzip.open(BytesIO(content)) as stream,
-    ):
+    corrupt = value_errors(f"{where}: cannot be decompressed, the file is corrupt")
+    with corrupt, gzip.open(BytesIO(content)) as stream:
         plain = stream.read(limit + 1)
     if len(plain) > limit:
         raise ValueError(f"{where}: expected at most {limit} bytes when decompressed, got more")

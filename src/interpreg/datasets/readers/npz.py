@@ -35,10 +35,8 @@ class Arrays:
         self.path, self.about = Path(path), about
         if not self.path.exists():
             raise about.missing("such file", path)
-        with (
-            value_errors(f"{path}: cannot be read, the archive is corrupt"),
-            zipfile.ZipFile(self.path) as archive,
-        ):
+        corrupt = value_errors(f"{path}: cannot be read, the archive is corrupt")
+        with corrupt, zipfile.ZipFile(self.path) as archive:
             self.sizes = {info.filename: info.file_size for info in archive.infolist()}
 
     def get(self, *keys: str) -> np.ndarray[Any, Any] | None:
