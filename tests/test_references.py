@@ -58,6 +58,15 @@ def test_the_critic_of_a_term_stays(name: str, pair: Zoo) -> None:
     assert reg.interpolator is None
 
 
+@pytest.mark.parametrize("name", ["parts", "interpolator", "autoencoder_every"])
+def test_what_a_sum_is_planned_with_stays(name: str, pair: Zoo) -> None:
+    reg = Interpolator() + ACAIRegularizer(pair.encoder, pair.decoder)
+    before = getattr(reg, name)
+    with pytest.raises(AttributeError, match=rf"{name}: expected no assignment after Sum was made"):
+        setattr(reg, name, 2)
+    assert getattr(reg, name) is before
+
+
 def test_layers_of_a_critic_may_be_replaced(pair: Zoo) -> None:
     """What judges from then on is the new layer, for both players."""
     reg = Critic(pair.encoder, pair.decoder, nn.Sequential(nn.Flatten(), nn.Linear(64, 1)))

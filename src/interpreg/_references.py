@@ -1,6 +1,6 @@
 """Modules that refer to other people's networks without owning them."""
 
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 from torch import nn
 
@@ -29,9 +29,13 @@ class Reference:
 class Referring(nn.Module):
     """A module whose descriptors and properties decide what an assignment means, before ``nn.Module`` registers it."""
 
+    set_once: ClassVar[frozenset[str]] = frozenset()
+    """Attributes that are set in the constructor and not again."""
+
     def __setattr__(self, name: str, value: Any) -> None:
         attribute = getattr(type(self), name, None)
-        if isinstance(attribute, property) and attribute.fset is None:
+        is_set = name in self.set_once and (name in self.__dict__ or name in self._modules)
+        if is_set or (isinstance(attribute, property) and attribute.fset is None):
             raise fixed(self, name, value)
         if hasattr(type(attribute), "__set__"):
             object.__setattr__(self, name, value)

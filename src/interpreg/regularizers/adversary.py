@@ -9,7 +9,6 @@ from torch.nn.utils import parametrizations
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._references import fixed
 from interpreg._types import Network
 from interpreg.batch import call
 from interpreg.regularizers.base import Regularizer
@@ -47,6 +46,7 @@ class Adversary(Regularizer):
             or decoder.
     """
 
+    set_once = frozenset({"network"})
     weight = Weight()
     critic_weight = Weight(adaptive=False)
 
@@ -83,12 +83,6 @@ class Adversary(Regularizer):
     @override
     def after_step(self) -> None:
         self._stale.after_step()
-
-    @override
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "network" and "network" in self.__dict__.get("_modules", {}):
-            raise fixed(self, name, value)
-        super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_frozen"}

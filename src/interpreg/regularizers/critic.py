@@ -74,6 +74,7 @@ class Critic(Adversary):
     """
 
     name = "critic"
+    set_once = frozenset({"network", "interpolator"})
     reconstructed_weight = Weight()
 
     def __init__(
@@ -103,14 +104,9 @@ class Critic(Adversary):
         self.gamma = _checks.as_number("gamma", gamma, high=1.0)
         self._judges_reconstructions = reconstructed_weight is not None
         self.reconstructed_weight = 0.0 if reconstructed_weight is None else reconstructed_weight
-        self._interpolator = as_interpolator(interpolator)
+        self.interpolator = as_interpolator(interpolator)
         self.loss = loss
         self.judge = judge
-
-    @property
-    def interpolator(self) -> Interpolator | None:
-        """What mixes; None for the sum's, or else ACAI's."""
-        return self._interpolator
 
     def sources(self) -> tuple[Source, ...]:
         """The kinds of generated images that are judged, each with the weight of its generator loss."""

@@ -33,6 +33,7 @@ class CycleConsistency(Regularizer):
     """
 
     name = "cycle"
+    set_once = frozenset({"interpolator"})
     weight = Weight()
 
     def __init__(
@@ -44,13 +45,8 @@ class CycleConsistency(Regularizer):
         weight: WeightLike = 1e-2,
     ) -> None:
         super().__init__(encoder, decoder)
-        self._interpolator = as_interpolator(interpolator)
+        self.interpolator = as_interpolator(interpolator)
         self.weight = weight
-
-    @property
-    def interpolator(self) -> Interpolator | None:
-        """What mixes; None for what the sum mixes."""
-        return self._interpolator
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:

@@ -49,6 +49,7 @@ class AlphaSmoothness(Regularizer):
     """
 
     name = "smoothness"
+    set_once = frozenset({"interpolator"})
     weight = Weight()
 
     def __init__(
@@ -65,17 +66,12 @@ class AlphaSmoothness(Regularizer):
         if interpolator is not None:
             interpolator.check_path()
         super().__init__(encoder, decoder)
-        self._interpolator = interpolator
+        self.interpolator = interpolator
         self.weight = weight
         self._derivative = DerivativeOf(decoder, method)
         self._synchronised = isinstance(decoder, nn.Module) and any(
             isinstance(module, DistributedDataParallel) for module in decoder.modules()
         )
-
-    @property
-    def interpolator(self) -> Interpolator | None:
-        """What mixes; None for what the sum mixes."""
-        return self._interpolator
 
     @property
     def method(self) -> str:

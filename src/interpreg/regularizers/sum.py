@@ -35,6 +35,7 @@ class Sum(Regularizer):
     """
 
     name = "sum"
+    set_once = frozenset({"parts", "interpolator", "autoencoder_every"})
 
     def __init__(self, parts: Iterable["Regularizer | Interpolator"], *, autoencoder_every: int = 1) -> None:
         parts = list(parts)
