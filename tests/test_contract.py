@@ -1,9 +1,11 @@
 """The contract that every regularizer keeps, on networks of every kind."""
 
 import copy
+import gc
 import math
 import re
 import shutil
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -165,6 +167,23 @@ def test_nothing_of_the_users_is_owned(make, zoo: Zoo) -> None:
     assert not theirs & {id(t) for t in [*reg.parameters(), *reg.buffers()]}
     assert not any("encoder" in key or "decoder" in key for key in reg.state_dict())
     assert not {id(zoo.encoder), id(zoo.decoder)} & {id(m) for m in reg.modules()}
+
+
+def test_nothing_of_a_batch_outlives_its_step(make, zoo: Zoo) -> None:
+    """Without help of the cyclic collector: no codes, no images, no graph."""
+    reg = make(zoo.encoder, zoo.decoder)
+    sum(reg(zoo.x).values()).backward()  # the first call may try methods of differentiation
+    made: list[weakref.ref] = []
+    for network in (reg.encoder, reg.decoder):
+        network.register_forward_hook(lambda _, inputs, output: made.append(weakref.ref(output)))
+    gc.disable()
+    try:
+        for _ in range(3):
+            sum(reg(zoo.x).values()).backward()
+        assert made
+        assert not [ref for ref in made if ref() is not None]
+    finally:
+        gc.enable()
 
 
 def test_codes_and_reconstructions_that_are_at_hand_change_nothing(make, zoo: Zoo) -> None:

@@ -31,7 +31,6 @@ FILES = sorted(SOURCE.rglob("*.py"))
 TESTS = Path(__file__).parent
 UNMIRRORED = {  # modules without a test file of their own, and what tests them
     "__main__": "demo/test_command.py and report/test_command.py, which start it",
-    "_references": "regularizers/test_base.py, whose networks cannot be replaced",
     "_types": "types alone",
     "datasets/readers/about": "the readers' own files, on what is wrong with an archive",
     "datasets/readers/archives": "readers/test_files.py",
@@ -42,7 +41,6 @@ UNMIRRORED = {  # modules without a test file of their own, and what tests them
     "mmd/request": "mmd/test_dispatch.py",
     "mmd/triton_kernels": "mmd/test_triton.py",
     "recipes/common": "test_arguments.py, for all recipes",
-    "regularizers/steps": "regularizers/test_weights.py, and compiled test_contract.py",
     "report/config": "report/test_command.py, which reads one",
     "report/groups": "report/test_report.py, metric by metric",
     "report/pictures": "report/test_page.py",

@@ -199,6 +199,9 @@ class Batch:
     def encode(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """``encoder(x)``, checked; for terms that encode something of their own."""
         z = call(self.encoder, x, mask)
+        if x is not self.x:
+            for bottleneck in self.plan.bottlenecks:
+                bottleneck.drop_aux()
         _checks.check_tensor("encoder", z, _CODE)
         _checks.check_batch_size("encoder", z, x.shape[0])
         return z

@@ -14,6 +14,7 @@ from zoo import Zoo, vector_pair
 
 from interpreg import (
     Commitment,
+    CycleConsistency,
     DenoisingBottleneck,
     DropoutBottleneck,
     GaussianBottleneck,
@@ -192,3 +193,13 @@ def test_a_network_that_is_none_is_refused_and_so_is_what_it_returns(make) -> No
         make(nn.Linear)
     with pytest.raises(TypeError, match="expected a tensor, got a dict"):
         make(lambda x: {"z": x})(torch.randn(2, 3))
+
+
+def test_a_second_encoding_keeps_no_aux() -> None:
+    """What the interpolants' codes have beside them is nobody's, and its graph would stay until the next batch."""
+    encoder, decoder, x = vector_pair()
+    encoder = variational(encoder)
+    reg = VAERegularizer(encoder, decoder) + CycleConsistency(encoder, decoder)
+    reg(x)
+    with pytest.raises(ValueError, match=r"z: expected the codes of the latest call"):
+        encoder.take_aux()

@@ -1,69 +1,143 @@
-"""The pass in which a network's parameters get no gradient and its buffers stay as they are."""
+"""The frozen pass against ``torch.func.functional_call`` with detached parameters, its slower twin."""
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.func import functional_call
+from torch.nn.utils import parametrizations, prune
 from zoo import PAIRS, batch_norm_pair
 
+from interpreg import Critic, fresh_copy
 from interpreg.regularizers.frozen import Frozen
 
 
-def of(network: nn.Module, x: Tensor, *, frozen: bool) -> Tensor:
-    torch.manual_seed(1)
-    return Frozen(network)(x, None) if frozen else network(x)
+class Shared(nn.Module):
+    """One layer under two names, one parameter in two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(5, 5)
+        self.again = self.first
+        self.tied = nn.Linear(5, 5)
+        self.tied.weight = self.first.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.tied(self.again(self.first(x).tanh()).tanh())
+
+
+class Counting(nn.Module):
+    """A buffer that every call changes in place, and one that it replaces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(5, 5)
+        self.register_buffer("calls", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros(5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls.add_(1)
+        self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(0)
+        return self.linear(x) + self.mean
+
+
+class Recurrent(nn.Module):
+    """A layer that holds its parameters in a list as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(5, 5, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.gru(x[:, None])[0][:, 0]
+
+
+def pruned() -> nn.Module:
+    return nn.Sequential(prune.random_unstructured(nn.Linear(5, 5), "weight", 0.3))
+
+
+NETWORKS = {
+    "linear": lambda: nn.Sequential(nn.Linear(5, 5), nn.ReLU(inplace=True), nn.Linear(5, 5)),
+    "shared": Shared,
+    "counting": Counting,
+    "recurrent": Recurrent,
+    "batch norm": lambda: nn.Sequential(nn.Linear(5, 5), nn.BatchNorm1d(5)),
+    "spectral norm": lambda: nn.Sequential(parametrizations.spectral_norm(nn.Linear(5, 5))),
+    "pruned": pruned,
+    "part frozen": lambda: nn.Sequential(nn.Linear(5, 5).requires_grad_(False), nn.Linear(5, 5)),
+}
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_output_and_gradient_are_those_of_detached_parameters(name: str, training: bool) -> None:
+    torch.manual_seed(0)
+    network, x = NETWORKS[name]().train(training), torch.randn(6, 5)
+    detached = {key: p.detach() for key, p in network.named_parameters()}
+    buffers = {key: b.clone() for key, b in network.named_buffers()}
+    twin = x.clone().requires_grad_()
+    expected = functional_call(network, detached | {key: b.clone() for key, b in buffers.items()}, (twin,))
+    expected.square().sum().backward()
+    own, before = x.clone().requires_grad_(), list(network.parameters())
+    output = Frozen(network)(own, None)
+    output.square().sum().backward()
+    torch.testing.assert_close(output, expected)
+    torch.testing.assert_close(own.grad, twin.grad)
+    assert all(p.grad is None for p in before)
+    assert all(a is b for a, b in zip(network.parameters(), before, strict=True))
+    torch.testing.assert_close(dict(network.named_buffers()), buffers)
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_it_is_the_networks_value_and_the_gradient_of_the_input_alone(name: str) -> None:
-    network, _, x = PAIRS[name]()
-    x.requires_grad_()
-    output = of(network, x, frozen=True)
-    plain = of(network, x, frozen=False)
-    torch.testing.assert_close(output, plain)
-    upstream = torch.randn(output.shape)
-    torch.testing.assert_close(
-        torch.autograd.grad(output, x, upstream)[0], torch.autograd.grad(plain, x, upstream)[0]
-    )
-    assert not of(network, x.detach(), frozen=True).requires_grad
-
-
-@pytest.mark.parametrize("normalised", [nn.Identity, torch.nn.utils.parametrizations.spectral_norm])
-def test_statistics_and_power_iterations_stay_where_they_were(normalised) -> None:
-    network, _, x = batch_norm_pair()
-    network = nn.Sequential(
-        network, nn.Flatten(), normalised(nn.Linear(16, 2)) if normalised is not nn.Identity else nn.Linear(16, 2)
-    )
-    before = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    of(network, x, frozen=True)
-    torch.testing.assert_close(dict(network.named_buffers()), before, rtol=0, atol=0)
-    network(x)
-    assert network[0][1].num_batches_tracked == 1
-
-
-def test_parameters_come_back_after_an_error() -> None:
-    class Failing(nn.Linear):
-        def forward(self, x: Tensor) -> Tensor:
-            raise RuntimeError("out of paper")
-
-    network = Failing(2, 2)
-    weight = network.weight
-    with pytest.raises(RuntimeError, match="out of paper"):
-        Frozen(network)(torch.randn(3, 2), None)
-    assert network.weight is weight
-
-
-def test_layers_that_are_added_later_are_frozen_too() -> None:
-    network = nn.Sequential(nn.Linear(2, 2))
-    frozen = Frozen(network)
-    frozen(torch.randn(3, 2), None)
-    network.append(nn.Linear(2, 1))
-    network[0] = nn.Linear(2, 2)
-    assert not frozen(torch.randn(3, 2), None).requires_grad
-
-
-def test_new_memory_of_a_parameter_is_followed() -> None:
-    network = nn.Linear(2, 1, bias=False)
-    frozen, x = Frozen(network), torch.randn(3, 2)
+def test_the_network_trains_as_before_after_a_frozen_call(name: str) -> None:
+    encoder, _, x = PAIRS[name]()
+    frozen = Frozen(encoder)
     frozen(x, None)
-    network.weight.data = torch.ones(1, 2)
-    torch.testing.assert_close(frozen(x, None), x.sum(1, keepdim=True))
+    encoder(x).square().mean().backward()
+    assert all(p.grad is not None for p in encoder.parameters() if p.requires_grad)
+
+
+def test_an_error_in_the_network_leaves_it_as_it_was() -> None:
+    network = nn.Sequential(nn.Linear(5, 5), nn.BatchNorm1d(5), nn.Linear(4, 5))
+    before = [*network.parameters(), *network.buffers()]
+    with pytest.raises(RuntimeError, match="shapes"):
+        Frozen(network)(torch.randn(6, 5), None)
+    assert all(a is b for a, b in zip([*network.parameters(), *network.buffers()], before, strict=True))
+
+
+def test_new_values_and_new_layers_are_used() -> None:
+    """An optimizer's step in place, memory moved by ``to``, a parametrization, a layer replaced or added."""
+    network, x = nn.Sequential(nn.Linear(5, 5)), torch.randn(6, 5)
+    frozen = Frozen(network)
+    frozen(x, None)
+
+    def check() -> None:
+        torch.testing.assert_close(frozen(x, None), network(x).detach())
+        assert not frozen(x, None).requires_grad
+
+    with torch.no_grad():
+        network[0].weight.add_(1)
+    check()
+    x = x.double()
+    network.double()
+    check()
+    network[0].weight = nn.Parameter(torch.randn(5, 5).double())
+    check()
+    network.append(nn.Linear(5, 5).double())
+    check()
+    network[1] = nn.Linear(5, 5, bias=False).double()
+    check()
+    parametrizations.weight_norm(network[0])
+    check()
+    network[0].bias = None
+    check()
+
+
+def test_the_frozen_pass_leaves_batch_statistics_alone() -> None:
+    encoder, decoder, x = batch_norm_pair()
+    critic = Critic(encoder, decoder)
+    twin = fresh_copy(encoder)
+    twin.load_state_dict(critic.network.state_dict())
+    torch.manual_seed(3)
+    critic(x)
+    counted = critic.network[1].num_batches_tracked
+    assert counted == 2  # the critic's own two passes, not the autoencoder's third

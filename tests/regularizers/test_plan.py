@@ -1,46 +1,171 @@
-"""The needs of terms, worked out once: whose interpolants are followed, and needs that contradict each other."""
+"""Needs of terms: who mixes, who differentiates, and what is refused when a regularizer is made."""
 
 import pytest
-from torch import nn
+import torch
+from calls import calls
+from zoo import Zoo, vector_pair
 
-from interpreg import AlphaSmoothness, Interpolator
-from interpreg.batch import DEFAULT, AtLeast, Decode
+from interpreg import (
+    ACAIRegularizer,
+    AlphaSmoothness,
+    AtLeast,
+    Critic,
+    CycleConsistency,
+    Decode,
+    Interpolator,
+    Reconstruction,
+    Regularizer,
+    Term,
+)
 from interpreg.regularizers.gaia_mixes import DirichletMix
-from interpreg.regularizers.plan import plan_of
 
 
-def test_terms_without_a_mixer_follow_the_one_that_was_added_or_the_first_that_is_named() -> None:
-    named, added = Interpolator(), Interpolator()
-    assert plan_of([Decode(None), Decode(named)]).followed is named
-    assert plan_of([Decode(None), Decode(named)], added).followed is added
-    assert plan_of([Decode(None)]).followed is DEFAULT
-    assert plan_of([Decode(DEFAULT), Decode(None)], added).default is added
+class Speed(Regularizer):
+    """The mean derivative along the path, by central differences that are exact for a linear decoder."""
+
+    name = "speed"
+
+    def __init__(self, encoder, decoder, interpolator, derivative=None) -> None:
+        super().__init__(encoder, decoder)
+        self.mixer, self.derivative = interpolator, derivative
+
+    def needs(self):
+        return [Decode(self.mixer, self.derivative), AtLeast(3, "to have a speed")]
+
+    def terms(self, batch):
+        return {"speed": Term(batch.derivative(self.mixer).mean(), 1.0)}
 
 
-def test_needs_are_checked_once_each() -> None:
-    mixer = Interpolator()
-    checks = plan_of([Decode(mixer), Decode(mixer), AtLeast(3, "to have distances")]).checks
-    assert len(checks) == 2
-    with pytest.raises(ValueError, match="x: expected at least 3 samples to have distances, got a batch of 2"):
-        checks[1](2)
+class Difference:
+    """A derivative of one name."""
+
+    method = "difference"
+
+    def __call__(self, decode, z, direction, mask):
+        return decode(z), (decode(z + direction) - decode(z - direction)) / 2
 
 
-def test_what_is_no_need_or_has_no_path_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"needs: expected Decode, AtLeast or a bottleneck .*, got 'interpolants'"):
-        plan_of(["interpolants"])
-    along = AlphaSmoothness(nn.Identity(), nn.Linear(2, 2)).needs()[0].derivative
+class Other(Difference):
+    """The same by another name."""
+
+    method = "other"
+
+
+@pytest.mark.parametrize("follower", [CycleConsistency, AlphaSmoothness])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_term_without_an_interpolator_follows_the_first_named_one(follower, order: int, pair: Zoo) -> None:
+    """Whichever comes first in the sum; one decoding serves both."""
+    strategy = Interpolator(kind="spherical", alpha_range=(0.0, 1.0), pairing="permutation")
+    parts = [Critic(pair.encoder, pair.decoder, interpolator=strategy), follower(pair.encoder, pair.decoder)]
+    reg = sum(parts[::order])
+    reg(pair.x)  # the first call tries methods of differentiation
+    decoded = calls(pair.decoder)
+    reg(pair.x)
+    assert len(decoded) == 2  # reconstructions of the critic's real images, and interpolants
+    assert reg.plan().followed is strategy
+
+
+def test_an_added_interpolator_mixes_for_all_that_name_none(pair: Zoo) -> None:
+    own, added = Interpolator(kind="spherical"), Interpolator(kind="bernoulli")
+    game = Critic(pair.encoder, pair.decoder, gamma=1.0)
+    other = Critic(pair.encoder, pair.decoder, gamma=1.0, interpolator=own)
+    plan = (other + game + CycleConsistency(pair.encoder, pair.decoder) + added).plan()
+    assert plan.followed is plan.default is added
+
+
+def test_a_critic_without_an_interpolator_keeps_acais_beside_another(pair: Zoo) -> None:
+    """The law of another part does not become its own."""
+    permuting = Interpolator(alpha_range=(0.0, 1.0), pairing="permutation")
+    total = CycleConsistency(pair.encoder, pair.decoder, interpolator=permuting) + Critic(
+        pair.encoder, pair.decoder, gamma=1.0
+    )
+    decoded = calls(pair.decoder)
+    total(pair.x)
+    assert len(decoded) == 2  # each mixes its own way
+    assert total.plan().default is not permuting
+
+
+def test_a_derivative_of_ones_own_is_that_of_the_shared_interpolants() -> None:
+    """For a linear decoder the derivative along the path is the decoded difference of the two codes."""
+    encoder, _, x = vector_pair()
+    linear = torch.nn.Sequential(torch.nn.Linear(4, 64, bias=False), torch.nn.Unflatten(1, (1, 8, 8)))
+    strategy = Interpolator()
+    reg = Critic(encoder, linear, interpolator=strategy) + Speed(encoder, linear, None, Difference())
+    decoded = calls(linear)
+    losses = reg(x)
+    assert len(decoded) == 4  # the reconstruction; the interpolants, and the two ends of the difference
+    z = encoder(x)
+    torch.testing.assert_close(losses["speed"], linear(z - z.flip(0)).mean(), atol=1e-6, rtol=1e-4)
+
+
+def test_two_derivatives_of_one_interpolator_are_refused(pair: Zoo) -> None:
+    strategy = Interpolator()
+    one = Speed(pair.encoder, pair.decoder, strategy, Difference())
+    same = Speed(pair.encoder, pair.decoder, strategy, Difference())
+    assert len((one + same).plan().derivatives) == 1
     with pytest.raises(
-        TypeError, match="needs: expected an Interpolator to differentiate along, got a DirichletMix"
+        ValueError, match=r"needs: expected one derivative .* got method='difference' and method='other'; give"
     ):
-        plan_of([Decode(DirichletMix(), derivative=along)])
+        one + Speed(pair.encoder, pair.decoder, strategy, Other())
+    apart = one + Speed(pair.encoder, pair.decoder, Interpolator(), Other())
+    assert len(apart.plan().derivatives) == 2
+    with pytest.raises(ValueError, match=r"got method='double-backward' and method='finite'"):
+        AlphaSmoothness(pair.encoder, pair.decoder, method="double-backward") + AlphaSmoothness(
+            pair.encoder, pair.decoder, method="finite"
+        )
 
 
-def test_two_methods_for_one_interpolators_images_contradict_each_other() -> None:
-    encoder, decoder, mixer = nn.Linear(3, 2), nn.Linear(2, 3), Interpolator()
-    parts = [AlphaSmoothness(encoder, decoder, interpolator=mixer, method=m) for m in ("forward", "finite")]
+def test_a_path_that_does_not_exist_is_refused_when_the_sum_is_made(pair: Zoo) -> None:
+    with pytest.raises(ValueError, match=r"interpolator: expected one with a path .* got kind='bernoulli'"):
+        Interpolator(kind="bernoulli") + AlphaSmoothness(pair.encoder, pair.decoder)
+
+
+@pytest.mark.parametrize("need", ["interpolants", Interpolator(), 3, None])
+def test_what_is_no_need_is_refused_when_the_sum_is_made(need: object, pair: Zoo) -> None:
+    class Odd(Regularizer):
+        name = "odd"
+
+        def needs(self):
+            return [need]
+
+        def terms(self, batch):
+            return {"odd": Term(batch.z.mean(), 1.0)}
+
+    odd = Odd(pair.encoder, pair.decoder)
+    with pytest.raises(TypeError, match=r"needs: expected Decode, AtLeast or a bottleneck of the encoder, got"):
+        Reconstruction(pair.encoder, pair.decoder) + odd
+    encoded = calls(pair.encoder)
+    with pytest.raises(TypeError, match=r"needs: expected Decode"):
+        odd(pair.x)
+    assert not encoded
+
+
+def test_needs_are_checked_before_any_network_is_called(pair: Zoo) -> None:
+    reg = ACAIRegularizer(pair.encoder, pair.decoder) + Speed(pair.encoder, pair.decoder, None, Difference())
+    encoded = calls(pair.encoder)
+    with pytest.raises(ValueError, match=r"x: expected at least 3 samples to have a speed, got a batch of 2"):
+        reg(pair.x[:2])
+    assert not encoded
+    assert reg["acai"].game.step == 0
+
+
+def test_needs_are_read_once() -> None:
+    read = []
+
+    class Counted(Speed):
+        def needs(self):
+            read.append(1)
+            return super().needs()
+
+    encoder, decoder, x = vector_pair()
+    reg = Counted(encoder, decoder, None, Difference())
+    for _ in range(3):
+        reg(x)
+    assert len(read) == 1
+
+
+def test_a_mixer_without_a_direction_cannot_be_differentiated_along(pair: Zoo) -> None:
     with pytest.raises(
-        ValueError, match=r"needs: expected one derivative .* method='forward' and method='finite'"
+        TypeError, match=r"needs: expected an Interpolator to differentiate along, got a DirichletMix"
     ):
-        parts[0] + parts[1]
-    own = AlphaSmoothness(encoder, decoder, interpolator=Interpolator(), method="finite")
-    assert len((parts[0] + own).plan().derivatives) == 2
+        Speed(pair.encoder, pair.decoder, DirichletMix(), Difference()).plan()

@@ -8,7 +8,15 @@ import torch
 from torch import Tensor, nn
 from zoo import Zoo, vector_pair
 
-from interpreg import ACAIRegularizer, Adaptive, Critic, MIDRAERegularizer, MMDPrior, Ramp, Reconstruction
+from interpreg import (
+    ACAIRegularizer,
+    Adaptive,
+    Critic,
+    MIDRAERegularizer,
+    MMDPrior,
+    Ramp,
+    Reconstruction,
+)
 
 NAMES = ("weight", "noise_weight", "prior_weight")
 
@@ -97,3 +105,13 @@ def test_numpys_numbers_are_numbers(pair: Zoo) -> None:
     reg = ACAIRegularizer(pair.encoder, pair.decoder, weight=np.float32(0.5), gamma=np.float64(0.25))
     assert (reg.game.weight, reg.game.gamma) == (0.5, 0.25)
     assert Ramp(1.0, start=np.int64(3)).first == 3
+
+
+@pytest.mark.parametrize("field", ["start", "over"])
+def test_a_ramp_of_negative_length_is_refused(field: str) -> None:
+    with pytest.raises(ValueError, match=rf"{field}: expected an int of at least 0, got -1"):
+        Ramp(1.0, **{field: -1})
+    with pytest.raises(TypeError, match=rf"{field}: expected an int, got 1.5"):
+        Ramp(1.0, **{field: 1.5})
+    with pytest.raises(ValueError, match=r"value: expected a finite number of at least 0, got -1"):
+        Ramp(-1)

@@ -56,8 +56,12 @@ class Bottleneck(nn.Module):
                 "encode and call the regularizer in turn, or leave z to it"
             )
         aux = slot.aux
-        slot.z = slot.aux = None
+        self.drop_aux()
         return aux
+
+    def drop_aux(self) -> None:
+        """Drop the auxiliary output of the latest call, with its graph."""
+        self._slot.z = self._slot.aux = None
 
     def make_passthrough(self) -> None:
         """Pass codes through from now on; called on the copy that becomes a critic."""

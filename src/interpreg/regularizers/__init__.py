@@ -19,7 +19,7 @@ from interpreg.regularizers.sinkhorn_prior import SinkhornPrior
 from interpreg.regularizers.smoothness import AlphaSmoothness
 from interpreg.regularizers.sparsity import Sparsity
 from interpreg.regularizers.sum import Sum
-from interpreg.regularizers.weights import Adaptive, Ramp
+from interpreg.regularizers.weights import Adaptive, Ramp, Weight
 
 __all__ = [
     "Adaptive",
@@ -44,6 +44,7 @@ __all__ = [
     "SinkhornPrior",
     "Sparsity",
     "Sum",
+    "Weight",
     "fresh_copy",
     "latent_network",
     "spectral_norm",

@@ -26,9 +26,12 @@ def evaluated(terms: dict[str, Term], like: Tensor) -> Evaluated:
     """The weighted losses of terms, 0-dim; ``like`` is a tensor on their device.
 
     Raises:
-        TypeError: something is no :class:`interpreg.Term`.
-        ValueError: a value that is not 0-dim; an adaptive weight without a reconstruction to compare with.
+        TypeError: something is no :class:`interpreg.Term`, or its weight is none.
+        ValueError: a value that is not 0-dim; a weight that is not finite; an adaptive weight without a reconstruction
+            to compare with.
     """
+    for name, term in terms.items():
+        _check(name, term)
     values = {name: _value(name, term, like) for name, term in terms.items()}
     result = Evaluated({}, {}, {})
     for name, value in values.items():
@@ -44,6 +47,8 @@ def evaluated(terms: dict[str, Term], like: Tensor) -> Evaluated:
 
 def without_gradient(term: Term) -> Term:
     """The same term with a detached value."""
+    if not isinstance(term, Term):  # which is refused later
+        return term
     value, weight = term
     weight = weight.value if isinstance(weight, Adaptive) else weight
     if isinstance(value, Tensor):
@@ -51,17 +56,38 @@ def without_gradient(term: Term) -> Term:
     return Term(lambda: value().detach(), weight)
 
 
-def _value(name: str, term: object, like: Tensor) -> Tensor:
-    """A term's value; 0 without computing it where the weight is the number 0."""
+def _check(name: str, term: object) -> None:
+    """Raise before anything is computed for a term that cannot be weighed."""
     if not isinstance(term, Term):
         raise TypeError(f"terms: expected a Term for {name!r}, got {_checks.describe(term)}")
     value, weight = term
-    if isinstance(weight, (int, float)) and weight == 0:
-        return torch.zeros((), dtype=wide_dtype(like), device=like.device)
-    if not isinstance(value, Tensor):
-        value = value()
+    if isinstance(value, Tensor):
+        _check_scalar(name, value)
+    if isinstance(weight, Tensor):
+        if weight.ndim != 0:
+            raise ValueError(f"terms: expected a 0-dim weight of {name!r}, got {_checks.describe(weight)}")
+    elif isinstance(weight.value if isinstance(weight, Adaptive) else weight, Ramp):
+        raise TypeError(
+            f"terms: expected the present weight of {name!r}, got a Ramp; declare weight = Weight() in the class and "
+            "assign the ramp to self.weight, which is then read as a number"
+        )
+    elif not isinstance(weight, Adaptive):
+        _checks.as_number(f"weight of {name!r}", weight)
+
+
+def _check_scalar(name: str, value: object) -> None:
     if not isinstance(value, Tensor) or value.ndim != 0:
         raise ValueError(f"terms: expected a 0-dim tensor as the value of {name!r}, got {_checks.describe(value)}")
+
+
+def _value(name: str, term: Term, like: Tensor) -> Tensor:
+    """A term's value; 0 without computing it where the weight is the number 0."""
+    value, weight = term
+    if isinstance(weight, (int, float)) and weight == 0:
+        return torch.zeros((), dtype=wide_dtype(like), device=like.device)
+    if not isinstance(value, Tensor) and callable(value):
+        value = value()
+    _check_scalar(name, value)
     return value
 
 

@@ -1,0 +1,97 @@
+"""Assignments after construction: refused where they could be honoured in part only, and nothing is changed."""
+
+import copy
+import pickle
+
+import pytest
+from torch import nn
+from zoo import Zoo, vector_pair
+
+from interpreg import (
+    ACAIRegularizer,
+    AEAIRegularizer,
+    AMRRegularizer,
+    Critic,
+    GAIARegularizer,
+    GaussianBottleneck,
+    Interpolator,
+    KLPrior,
+    LatentCritic,
+    MMDPrior,
+    Reconstruction,
+    fresh_copy,
+)
+
+MADE = [ACAIRegularizer, AEAIRegularizer, AMRRegularizer, GAIARegularizer, Critic, LatentCritic, MMDPrior]
+
+
+@pytest.mark.parametrize("make", MADE)
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
+def test_the_networks_of_a_regularizer_stay(make, name: str, pair: Zoo) -> None:
+    reg = make(pair.encoder, pair.decoder)
+    other = fresh_copy(pair.encoder)
+    keys = list(reg.state_dict())
+    with pytest.raises(AttributeError, match=rf"{name}: expected no assignment after .* was made, got a"):
+        setattr(reg, name, other)
+    assert getattr(reg, name) is getattr(pair, name)
+    assert list(reg.state_dict()) == keys
+    assert other not in list(reg.modules())
+
+
+@pytest.mark.parametrize("make", [ACAIRegularizer, AEAIRegularizer, AMRRegularizer, GAIARegularizer])
+@pytest.mark.parametrize("name", ["critic", "game"])
+def test_the_critic_of_a_recipe_stays(make, name: str, pair: Zoo) -> None:
+    reg = make(pair.encoder, pair.decoder)
+    before = getattr(reg, name)
+    with pytest.raises(AttributeError, match=rf"{name}: expected no assignment"):
+        setattr(reg, name, fresh_copy(pair.encoder))
+    assert getattr(reg, name) is before
+
+
+@pytest.mark.parametrize("name", ["critic", "network", "interpolator"])
+def test_the_critic_of_a_term_stays(name: str, pair: Zoo) -> None:
+    reg = Critic(pair.encoder, pair.decoder)
+    before = reg.network
+    with pytest.raises(AttributeError, match=rf"{name}: expected no assignment"):
+        setattr(reg, name, Interpolator() if name == "interpolator" else fresh_copy(pair.encoder))
+    assert reg.network is reg.critic is before
+    assert reg.interpolator is None
+
+
+def test_layers_of_a_critic_may_be_replaced(pair: Zoo) -> None:
+    """What judges from then on is the new layer, for both players."""
+    reg = Critic(pair.encoder, pair.decoder, nn.Sequential(nn.Flatten(), nn.Linear(64, 1)))
+    new = nn.Linear(64, 1)
+    nn.init.constant_(new.weight, 0.0)
+    nn.init.constant_(new.bias, 3.0)
+    reg.network[1] = new
+    losses = reg(pair.x)
+    assert losses["interpolation"].item() == pytest.approx(0.5 * 9)
+    assert losses["critic/real"].item() == pytest.approx(9)
+    losses["critic/real"].backward()
+    assert new.bias.grad is not None
+
+
+def test_a_loss_and_a_bottleneck_stay_and_are_not_owned() -> None:
+    encoder, decoder, _ = vector_pair()
+    loss = nn.MSELoss()
+    reconstruction = Reconstruction(encoder, decoder, loss=loss)
+    with pytest.raises(AttributeError, match=r"loss: expected no assignment after Reconstruction was made"):
+        reconstruction.loss = nn.L1Loss()
+    assert reconstruction.loss is loss
+    variational = GaussianBottleneck(nn.Sequential(nn.Flatten(), nn.Linear(64, 8)))
+    kl = KLPrior(variational, decoder)
+    with pytest.raises(AttributeError, match=r"bottleneck: expected no assignment"):
+        kl.bottleneck = variational
+    assert not list(kl.parameters())
+    assert not list(reconstruction.children())
+
+
+def test_copies_refer_to_copies_made_with_them(pair: Zoo) -> None:
+    """One deepcopy or pickle of model and regularizer together keeps them together."""
+    model = nn.ModuleDict({"encoder": pair.encoder, "decoder": pair.decoder})
+    reg = ACAIRegularizer(pair.encoder, pair.decoder)
+    for twin_model, twin in (copy.deepcopy((model, reg)), pickle.loads(pickle.dumps((model, reg)))):
+        assert twin.encoder is twin_model["encoder"] is not pair.encoder
+        assert twin.game.encoder is twin.encoder
+        assert list(twin(pair.x)) == list(reg(pair.x))
