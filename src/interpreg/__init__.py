@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from interpreg import functional, kernels, priors
-from interpreg._types import Term
+from interpreg._types import Mix, Term
 from interpreg.batch import AtLeast, Batch, Decode
 from interpreg.bottlenecks import DenoisingBottleneck, DropoutBottleneck, GaussianBottleneck, VectorQuantizer
 from interpreg.interpolator import Interpolator
@@ -91,6 +91,7 @@ __all__ = [
     "MIAERegularizer",
     "MIDRAERegularizer",
     "MMDPrior",
+    "Mix",
     "PairwiseDistance",
     "Players",
     "Ramp",
