@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from calls import calls
 from torch import nn
 from zoo import PAIRS, Zoo, vector_pair
 
@@ -58,8 +59,7 @@ def test_the_critic_sees_the_blend_that_gamma_asks_for(pair: Zoo) -> None:
 
 
 def test_without_a_blend_reconstructions_are_not_even_decoded(pair: Zoo) -> None:
-    decoded: list[int] = []
-    pair.decoder.register_forward_hook(lambda *_: decoded.append(1))
+    decoded = calls(pair.decoder)
     Critic(pair.encoder, pair.decoder, gamma=1.0)(pair.x)
     assert len(decoded) == 1
 
