@@ -8,15 +8,7 @@ import torch
 from torch import Tensor, nn
 from zoo import Zoo, vector_pair
 
-from interpreg import (
-    ACAIRegularizer,
-    Adaptive,
-    Critic,
-    MIDRAERegularizer,
-    MMDPrior,
-    Ramp,
-    Reconstruction,
-)
+from interpreg import ACAIRegularizer, Adaptive, Critic, MIDRAERegularizer, MMDPrior, Ramp, Reconstruction
 
 NAMES = ("weight", "noise_weight", "prior_weight")
 
