@@ -187,14 +187,6 @@ def test_an_encoder_without_its_bottleneck_is_refused(kind) -> None:
         kind(fresh_copy(make(network)), decoder)
 
 
-@pytest.mark.parametrize("make", [GaussianBottleneck, DropoutBottleneck, lambda e: VectorQuantizer(e, dim=2)])
-def test_a_network_that_is_none_is_refused_and_so_is_what_it_returns(make) -> None:
-    with pytest.raises(TypeError, match="network: expected a module or another callable"):
-        make(nn.Linear)
-    with pytest.raises(TypeError, match="expected a tensor, got a dict"):
-        make(lambda x: {"z": x})(torch.randn(2, 3))
-
-
 def test_a_second_encoding_keeps_no_aux() -> None:
     """What the interpolants' codes have beside them is nobody's, and its graph would stay until the next batch."""
     encoder, decoder, x = vector_pair()
@@ -203,3 +195,11 @@ def test_a_second_encoding_keeps_no_aux() -> None:
     reg(x)
     with pytest.raises(ValueError, match=r"z: expected the codes of the latest call"):
         encoder.take_aux()
+
+
+@pytest.mark.parametrize("make", [GaussianBottleneck, DropoutBottleneck, lambda e: VectorQuantizer(e, dim=2)])
+def test_a_network_that_is_none_is_refused_and_so_is_what_it_returns(make) -> None:
+    with pytest.raises(TypeError, match="network: expected a module or another callable"):
+        make(nn.Linear)
+    with pytest.raises(TypeError, match="expected a tensor, got a dict"):
+        make(lambda x: {"z": x})(torch.randn(2, 3))

@@ -141,3 +141,11 @@ def test_the_frozen_pass_leaves_batch_statistics_alone() -> None:
     critic(x)
     counted = critic.network[1].num_batches_tracked
     assert counted == 2  # the critic's own two passes, not the autoencoder's third
+
+
+def test_new_memory_of_a_parameter_is_followed() -> None:
+    network = nn.Linear(2, 1, bias=False)
+    frozen, x = Frozen(network), torch.randn(3, 2)
+    frozen(x, None)
+    network.weight.data = torch.ones(1, 2)
+    torch.testing.assert_close(frozen(x, None), x.sum(1, keepdim=True))

@@ -17,7 +17,9 @@ from interpreg import (
     Regularizer,
     Term,
 )
+from interpreg.batch import DEFAULT
 from interpreg.regularizers.gaia_mixes import DirichletMix
+from interpreg.regularizers.plan import plan_of
 
 
 class Speed(Regularizer):
@@ -164,8 +166,24 @@ def test_needs_are_read_once() -> None:
     assert len(read) == 1
 
 
-def test_a_mixer_without_a_direction_cannot_be_differentiated_along(pair: Zoo) -> None:
+def test_terms_without_a_mixer_follow_the_one_that_was_added_or_the_first_that_is_named() -> None:
+    named, added = Interpolator(), Interpolator()
+    assert plan_of([Decode(None), Decode(named)]).followed is named
+    assert plan_of([Decode(None), Decode(named)], added).followed is added
+    assert plan_of([Decode(None)]).followed is DEFAULT
+    assert plan_of([Decode(DEFAULT), Decode(None)], added).default is added
+
+
+def test_needs_are_checked_once_each() -> None:
+    mixer = Interpolator()
+    checks = plan_of([Decode(mixer), Decode(mixer), AtLeast(3, "to have distances")]).checks
+    assert len(checks) == 2
+    with pytest.raises(ValueError, match="x: expected at least 3 samples to have distances, got a batch of 2"):
+        checks[1](2)
+
+
+def test_only_interpolators_are_differentiated_along() -> None:
     with pytest.raises(
-        TypeError, match=r"needs: expected an Interpolator to differentiate along, got a DirichletMix"
+        TypeError, match="needs: expected an Interpolator to differentiate along, got a DirichletMix"
     ):
-        Speed(pair.encoder, pair.decoder, DirichletMix(), Difference()).plan()
+        plan_of([Decode(DirichletMix(), derivative=Difference())])

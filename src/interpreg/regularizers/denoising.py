@@ -1,22 +1,19 @@
 """Reconstruction from a corrupted input, or from a code with dropout."""
 
-from functools import partial
-
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-from interpreg._references import Reference
-from interpreg._types import Network, Term
+from interpreg._types import Network
 from interpreg.batch import Batch
 from interpreg.bottlenecks.noise import Corrupt, Corruption
 from interpreg.functional.noise import as_probability, drop_out
-from interpreg.functional.reconstruction import ReconstructionLoss, check_loss, reconstruction_loss
-from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight, WeightLike
+from interpreg.functional.reconstruction import ReconstructionLoss
+from interpreg.regularizers.reconstruction import Reconstruction
+from interpreg.regularizers.weights import WeightLike
 
 
-class Denoising(Regularizer):
+class Denoising(Reconstruction):
     r"""Term ``denoising``: the distance from x of the decoded code of a corrupted x (Vincent et al. 2008).
 
     .. math:: \overline{\ell(g(f(x + \epsilon)), x)}, \qquad \epsilon \sim \mathcal N(0, \mathrm{std}^2 I)
@@ -37,8 +34,6 @@ class Denoising(Regularizer):
     """
 
     name = "denoising"
-    weight = Weight()
-    loss = Reference()
 
     def __init__(
         self,
@@ -51,25 +46,17 @@ class Denoising(Regularizer):
         weight: WeightLike = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        check_loss(loss)
-        super().__init__(encoder, decoder)
+        super().__init__(encoder, decoder, loss=loss, weight=weight)
         self.corruption = Corruption(std, corrupt, generator)
-        self.loss = loss
-        self.weight = weight
 
     @override
-    def terms(self, batch: Batch) -> dict[str, Term]:
-        return {"denoising": Term(partial(self._loss_of, batch), self.weight)}
-
-    def _loss_of(self, batch: Batch) -> Tensor:
-        if self.training:
-            images = batch.decode(batch.encode(self.corruption(batch.x), batch.mask), batch.mask)
-        else:
-            images = batch.x_hat
-        return reconstruction_loss(images, batch.x, self.loss, batch.mask)
+    def images(self, batch: Batch) -> Tensor:
+        if not self.training:
+            return batch.x_hat
+        return batch.decode(batch.encode(self.corruption(batch.x), batch.mask), batch.mask)
 
 
-class CodeDropout(Regularizer):
+class CodeDropout(Reconstruction):
     r"""Term ``dropout``: the distance from x of a decoded code with dropout.
 
     .. math:: \overline{\ell(g(m \odot f(x) / (1 - p)), x)}, \qquad m_j \sim \mathrm{Bernoulli}(1 - p)
@@ -89,8 +76,6 @@ class CodeDropout(Regularizer):
     """
 
     name = "dropout"
-    weight = Weight()
-    loss = Reference()
 
     def __init__(
         self,
@@ -102,18 +87,12 @@ class CodeDropout(Regularizer):
         weight: WeightLike = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        check_loss(loss)
-        super().__init__(encoder, decoder)
+        super().__init__(encoder, decoder, loss=loss, weight=weight)
         self.p = as_probability(p)
         self.generator = generator
-        self.loss = loss
-        self.weight = weight
 
     @override
-    def terms(self, batch: Batch) -> dict[str, Term]:
-        return {"dropout": Term(partial(self._loss_of, batch), self.weight)}
-
-    def _loss_of(self, batch: Batch) -> Tensor:
-        dropped = partial(drop_out, p=self.p, generator=self.generator)
-        images = batch.decode(dropped(batch.z), batch.mask) if self.training else batch.x_hat
-        return reconstruction_loss(images, batch.x, self.loss, batch.mask)
+    def images(self, batch: Batch) -> Tensor:
+        if not self.training:
+            return batch.x_hat
+        return batch.decode(drop_out(batch.z, self.p, generator=self.generator), batch.mask)

@@ -47,7 +47,11 @@ class Reconstruction(Regularizer):
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
-        return {"reconstruction": Term(partial(self._loss_of, batch), self.weight)}
+        return {self.name: Term(partial(self._loss_of, batch), self.weight)}
+
+    def images(self, batch: Batch) -> Tensor:
+        """The images that are compared with x."""
+        return batch.x_hat
 
     def _loss_of(self, batch: Batch) -> Tensor:
-        return reconstruction_loss(batch.x_hat, batch.x, self.loss, batch.mask)
+        return reconstruction_loss(self.images(batch), batch.x, self.loss, batch.mask)
