@@ -61,7 +61,7 @@ def test_a_wrong_argument_is_named(kind: str, name: str) -> None:
 WEIGHTS = {p for kind in CLASSES.values() for p in inspect.signature(kind).parameters if p.endswith("weight")}
 BESIDE: dict[tuple[str, str], dict[str, object]] = {  # without which a weight has nothing to weigh
     ("Critic", "reconstructed_weight"): {"loss": "bce"},
-    ("AutoencodingCritic", "distance_weight"): {"form": "published"},
+    ("AutoencodingCritic", "distance_weight"): {"preset": "published"},
     ("GAIARegularizer", "distance_weight"): {"preset": "published"},
 }
 

@@ -59,6 +59,12 @@ def check_one_of(name: str, value: object, choices: Iterable[str | None]) -> Non
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, names))}, got {describe(value)}")
 
 
+def is_published(preset: object) -> bool:
+    """Whether a preset is a paper's released code; ``ValueError`` unless it is that or None."""
+    check_one_of("preset", preset, (None, "published", "paper"))
+    return preset is not None
+
+
 def check_network(name: str, value: object) -> None:
     """Raise ``TypeError`` unless ``value`` can be called."""
     if not callable(value) or isinstance(value, type):

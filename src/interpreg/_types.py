@@ -1,12 +1,16 @@
-"""Names for the shapes of things that every floor of the house passes around."""
+"""The types that every floor of the house passes around."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
 Network = Callable[..., Tensor]
 """An encoder, a decoder or a critic network: one tensor (and a padding mask, where there is one) in, one out."""
+
+
+Preset = Literal["published", "paper"] | None
+"""None, the default: the paper's equations. "published": the released code, where it differs; "paper" is the same."""
 
 
 class Codes(Protocol):

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from interpreg import _checks
-from interpreg._types import Network
+from interpreg._types import Network, Preset
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
-from interpreg.recipes.common import Game, Preset, is_published, mixer, reconstructed
+from interpreg.recipes.common import Game, mixer, reconstructed
 from interpreg.regularizers import Critic, CycleConsistency, Regularizer, fresh_copy, spectral_norm
 from interpreg.regularizers.weights import WeightLike
 
@@ -90,7 +90,7 @@ class AMRRegularizer(Game):
         preset: Preset = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        published = is_published(preset)
+        published = _checks.is_published(preset)
         if interpolator is not None and (kind, ways) != ("mixup", 2):
             raise ValueError(f"kind, ways: expected none beside an interpolator, got {kind!r} and {ways!r}")
         interpolator = mixer(interpolator, generator) or _interpolator(kind, ways, published, generator)

@@ -1,20 +1,14 @@
 """What recipes share: presets, the reconstruction that a loop may have already, and the way to their critic."""
 
-from typing import Literal
-
 import torch
 from torch import nn
 
-from interpreg import _checks
 from interpreg._types import Network
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers import Adversary, Reconstruction, Regularizer, Sum
 from interpreg.regularizers.base import as_interpolator
 from interpreg.regularizers.weights import WeightLike
-
-Preset = Literal["published", "paper"] | None
-"""None, the default: the paper's equations. "published": the released code, where it differs; "paper" is the same."""
 
 
 class Game(Sum):
@@ -29,12 +23,6 @@ class Game(Sum):
     def critic(self) -> nn.Module:
         """The critic network, which this regularizer trains."""
         return self.game.network
-
-
-def is_published(preset: object) -> bool:
-    """Whether the preset is the released code; ``ValueError`` unless it is one."""
-    _checks.check_one_of("preset", preset, (None, "published", "paper"))
-    return preset is not None
 
 
 def reconstructed(

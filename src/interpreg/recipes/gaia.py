@@ -3,10 +3,11 @@
 import torch
 from torch import nn
 
-from interpreg._types import Network
+from interpreg import _checks
+from interpreg._types import Network, Preset
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
-from interpreg.recipes.common import Game, Preset, is_published, mixer, reconstructed
+from interpreg.recipes.common import Game, mixer, reconstructed
 from interpreg.regularizers import AutoencodingCritic
 from interpreg.regularizers.weights import WeightLike
 
@@ -43,8 +44,8 @@ class GAIARegularizer(Game):
     players' learning rates are lr times the shares in ``reg.game.balance``; that is the loop's to do, because weights
     cancel in Adam.
 
-    Losses of the simple form: ``reconstructed``, ``interpolation``, ``critic/real``, ``critic/reconstructed``,
-    ``critic/interpolation``; of the published one: ``adversarial``, ``critic/adversarial``. Calls of the networks a
+    Losses by default: ``reconstructed``, ``interpolation``, ``critic/real``, ``critic/reconstructed``,
+    ``critic/interpolation``; with the preset: ``adversarial``, ``critic/adversarial``. Calls of the networks a
     batch: encoder 1, decoder 2, critic 5.
 
     There w is 5e-5. What then still differs from the published
@@ -58,14 +59,13 @@ class GAIARegularizer(Game):
         reconstruction: None, as there is no direct reconstruction loss in GAIA; or "mse", "l1", "bernoulli", a callable
             ``loss(x_hat, x)``, to add one, called ``reconstruction``.
         weight, critic_weight: of the autoencoder's adversarial terms and of the critic's; see :class:`Adversary`.
-        distance_weight: w, of the published form. When not given 5e-5, or 0.
-        interpolator: how codes are mixed; when not given, the form's way.
+        distance_weight: w, with the preset; when not given 5e-5, or 0 without it.
+        interpolator: how codes are mixed; when not given, the preset's way.
         preset: None or "published".
         generator: where coefficients come from; torch's default generator when not given.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong type, name or range; a
-            batch of one.
+        TypeError, ValueError: an argument of the wrong type, name or range; a batch of one.
 
     >>> reg = GAIARegularizer(nn.Linear(8, 2), nn.Linear(2, 8))
     >>> list(reg(torch.randn(4, 8)))
@@ -88,14 +88,12 @@ class GAIARegularizer(Game):
         preset: Preset = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        published = is_published(preset)
         interpolator = mixer(interpolator, generator)
         if distance_weight is None:
-            distance_weight = 5e-5 if published else 0.0
+            distance_weight = 5e-5 if _checks.is_published(preset) else 0.0
         parts = reconstructed(encoder, decoder, reconstruction)
         game = AutoencodingCritic(
-            encoder, decoder, critic, form="published" if published else "simple",
-            interpolator=interpolator, weight=weight, distance_weight=distance_weight, critic_weight=critic_weight,
-            generator=generator,
+            encoder, decoder, critic, preset=preset, interpolator=interpolator, weight=weight,
+            distance_weight=distance_weight, critic_weight=critic_weight, generator=generator,
         )  # fmt: skip
         super().__init__([*parts, game])

@@ -3,11 +3,12 @@
 import torch
 from torch import nn
 
-from interpreg._types import Network
+from interpreg import _checks
+from interpreg._types import Network, Preset
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
 from interpreg.kernels import RBF, Kernel
-from interpreg.recipes.common import Game, Preset, is_published, mixer, reconstructed
+from interpreg.recipes.common import Game, mixer, reconstructed
 from interpreg.regularizers import Critic, DualCritic, MMDPrior
 from interpreg.regularizers.weights import WeightLike
 
@@ -227,13 +228,13 @@ class MIDRAERegularizer(Game):
             encoder, decoder, critic, interpolator=mixer(interpolator, None, "multidimensional"), prior=mmd.prior,
             gamma=_gamma(gamma, preset), weight=weight, noise_weight=noise_weight, prior_weight=prior_weight,
             critic_weight=critic_weight, generator=generator,
-            noise_range=noise_range or ((0.0, 1.0) if is_published(preset) else (0.0, 0.5)),
+            noise_range=noise_range or ((0.0, 1.0) if _checks.is_published(preset) else (0.0, 0.5)),
         )  # fmt: skip
         super().__init__([*parts, game, mmd])
 
 
 def _gamma(gamma: float | None, preset: Preset) -> float:
-    published = is_published(preset)
+    published = _checks.is_published(preset)
     return gamma if gamma is not None else 0.2 if published else 1.0
 
 
@@ -246,7 +247,7 @@ def _mmd(
     preset: Preset,
     generator: torch.Generator | None,
 ) -> MMDPrior:
-    if not is_published(preset):
+    if not _checks.is_published(preset):
         return MMDPrior(encoder, decoder, prior=prior, kernel=kernel, weight=weight, generator=generator)
     kernel = kernel or RBF.midrae()
     return MMDPrior(

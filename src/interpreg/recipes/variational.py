@@ -1,8 +1,9 @@
 """Variational and vector-quantized autoencoders."""
 
-from interpreg._types import Network
+from interpreg import _checks
+from interpreg._types import Network, Preset
 from interpreg.functional.reconstruction import ReconstructionLoss
-from interpreg.recipes.common import Preset, is_published, reconstructed
+from interpreg.recipes.common import reconstructed
 from interpreg.regularizers import Commitment, KLPrior, Sum
 from interpreg.regularizers.weights import WeightLike
 
@@ -57,7 +58,7 @@ class VAERegularizer(Sum):
         reconstruction: str | ReconstructionLoss | None = AS_PRESET,
         preset: Preset = None,
     ) -> None:
-        published = is_published(preset)
+        published = _checks.is_published(preset)
         if reconstruction == AS_PRESET:
             reconstruction = "bernoulli" if published else "mse"
         super().__init__(
@@ -105,7 +106,7 @@ class VQVAERegularizer(Sum):
         reconstruction: str | ReconstructionLoss | None = "mse",
         preset: Preset = None,
     ) -> None:
-        published = is_published(preset)
+        published = _checks.is_published(preset)
         if weight is None:
             weight = 10.0 if published else 0.25
         super().__init__(

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._types import Network, Term
+from interpreg._types import Network, Preset, Term
 from interpreg.batch import Batch, CodeMixer, Decode, Need, call
 from interpreg.functional import gaia
 from interpreg.interpolator import Interpolator
@@ -18,8 +18,6 @@ from interpreg.regularizers.base import as_interpolator
 from interpreg.regularizers.fresh_copy import fresh_copy
 from interpreg.regularizers.gaia_mixes import DirichletMix, HalfBatchMix
 from interpreg.regularizers.weights import Adaptive, Weight, WeightLike
-
-FORMS = ("simple", "published")
 
 
 class Errors(NamedTuple):
@@ -40,7 +38,7 @@ class Balance(NamedTuple):
 class AutoencodingCritic(Adversary):
     r"""A critic d, images to images, that copies the data and fails to copy interpolants (GAIA).
 
-    With ``form="simple"``, the author's later rewrite, which works in any loop: terms ``reconstructed`` and
+    By default the author's later rewrite, which works in any loop: terms ``reconstructed`` and
     ``interpolation``, and the critic's ``critic/real``, ``critic/reconstructed`` and ``critic/interpolation``,
 
     .. math::
@@ -52,7 +50,7 @@ class AutoencodingCritic(Adversary):
     map reconstructions to the data, takes its place. Codes are mixed all with all: convex combinations of the
     whole batch.
 
-    With ``form="published"``, the code of the paper: terms ``adversarial`` and ``critic/adversarial``,
+    With ``preset="published"``, the code of the paper: terms ``adversarial`` and ``critic/adversarial``,
     :func:`interpreg.functional.gaia_autoencoder_loss` and :func:`interpreg.functional.gaia_critic_loss` of mean
     absolute errors instead of squares. Their constants are for pixels in [0, 1]; here pixels are in [-1, 1], where such
     errors are twice as large, so the errors are those of :math:`(x + 1) / 2`. Pairs of codes are mixed, a little beyond
@@ -66,24 +64,24 @@ class AutoencodingCritic(Adversary):
         encoder, decoder: the pair.
         critic: the critic network, images to images of the same shape, which this module trains. When not given: fresh
             copies of the encoder and the decoder, one after the other.
-        form: "simple" or "published".
-        interpolator: what mixes, instead of the form's way.
+        preset: None or "published".
+        interpolator: what mixes, instead of the preset's way.
         weight: lambda, of the autoencoder's terms; at least 0.
-        distance_weight: published form: of :func:`interpreg.functional.distance_loss` inside the autoencoder's clip;
+        distance_weight: with the preset, of :func:`interpreg.functional.distance_loss` inside the autoencoder's clip;
             at least 0, and published as 5e-5.
         generator: where coefficients come from.
         critic_weight: see :class:`Adversary`.
 
     Attributes:
         errors: the last call's :math:`R_x, R_g, R_i`.
-        balance: published form: shares of the learning rate after the last call,
+        balance: with the preset, the shares of the learning rate after the last call,
             :func:`interpreg.functional.gaia_balance`. A loop with an optimizer for each player may set
             ``group["lr"] = lr * float(reg.balance.critic)`` before the step (or a tensor, where optimizers take one:
-            ``capturable=True``). None with the simple form.
+            ``capturable=True``). None without it.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a generator beside an interpolator; a
-            distance weight beside the simple form; at a call, fewer than two samples, or copies that are not shaped
+            distance weight without the preset; at a call, fewer than two samples, or copies that are not shaped
             like their images.
     """
 
@@ -96,33 +94,34 @@ class AutoencodingCritic(Adversary):
         decoder: Network,
         critic: nn.Module | None = None,
         *,
-        form: Literal["simple", "published"] = "simple",
+        preset: Preset = None,
         interpolator: Interpolator | None = None,
         weight: WeightLike = 1.0,
         distance_weight: WeightLike = 0.0,
         generator: torch.Generator | None = None,
         critic_weight: WeightLike = 1.0,
     ) -> None:
-        _checks.check_one_of("form", form, FORMS)
+        published = _checks.is_published(preset)
         if interpolator is not None and generator is not None:
             raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
-        if form == "simple" and distance_weight != 0.0:
+        if not published and distance_weight != 0.0:
             raise ValueError(
-                f"distance_weight: expected 0 for form='simple', got {distance_weight!r}; add PairwiseDistance instead"
+                f"distance_weight: expected 0 without preset='published', got {distance_weight!r}; add PairwiseDistance "
+                "instead"
             )
         interpolator = as_interpolator(interpolator)
         _checks.check_network("encoder", encoder)
         _checks.check_network("decoder", decoder)
         critic = Copier(encoder, decoder) if critic is None else critic
         super().__init__(encoder, decoder, critic, weight=weight, critic_weight=critic_weight)
-        self.form, self.distance_weight = form, distance_weight
-        self._mixer: CodeMixer = interpolator or (DirichletMix if form == "simple" else HalfBatchMix)(generator)
+        self.published, self.distance_weight = published, distance_weight
+        self._mixer: CodeMixer = interpolator or (HalfBatchMix if published else DirichletMix)(generator)
         self.errors: Errors | None = None
         self.balance: Balance | None = None
 
     @property
     def interpolator(self) -> Interpolator | None:
-        """The interpolator given, or None for the form's own mix."""
+        """The interpolator given, or None for the preset's own mix."""
         return self._mixer if isinstance(self._mixer, Interpolator) else None
 
     @override
@@ -132,7 +131,7 @@ class AutoencodingCritic(Adversary):
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
         weight, critic_weight = self.weight, self.critic_weight
-        if self.form == "published":
+        if self.published:
             return {
                 "adversarial": Term(partial(self._published_loss, batch), weight),
                 "critic/adversarial": Term(
@@ -175,7 +174,7 @@ class AutoencodingCritic(Adversary):
             self._error(x_mix, self.call_detached(x_mix, mixed.mask), mixed.mask),
         )
         self.errors = Errors(*(error.detach() for error in errors))
-        if self.form == "published":
+        if self.published:
             self.balance = Balance(*gaia.gaia_balance(*self.errors))
         return errors
 
@@ -189,7 +188,7 @@ class AutoencodingCritic(Adversary):
     def _error(self, image: Tensor, copy: Tensor, mask: Tensor | None) -> Tensor:
         _checks.check_tensor("critic", copy)
         _checks.check_shape("critic", copy, image.shape, "the images that it copies")
-        return gaia.copying_error(image, copy, "mse" if self.form == "simple" else "l1", mask)
+        return gaia.copying_error(image, copy, "l1" if self.published else "mse", mask)
 
 
 class Copier(nn.Module):
