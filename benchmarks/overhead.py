@@ -56,14 +56,14 @@ def by_hand(encoder: nn.Module, decoder: nn.Module, critic: nn.Module) -> Callab
 
 
 def seconds(steps: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median time of a call, the variants measured in turn."""
+    """The median CPU time of a call, the variants measured in turn."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
         for name, step in steps.items():
-            start = time.perf_counter()
+            start = time.process_time()
             for _ in range(CALLS):
                 step()
-            times[name].append((time.perf_counter() - start) / CALLS)
+            times[name].append((time.process_time() - start) / CALLS)
     return {name: median(each[rounds // 4 :]) for name, each in times.items()}
 
 

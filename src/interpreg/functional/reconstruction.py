@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, mse_loss
 
 from interpreg import _checks
-from interpreg._numerics import wide_dtype
+from interpreg._numerics import widen
 from interpreg.functional.means import mean
 
 ReconstructionLoss = Callable[..., Tensor]
@@ -42,8 +42,7 @@ def reconstruction_loss(
     >>> reconstruction_loss(torch.zeros(2, 3), torch.ones(2, 3), "l1")
     tensor(1.)
     """
-    dtype = wide_dtype(x)
-    x_hat, x = x_hat.to(dtype), x.to(dtype)
+    x_hat, x = widen(x_hat, x)
     if callable(loss):
         value = loss(x_hat, x) if mask is None else loss(x_hat, x, mask)
         if not isinstance(value, Tensor) or value.ndim != 0:

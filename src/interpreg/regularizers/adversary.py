@@ -62,7 +62,7 @@ class Adversary(Regularizer):
         self.step = torch.zeros((), dtype=torch.long, device=next(self.network.parameters()).device)
         self.weight = weight
         self.critic_weight = critic_weight
-        self._stale = StaleCriticCheck()
+        self._stale = StaleCriticCheck(self.network)
 
     @property
     def critic(self) -> nn.Module:
@@ -79,7 +79,7 @@ class Adversary(Regularizer):
 
     @override
     def after_step(self) -> None:
-        self._stale.after_step(self.network)
+        self._stale.after_step()
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:
@@ -103,17 +103,18 @@ class StaleCriticCheck:
     are zeroed in place, the values half-way and at the end decide, compared once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
         self.waiting = 0
         self.sums: list[Tensor] = []
         self.parameters: list[nn.Parameter] | None = None
 
-    def after_step(self, network: nn.Module) -> None:
+    def after_step(self) -> None:
         """Count a training call, and warn if it is one too many."""
         if self.waiting > PATIENCE:
             return
         if self.parameters is None:  # walking over a network's modules takes longer than its small layers do
-            self.parameters = [p for p in network.parameters() if p.requires_grad]
+            self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         trained = self.parameters
         for parameter in trained:  # usually the first decides
             if parameter.grad is not None:

@@ -106,8 +106,8 @@ class AutoencodingCritic(Adversary):
             raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
         if not published and distance_weight != 0.0:
             raise ValueError(
-                f"distance_weight: expected 0 without preset='published', got {distance_weight!r}; add PairwiseDistance "
-                "instead"
+                f"distance_weight: expected 0 without preset='published', got {distance_weight!r}; add "
+                "PairwiseDistance instead"
             )
         interpolator = as_interpolator(interpolator)
         _checks.check_network("encoder", encoder)

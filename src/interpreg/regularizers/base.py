@@ -130,7 +130,9 @@ class Regularizer(Referring, ABC):
     def _advance(self) -> None:
         """Count one training step."""
         parts = (self, *self._below)
-        counters = [part.step for part in parts if part.step is not None]
+        # not by attribute: nn.Module finds a buffer in a microsecond
+        steps_of_parts = [part._buffers["step"] for part in parts]
+        counters = [step for step in steps_of_parts if step is not None]
         compiling = torch.compiler.is_compiling()
         if compiling and any(part._is_waiting() for part in parts):
             steps.count_from_graph(counters, self._key)

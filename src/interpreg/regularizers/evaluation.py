@@ -1,5 +1,6 @@
 """From terms to weighted losses; a term whose weight is the number 0 is not computed."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -33,16 +34,18 @@ def evaluated(terms: dict[str, Term], like: Tensor) -> Evaluated:
     for name, term in terms.items():
         _check(name, term)
     values = {name: _value(name, term, like) for name, term in terms.items()}
-    result = Evaluated({}, {}, {})
+    losses: dict[str, Tensor] = {}
+    unweighted: dict[str, Tensor] = {}
+    weights: dict[str, float | Tensor] = {}
     for name, value in values.items():
         weight = terms[name].weight
         if isinstance(weight, Adaptive):
             weight = _measured(name, weight, values, terms)
         is_tensor = isinstance(weight, Tensor)
-        result.losses[name] = value * weight if is_tensor or weight != 1 else value
-        result.unweighted[name] = value.detach()
-        result.weights[name] = weight.detach() if is_tensor else weight
-    return result
+        losses[name] = value * weight if is_tensor or weight != 1 else value
+        unweighted[name] = value.detach()
+        weights[name] = weight.detach() if is_tensor else weight
+    return Evaluated(losses, unweighted, weights)
 
 
 def without_gradient(term: Term) -> Term:
@@ -71,7 +74,7 @@ def _check(name: str, term: object) -> None:
             f"terms: expected the present weight of {name!r}, got a Ramp; declare weight = Weight() in the class and "
             "assign the ramp to self.weight, which is then read as a number"
         )
-    elif not isinstance(weight, Adaptive):
+    elif not isinstance(weight, Adaptive) and not (isinstance(weight, float) and 0 <= weight < math.inf):
         _checks.as_number(f"weight of {name!r}", weight)
 
 

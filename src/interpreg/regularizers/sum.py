@@ -76,7 +76,7 @@ class Sum(Regularizer):
         terms: dict[str, Term] = {}
         for part in self._regularizers:
             for name, term in part.terms(batch).items():
-                terms[_numbered(name, terms)] = term
+                terms[_numbered(name, terms) if name in terms else name] = term
         if not self.training or self._autoencoder_now:
             return terms
         return {name: term if name.startswith(CRITIC) else without_gradient(term) for name, term in terms.items()}
