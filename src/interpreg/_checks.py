@@ -46,6 +46,19 @@ def check_batch_size(name: str, value: Tensor, batch_size: int) -> None:
         raise ValueError(f"{name}: expected a batch of {batch_size} samples, got {describe(value)}")
 
 
+def check_labels(name: str, value: object, n: int, of: str) -> None:
+    """Raise ``ValueError`` unless ``value`` are whole numbers ``[n]``, one for each of what is called ``of``."""
+    if (
+        not isinstance(value, Tensor)
+        or value.is_floating_point()
+        or value.dtype == torch.bool
+        or value.shape != (n,)
+    ):
+        raise ValueError(
+            f"{name}: expected whole numbers of shape [{n}], one for each of {of}, got {describe(value)}"
+        )
+
+
 def check_shape(name: str, value: Tensor, shape: torch.Size, like: str) -> None:
     """Raise ``ValueError`` unless ``value`` is shaped like the thing called ``like``."""
     if value.shape != shape:
@@ -86,6 +99,14 @@ def as_number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -
     if not (math.isfinite(number) and low <= number <= high):
         bounds = f"in [{low:g}, {high:g}]" if high < math.inf else f"of at least {low:g}"
         raise ValueError(f"{name}: expected a finite number {bounds}, got {value!r}")
+    return number
+
+
+def as_positive(name: str, value: Any, expected: str = "a positive number") -> float:
+    """``value`` as a float; ``TypeError`` or ``ValueError`` unless it is finite and above 0."""
+    number = as_number(name, value)
+    if number == 0:
+        raise ValueError(f"{name}: expected {expected}, got {value!r}")
     return number
 
 

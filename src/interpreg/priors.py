@@ -44,7 +44,7 @@ class Normal(Prior):
 
     def __post_init__(self) -> None:
         _checks.as_number("mean", self.mean, low=-math.inf)
-        _positive("std", self.std)
+        _checks.as_positive("std", self.std)
 
     @override
     def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -60,7 +60,7 @@ class _Round(Prior):
     radius: float = 1.0
 
     def __post_init__(self) -> None:
-        _positive("radius", self.radius)
+        _checks.as_positive("radius", self.radius)
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,6 @@ class Sampler(Prior):
 
 def _directions(n: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.nn.functional.normalize(normal((n, like.shape[1]), like, generator), dim=1)
-
-
-def _positive(name: str, value: float) -> None:
-    if _checks.as_number(name, value) == 0:
-        raise ValueError(f"{name}: expected a positive number, got {value!r}")
 
 
 _NAMED: dict[str, Prior] = {"ball": Ball(), "normal": Normal(), "sphere": Sphere()}

@@ -2,17 +2,7 @@
 
 from interpreg.datasets import digits, lines, pole, stripes
 from interpreg.datasets.named import GENERATED, NAMES, named
-from interpreg.datasets.readers import (
-    READERS,
-    celeba,
-    cifar10,
-    coil20,
-    coil100,
-    fashion_mnist,
-    mnist,
-    read,
-    svhn,
-)
+from interpreg.datasets.readers import READERS, celeba, cifar10, coil20, coil100, fashion_mnist, mnist, read, svhn
 from interpreg.datasets.samples import Samples
 
 __all__ = [

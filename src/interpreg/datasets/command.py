@@ -2,16 +2,17 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from interpreg import _files
 from interpreg._extras import optional_import
+from interpreg._files import atomic_write
 from interpreg.datasets.named import GENERATED, NAMES, named
 from interpreg.datasets.readers import ABOUT, READERS
 from interpreg.datasets.samples import Samples
+from interpreg.plots import image_sheet
+from interpreg.plots._canvas import save_png
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-checksum", action="store_true", help="read files that differ from the official ones, too"
     )
-    parser.add_argument("--n", type=_count, default=64, help="images to draw (%(default)s)")
+    parser.add_argument("--n", type=count, default=64, help="images to draw (%(default)s)")
     parser.add_argument("--out", type=Path, help="picture to write (data-NAME.png)")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (%(default)s)")
 
@@ -47,7 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.name not in GENERATED:
         images = images[torch.randperm(len(images), generator=generator)[: arguments.n]]
     out = arguments.out or Path(f"data-{arguments.name}.png")
-    _draw(images, out)
+    with atomic_write(out) as partial:
+        save_png(image_sheet(images.images), partial)
     print(f"Picture: {out}, {len(images)} images")
 
 
@@ -86,20 +88,8 @@ def _label_counts(labels: Tensor, classes: tuple[str, ...]) -> str:
     return f"labels: {len(values)}, with numbers of images: {each}"
 
 
-def _draw(images: Samples, out: Path) -> None:
-    """A sheet of the images in a PNG file."""
-    from interpreg.plots import image_sheet
-
-    pyplot = optional_import("matplotlib.pyplot", "plot", "drawing images")
-    figure: Any = image_sheet(images.images).figure
-    try:
-        with _files.atomic_write(out) as partial:
-            figure.savefig(partial, format="png", dpi=150, bbox_inches="tight")
-    finally:
-        pyplot.close(figure)
-
-
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """A command line's number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)

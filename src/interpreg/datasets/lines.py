@@ -43,8 +43,6 @@ def render(angles: Tensor, size: int = 32) -> Tensor:
     _checks.check_vector("angles", angles)
     if _checks.as_count("size", size, low=4) % 2:
         raise ValueError(f"size: expected an even number of pixels, got {size}")
-    if len(angles) == 0:
-        return angles.new_empty(0, 1, size, size)
     block_size = CPU_BLOCK if angles.device.type == "cpu" else 64 * CPU_BLOCK
     images = [_draw(block, size) for block in _exact(angles).split(block_size)]
     return torch.cat(images)[:, None].to(angles.dtype)
@@ -80,11 +78,7 @@ def _draw(angles: Tensor, size: int) -> Tensor:
 
 
 def sample(
-    n: int,
-    size: int = 32,
-    *,
-    generator: torch.Generator | None = None,
-    device: torch.device | str | None = None,
+    n: int, size: int = 32, *, generator: torch.Generator | None = None, device: torch.device | str | None = None
 ) -> Samples:
     """``n`` lines ``[n, 1, size, size]`` at angles drawn uniformly from [0, 2 pi).
 

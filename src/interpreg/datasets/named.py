@@ -1,6 +1,5 @@
 """Every data set by its name, for the command line and for configuration files."""
 
-import os
 from typing import Any
 
 import torch
@@ -8,6 +7,7 @@ import torch
 from interpreg import _checks
 from interpreg.datasets import digits, lines, pole, stripes
 from interpreg.datasets.readers import READERS, read
+from interpreg.datasets.readers.about import StrPath
 from interpreg.datasets.samples import Samples
 
 GENERATORS = {"lines": lines.sample, "stripes": stripes.sample, "pole": pole.sample}
@@ -18,7 +18,7 @@ DEFAULT_COUNT = 10_000  # generated images, as in the papers of lines and stripe
 
 def named(
     name: str,
-    path: str | os.PathLike[str] | None = None,
+    path: StrPath | None = None,
     split: str | None = None,
     *,
     n: int | None = None,

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
+from interpreg._numerics import wide_dtype
 from interpreg.datasets.samples import Samples
 
 HEIGHT = 0.8  # of the pole, in half widths of the image
@@ -69,14 +70,11 @@ def render(elevation: Tensor, azimuth: Tensor, size: int = 64) -> Tensor:
         _checks.check_vector(name, values)
     _checks.check_shape("azimuth", azimuth, elevation.shape, "elevation")
     _checks.as_count("size", size, low=8)
-    dtype = elevation.dtype
-    if len(elevation) == 0:
-        return elevation.new_empty(0, 1, size, size)
-    wide = torch.promote_types(dtype, torch.float32)
+    wide = wide_dtype(elevation)
     view = _view(size, wide, elevation.device)
     block_size = CPU_BLOCK if elevation.device.type == "cpu" else 64 * CPU_BLOCK
     blocks = zip(elevation.to(wide).split(block_size), azimuth.to(wide).split(block_size), strict=True)
-    return torch.cat([_draw(e, a, view) for e, a in blocks])[:, None].to(dtype)
+    return torch.cat([_draw(e, a, view) for e, a in blocks])[:, None].to(elevation.dtype)
 
 
 def _view(size: int, dtype: torch.dtype, device: torch.device) -> View:
@@ -126,11 +124,7 @@ def _shadow(rise: Tensor, flat: Tensor, light_x: Tensor, light_y: Tensor, view: 
 
 
 def sample(
-    n: int,
-    size: int = 64,
-    *,
-    generator: torch.Generator | None = None,
-    device: torch.device | str | None = None,
+    n: int, size: int = 64, *, generator: torch.Generator | None = None, device: torch.device | str | None = None
 ) -> Samples:
     """``n`` images with their (elevation, azimuth) in degrees, uniform over [45, 80) and [0, 360).
 

@@ -40,12 +40,7 @@ class Samples:
             raise ValueError(f"images: expected shape [n, ...], got {_checks.describe(images)}")
         n = len(images)
         if self.labels is not None:
-            integers = isinstance(self.labels, Tensor) and not self.labels.is_floating_point()
-            if not integers or self.labels.dtype == torch.bool or self.labels.shape != (n,):
-                raise ValueError(
-                    f"labels: expected whole numbers of shape [{n}], one for each sample, "
-                    f"got {_checks.describe(self.labels)}"
-                )
+            _checks.check_labels("labels", self.labels, n, "the samples")
         if self.parameters is not None:
             _checks.check_tensor("parameters", self.parameters)
             if self.parameters.ndim != 2 or len(self.parameters) != n:
@@ -53,12 +48,11 @@ class Samples:
                     f"parameters: expected shape [{n}, k], one row for each sample, "
                     f"got {_checks.describe(self.parameters)}"
                 )
+            k = self.parameters.shape[1]
             for name, entries in (("period", self.period), ("units", self.units)):
-                if len(entries) != self.parameters.shape[1]:
-                    raise ValueError(
-                        f"{name}: expected one for each of {self.parameters.shape[1]} parameters, "
-                        f"got {_checks.describe(entries)}"
-                    )
+                if len(entries) != k:
+                    got = _checks.describe(entries)
+                    raise ValueError(f"{name}: expected one for each of {k} parameters, got {got}")
 
     def __len__(self) -> int:
         return len(self.images)

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from interpreg._extras import optional_import
 from interpreg._files import atomic_write
+from interpreg.datasets.command import count
 from interpreg.demo import training
 from interpreg.demo.tasks import TASKS
 from interpreg.demo.training import Run
 from interpreg.interpolator import Interpolator
 from interpreg.plots import interpolation_rows
+from interpreg.plots._canvas import save_png
 from interpreg.report import Report
 from interpreg.report.command import checkpoint_report
 from interpreg.report.metric import number
@@ -33,10 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the demonstration."""
     parser.add_argument("--data", choices=list(TASKS), default="digits", help="to train on (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the networks and batches (%(default)s)")
-    parser.add_argument("--steps", type=_count, help="training steps of each model (as many as fit in 3 minutes)")
+    parser.add_argument("--steps", type=count, help="training steps of each model (as many as fit in 3 minutes)")
     parser.add_argument(
         "--threads",
-        type=_count,
+        type=count,
         default=min(2, os.cpu_count() or 1),
         help="of the CPU; more is rarely faster (%(default)s)",
     )
@@ -91,20 +93,10 @@ def table(reports: Mapping[str, Report]) -> str:
 
 def picture(runs: list[Run], images: Tensor, path: Path) -> None:
     """Interpolations of the same held-out pairs, a block of rows a run, as a PNG."""
-    pyplot = optional_import("matplotlib.pyplot", "demo", "the demo's picture")
-    pyplot.switch_backend("agg")  # draws to files, without a screen
+    optional_import("matplotlib.pyplot", "demo", "the demo's picture").switch_backend("agg")  # needs no screen
     half = len(images) // 2
     ends = images[:PICTURE_PAIRS], images[half : half + PICTURE_PAIRS]
     with torch.no_grad():
         rows = {run.method: Interpolator(run.encoder, run.decoder).path(*ends, PICTURE_STEPS) for run in runs}
-    figure = interpolation_rows(rows, ends).get_figure(root=True)
-    assert figure is not None
     with atomic_write(path) as partial:
-        figure.savefig(partial, format="png", bbox_inches="tight")
-    pyplot.close(figure)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
-    return int(text)
+        save_png(interpolation_rows(rows, ends), partial)

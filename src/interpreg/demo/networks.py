@@ -36,12 +36,13 @@ def _block(channels_in: int, channels_out: int) -> list[nn.Module]:
 
 def encoder(colours: int, width: int, scales: int, code_channels: int) -> nn.Sequential:
     """Images ``[B, colours, H, H]`` to codes ``[B, code_channels, H / 2^scales, H / 2^scales]``."""
-    widths = [width * 2**scale for scale in range(scales + 1)]
     layers: list[nn.Module] = [Convolution(colours, width, kernel=1)]
-    for before, after in zip([width, *widths], widths[:-1], strict=False):
-        layers += [*_block(before, after), nn.AvgPool2d(2)]
-    layers += [Convolution(widths[max(scales - 1, 0)], widths[-1]), nn.LeakyReLU(SLOPE)]
-    return nn.Sequential(*layers, Convolution(widths[-1], code_channels))
+    before = width
+    for scale in range(scales):
+        layers += [*_block(before, width * 2**scale), nn.AvgPool2d(2)]
+        before = width * 2**scale
+    layers += [Convolution(before, width * 2**scales), nn.LeakyReLU(SLOPE)]
+    return nn.Sequential(*layers, Convolution(width * 2**scales, code_channels))
 
 
 def decoder(colours: int, width: int, scales: int, code_channels: int) -> nn.Sequential:

@@ -16,6 +16,7 @@ from interpreg.recipes import ACAIRegularizer
 from interpreg.regularizers import Reconstruction, Regularizer
 
 METHODS = ("plain", "ACAI")
+STATEFUL = ("optimizer", "encoder", "decoder", "regularizer")  # parts of a run that have a state_dict
 LOG_INTERVAL = 25  # steps; logging synchronises with the device
 SAVE_INTERVAL = 250  # steps
 
@@ -63,8 +64,7 @@ class Run:
             "batches": self.batches.get_state(),
             "coefficients": self.coefficients.get_state(),
             "others": torch.get_rng_state(),  # of dropout, of a posterior
-            "optimizer": self.optimizer.state_dict(),
-        } | {name: module.state_dict() for name, module in self._modules()}
+        } | {name: getattr(self, name).state_dict() for name in STATEFUL}
 
     def load(self, state: dict[str, Any]) -> None:
         """Resume from a checkpoint of the same settings."""
@@ -72,12 +72,8 @@ class Run:
         self.batches.set_state(state["batches"])
         self.coefficients.set_state(state["coefficients"])
         torch.set_rng_state(state["others"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for name, module in self._modules():
-            module.load_state_dict(state[name])
-
-    def _modules(self) -> tuple[tuple[str, nn.Module], ...]:
-        return ("encoder", self.encoder), ("decoder", self.decoder), ("regularizer", self.regularizer)
+        for name in STATEFUL:
+            getattr(self, name).load_state_dict(state[name])
 
 
 def start(method: str, settings: Settings) -> Run:
@@ -133,7 +129,8 @@ def train(
                 run.history.append({"step": run.step} | values)
                 bar.set_postfix({name: f"{value:.4f}" for name, value in values.items()}, refresh=False)
             if run.step % SAVE_INTERVAL == 0 or run.step == run.settings.steps:
-                save(run.state() | {"data": data} | configuration, checkpoint)
+                with atomic_write(checkpoint) as partial:
+                    torch.save(run.state() | {"data": data} | configuration, partial)
     finally:
         bar.close()
 
@@ -150,12 +147,6 @@ def configured(run: Run, tables: Mapping[str, Any]) -> dict[str, Any]:
 def fingerprint(draw: Callable[[int, torch.Generator], Tensor]) -> str:
     """A hash of one batch, to tell data apart."""
     return hashlib.sha256(draw(64, torch.Generator().manual_seed(0)).numpy().tobytes()).hexdigest()
-
-
-def save(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint, whole or not at all."""
-    with atomic_write(path) as partial:
-        torch.save(state, partial)
 
 
 def _step(run: Run, x: Tensor) -> dict[str, Tensor]:

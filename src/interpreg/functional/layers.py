@@ -87,9 +87,8 @@ def _rms_norm(
 ) -> Tensor:
     values, axes = as_wide(input), tuple(range(-len(normalized_shape), 0))
     floor = torch.finfo(input.dtype).eps if eps is None else eps
-    return _scaled(values * (values.square().mean(axes, keepdim=True) + floor).rsqrt(), weight, None).to(
-        input.dtype
-    )
+    normalised = values * (values.square().mean(axes, keepdim=True) + floor).rsqrt()
+    return _scaled(normalised, weight, None).to(input.dtype)
 
 
 def _group_norm(

@@ -81,7 +81,8 @@ def mmd2(
         if estimator in SWEPT:
             value = _swept(x, y, u, v, kernel, estimator, backend)
         else:
-            _check_no_weights(estimator, u, v)
+            if u is not None or v is not None:
+                raise ValueError(f"x_weights, y_weights: expected None with estimator={estimator!r}, got weights")
             value = _linear(x, y, kernel) if estimator == "linear" else _sliced(x, y, kernel, slices, generator)
     return value.clamp(min=0) if clamp else value
 
@@ -142,7 +143,9 @@ def mmd2_to_prior(
         given = f"estimator={estimator!r}" if u is None else "weights, which are not gathered"
         size = distributed.world_size(group)
         raise ValueError(f"group: expected None (MMDPrior: sync='local') with {given}, got {size} processes")
-    kernel = kernel_for(kernel, prior, x.shape[1])
+    if not kernel.needs_median:
+        spread = prior.spread(x.shape[1])
+        kernel = kernel.resolved(math.sqrt(x.shape[1]) if spread is None else spread)
     y = None if normal else _prior_samples(prior, samples, x, generator)
     if y is not None and group is None:
         return mmd2(
@@ -165,12 +168,6 @@ def mmd2_to_prior(
     return value.clamp(min=0) if clamp else value
 
 
-def kernel_for(kernel: Kernel, prior: Prior, d: int) -> Kernel:
-    """The kernel with bandwidths by dimension in the prior's own unit."""
-    spread = prior.spread(d)
-    return kernel if kernel.needs_median else kernel.resolved(math.sqrt(d) if spread is None else spread)
-
-
 def _prior_samples(
     prior: Prior, samples: int | Tensor | None, x: Tensor, generator: torch.Generator | None
 ) -> Tensor:
@@ -184,7 +181,8 @@ def _swept(
     x: Tensor, y: Tensor | None, u: Tensor | None, v: Tensor | None, kernel: Kernel, estimator: str, backend: str,
     prior: Normal | None = None,
 ) -> Tensor:  # fmt: skip
-    u, v = (None if each is None else _shares(each, x) for each in (u, v))
+    if u is not None or v is not None:
+        u, v = _shares(u, x), None if y is None else _shares(v, y)
     m = None if y is None else len(y)
     coefs, constant = estimators.coefficients(estimator, len(x), m, u, v, kernel.at_zero, x.device)
     request = Request(x, y, u, v, coefs, kernel, (True, y is not None, y is not None), prior)
@@ -250,11 +248,7 @@ def _weights(name: str, weights: Tensor | None, samples: Tensor) -> Tensor | Non
     return weights
 
 
-def _shares(weights: Tensor, like: Tensor) -> Tensor:
-    weights = weights.to(like.dtype)
+def _shares(weights: Tensor | None, samples: Tensor) -> Tensor:
+    """The weights divided by their sum, equal where there are none."""
+    weights = samples.new_ones(len(samples)) if weights is None else weights.to(samples.dtype)
     return weights / weights.sum()
-
-
-def _check_no_weights(estimator: str, u: Tensor | None, v: Tensor | None) -> None:
-    if u is not None or v is not None:
-        raise ValueError(f"x_weights, y_weights: expected None with estimator={estimator!r}, got weights")

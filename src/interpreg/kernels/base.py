@@ -91,7 +91,7 @@ class Scaled(Kernel):
     """A sum of one profile at several bandwidths, as four of the five kernels are."""
 
     bandwidths: float | Sequence[float] | str = "dimension"
-    scales: Sequence[float] = (1.0,)
+    scales: Sequence[float] = (0.5, 1.0, 2.0)
 
     def __post_init__(self) -> None:
         if isinstance(self.bandwidths, str):
@@ -140,10 +140,7 @@ def _positive(name: str, value: object) -> tuple[float, ...]:
     numbers = list(value) if isinstance(value, Sequence) else [value]
     if not numbers:
         raise ValueError(f"{name}: expected at least one number, got none")
-    for number in numbers:
-        if _checks.as_number(name, number) == 0:
-            raise ValueError(f"{name}: expected positive numbers, got {number!r}")
-    return tuple(float(number) for number in numbers)  # type: ignore[arg-type]
+    return tuple(_checks.as_positive(name, number, "positive numbers") for number in numbers)
 
 
 def safe_root(sq: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ the neglected mass is below 1e-8.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -20,19 +21,13 @@ STEP = 0.45
 CUT = 18.5  # e-folds: exp(-18.5) = 1e-8
 GONE = 40.0  # exp(-40) is nothing
 
-Density = Callable[[np.ndarray], np.ndarray]
-
 
 def rational_quadratic(widths: tuple[float, ...], alpha: float) -> Mixture:
     r""":math:`\rho = \sum \beta^\alpha s^{\alpha-1} e^{-\beta s} / \Gamma(\alpha)`, :math:`\beta = 2\alpha\sigma^2`."""
 
-    def density(s: np.ndarray) -> np.ndarray:
-        log = [
-            alpha * np.log(beta) + (alpha - 1) * np.log(s) - beta * s - math.lgamma(alpha)
-            for beta in (2 * alpha * width**2 for width in widths)
-        ]
-        total: np.ndarray = np.exp(log).sum(0)
-        return total
+    def density(s: np.ndarray) -> Any:
+        logs = [alpha * np.log(b) + (alpha - 1) * np.log(s) - b * s - math.lgamma(alpha) for b in betas]
+        return np.exp(logs).sum(0)
 
     betas = [2 * alpha * width**2 for width in widths]
     low = -math.log(max(betas)) - (CUT - math.lgamma(alpha + 1)) / alpha
@@ -44,10 +39,8 @@ def rational_quadratic(widths: tuple[float, ...], alpha: float) -> Mixture:
 def laplacian(widths: tuple[float, ...]) -> Mixture:
     r""":math:`\rho(s) = \sum_\sigma a s^{-3/2} e^{-a^2 / (4 s)} / (2 \sqrt\pi)`, :math:`a = 1 / \sigma`."""
 
-    def density(s: np.ndarray) -> np.ndarray:
-        terms = [a / (2 * math.sqrt(math.pi)) * s**-1.5 * np.exp(-(a**2) / (4 * s)) for a in rates]
-        total: np.ndarray = np.sum(terms, 0)
-        return total
+    def density(s: np.ndarray) -> Any:
+        return sum(a / (2 * math.sqrt(math.pi)) * s**-1.5 * np.exp(-(a**2) / (4 * s)) for a in rates)
 
     rates = [1 / width for width in widths]
     low = 2 * math.log(min(rates)) - math.log(4 * GONE)
@@ -57,7 +50,7 @@ def laplacian(widths: tuple[float, ...]) -> Mixture:
 def energy(typical: float) -> Mixture:
     r""":math:`-r = \int_0^\infty (e^{-s r^2} - 1) \, s^{-3/2} / (2 \sqrt\pi) \, ds`, around a typical :math:`r^2`."""
 
-    def density(s: np.ndarray) -> np.ndarray:
+    def density(s: np.ndarray) -> Any:
         return s**-1.5 / (2 * math.sqrt(math.pi))
 
     middle = -math.log(typical)
@@ -65,7 +58,7 @@ def energy(typical: float) -> Mixture:
 
 
 def _quadrature(
-    density: Density, low: float, high: float, *, step: float = STEP, relative: bool = False
+    density: Callable[[np.ndarray], Any], low: float, high: float, *, step: float = STEP, relative: bool = False
 ) -> Mixture:
     rates = np.exp(np.arange(low, high + step, step))
     weights = density(rates) * rates * step

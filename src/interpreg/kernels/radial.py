@@ -58,7 +58,6 @@ class RBF(Scaled):
         TypeError, ValueError: a bandwidth or scale that is not a positive finite number; no such rule.
     """
 
-    scales: Sequence[float] = (0.5, 1.0, 2.0)
     kind: ClassVar[str] = "rbf"
 
     @classmethod
@@ -136,7 +135,6 @@ class RationalQuadratic(Scaled):
         TypeError, ValueError: as for :class:`RBF`, and for an ``alpha`` below 0.1.
     """
 
-    scales: Sequence[float] = (0.5, 1.0, 2.0)
     alpha: float = field(default=0.5, kw_only=True)
     kind: ClassVar[str] = "rq"
 
@@ -181,7 +179,6 @@ class Laplacian(Scaled):
         TypeError, ValueError: as for :class:`RBF`.
     """
 
-    scales: Sequence[float] = (0.5, 1.0, 2.0)
     kind: ClassVar[str] = "laplacian"
 
     @override

@@ -1,9 +1,8 @@
-"""Checks of values, beyond the types and shapes of ``interpreg._checks``: finite numbers, labels, classes."""
+"""Checks of values, beyond the types and shapes of ``interpreg._checks``: finite numbers, classes."""
 
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from interpreg import _checks
@@ -34,27 +33,13 @@ def check_finite(name: str, values: Tensor) -> None:
         )
 
 
-def check_labels(name: str, labels: Tensor, codes_name: str, codes: Tensor) -> None:
-    """Raise ``ValueError`` unless ``labels`` are whole numbers, one for each of ``codes``."""
-    if (
-        not isinstance(labels, Tensor)
-        or labels.is_floating_point()
-        or labels.dtype == torch.bool
-        or labels.shape != codes.shape[:1]
-    ):
-        raise ValueError(
-            f"{name}: expected whole numbers of shape [{len(codes)}], one for each of {codes_name}, "
-            f"got {_checks.describe(labels)}"
-        )
-
-
 def as_arrays(
     codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels: Tensor
 ) -> tuple[Array, Array, Array, Array]:
     """All four as arrays, codes in float64 and ``[n, d]``; an error unless they fit and there are two classes."""
     train, test = as_rows("codes", codes), as_rows("test_codes", test_codes)
-    check_labels("labels", labels, "codes", codes)
-    check_labels("test_labels", test_labels, "test_codes", test_codes)
+    _checks.check_labels("labels", labels, len(codes), "codes")
+    _checks.check_labels("test_labels", test_labels, len(test_codes), "test_codes")
     if test_codes.shape[1:] != codes.shape[1:]:
         raise ValueError(
             f"test_codes: expected the shape of codes, {tuple(codes.shape[1:])} a sample, "

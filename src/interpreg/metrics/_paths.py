@@ -34,6 +34,7 @@ def check_ends(paths: Tensor, **ends: Tensor) -> None:
 
 def as_parameters(references: Tensor, parameters: Tensor, period: Period) -> tuple[Tensor, Tensor]:
     """The references' parameters ``[m, k]`` in float64, and the k periods, infinite where there is none."""
+    _checks.check_tensor("references", references)
     _codes.check_finite("parameters", parameters)
     values = parameters.detach().to(references.device, torch.float64)
     values = values[:, None] if values.ndim == 1 else values
@@ -45,9 +46,8 @@ def as_parameters(references: Tensor, parameters: Tensor, period: Period) -> tup
     cycles = list(period) if isinstance(period, Sequence) else [period] * values.shape[1]
     if len(cycles) != values.shape[1]:
         raise ValueError(f"period: expected one for each of {values.shape[1]} parameters, got {len(cycles)}")
-    periods = [math.inf if cycle is None else _checks.as_number("period", cycle) for cycle in cycles]
-    if 0 in periods:
-        raise ValueError("period: expected None or a positive number, got 0")
+    expected = "None or a positive number"
+    periods = [math.inf if cycle is None else _checks.as_positive("period", cycle, expected) for cycle in cycles]
     return values, values.new_tensor(periods)
 
 

@@ -129,13 +129,7 @@ def clustering(
 
 
 def clustering_accuracy(
-    codes: Tensor,
-    labels: Tensor,
-    test_codes: Tensor,
-    test_labels: Tensor,
-    *,
-    restarts: int = 100,
-    seed: int = 0,
+    codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels: Tensor, *, restarts: int = 100, seed: int = 0
 ) -> float:
     """Share of test codes in the cluster that stands for their class, in [0, 1]: one number of :func:`clustering`.
 
@@ -163,9 +157,8 @@ def _best(
     train: Array, k: int, restarts: int, iterations: int, seed: int, shown: bool
 ) -> tuple[Any, tuple[float, ...]]:
     """The best fit of k-means on whitened codes, and the objective of every restart."""
-    lloyd = partial(
-        optional_import("sklearn.cluster", "metrics", "clustering").KMeans, k, n_init=1, max_iter=iterations
-    )
+    cluster = optional_import("sklearn.cluster", "metrics", "clustering")
+    lloyd = partial(cluster.KMeans, k, n_init=1, max_iter=iterations)
     singles, n = train.astype(np.float32), len(train)
     random, chances = np.random.RandomState(seed), np.full(n, 1 / n)  # drawn as scikit-learn draws
     starts = [random.choice(n, size=k, replace=False, p=chances) for _ in range(restarts)]

@@ -95,14 +95,22 @@ def perceptual_path_length(
     _codes.as_rows("start", start)
     _codes.as_rows("end", end)
     _checks.check_shape("end", end, start.shape, "start")
-    _check_options(decoder, features, sampling, kind, trim)
+    _checks.check_network("decoder", decoder)
+    if features is not None:
+        _checks.check_network("features", features)
+    _checks.check_one_of("sampling", sampling, SAMPLINGS)
+    _checks.check_one_of("kind", kind, PATH_KINDS)
+    _check_percentiles(trim)
     if not 0 < _checks.as_number("epsilon", epsilon, high=1.0) < 1:
         raise ValueError(f"epsilon: expected a number between 0 and 1, got {epsilon!r}")
     _checks.as_count("draws", draws, low=1)
     _checks.as_count("batch_size", batch_size, low=1)
     index = torch.arange(len(start), device=start.device).repeat(draws)
-    t = _coefficients(len(index), sampling, epsilon, generator).to(start.device)
-    pairs = list(zip(index.split(batch_size), t.split(batch_size), strict=True))
+    device = torch.device("cpu") if generator is None else generator.device
+    t = torch.rand(len(index), generator=generator, dtype=torch.float64, device=device)
+    t = (t < 0.5).double() if sampling == "ends" else t
+    starts = (1 - epsilon) * t.to(start.device)
+    pairs = list(zip(index.split(batch_size), starts.split(batch_size), strict=True))
     distances = []
     for i, low in bars.progress(pairs, "path length", shown=progress):
         step = mix if kind == "linear" else slerp
@@ -170,29 +178,14 @@ def frechet_distance(
     return max(float(distance), 0.0)
 
 
-def _check_options(
-    decoder: object, features: object, sampling: object, kind: object, trim: tuple[float, float] | None
-) -> None:
-    _checks.check_network("decoder", decoder)
-    if features is not None:
-        _checks.check_network("features", features)
-    _checks.check_one_of("sampling", sampling, SAMPLINGS)
-    _checks.check_one_of("kind", kind, PATH_KINDS)
-    if trim is not None:
-        if not isinstance(trim, (tuple, list)) or len(trim) != 2:
-            raise TypeError(f"trim: expected a pair of percentiles or None, got {_checks.describe(trim)}")
-        low, high = (_checks.as_number("trim", p, high=100.0) for p in trim)
-        if not low < high:
-            raise ValueError(f"trim: expected low < high within [0, 100], got {trim!r}")
-
-
-def _coefficients(n: int, sampling: str, epsilon: float, generator: torch.Generator | None) -> Tensor:
-    """Where the steps start, ``[n]`` in float64."""
-    device = generator.device if generator is not None else torch.device("cpu")
-    t = torch.rand(n, generator=generator, dtype=torch.float64, device=device)
-    if sampling == "ends":
-        t = (t < 0.5).double()
-    return t * (1 - epsilon)
+def _check_percentiles(trim: object) -> None:
+    if trim is None:
+        return
+    if not isinstance(trim, (tuple, list)) or len(trim) != 2:
+        raise TypeError(f"trim: expected a pair of percentiles or None, got {_checks.describe(trim)}")
+    low, high = (_checks.as_number("trim", p, high=100.0) for p in trim)
+    if not low < high:
+        raise ValueError(f"trim: expected low < high within [0, 100], got {trim!r}")
 
 
 def _features(decoder: Network | None, features: Network | None, inputs: Tensor) -> Tensor:

@@ -74,9 +74,13 @@ def nearest(
     pieces = [(offset, first) for offset in offsets for first in firsts]
     for offset, first in bars.progress(pieces, "matching", shown=progress):
         if first == 0:
-            rows = _as_rows(references[offset : offset + REFERENCES_PER_BLOCK], measure)
+            rows = references[offset : offset + REFERENCES_PER_BLOCK].detach().reshape(-1, x.shape[1]).double()
+            rows = normalize(rows, dim=1) if measure == "cosine" else rows
         block = slice(first, first + IMAGES_PER_BLOCK)
-        similarities = _similarities(x[block].double(), rows, measure)
+        similarities = x[block].double() @ rows.T  # [images, references]
+        if measure == "mse":
+            # minus the squared distance, up to the squares of x
+            similarities = 2 * similarities - rows.square().sum(1)
         if leave_out is not None:
             numbers = torch.arange(offset, offset + len(rows), device=x.device)
             similarities.masked_fill_(numbers == leave_out[block, None].to(x.device), -torch.inf)
@@ -87,17 +91,6 @@ def nearest(
     if measure == "cosine":
         return Nearest(1 - best / x.double().norm(dim=1), indices)
     return Nearest(_mean_squares(x, references.detach().reshape(-1, x.shape[1]), indices), indices)
-
-
-def _as_rows(references: Tensor, measure: str) -> Tensor:
-    """Some references as rows in float64, of length 1 for the cosine."""
-    rows = references.detach().reshape(len(references), -1).double()
-    return normalize(rows, dim=1) if measure == "cosine" else rows
-
-
-def _similarities(x: Tensor, rows: Tensor, measure: str) -> Tensor:
-    """The cosine, or minus the squared distance up to the squares of x: ``[images, references]``."""
-    return x @ rows.T if measure == "cosine" else 2 * (x @ rows.T) - rows.square().sum(1)
 
 
 def _mean_squares(x: Tensor, rows: Tensor, indices: Tensor) -> Tensor:

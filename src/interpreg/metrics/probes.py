@@ -105,7 +105,7 @@ class OnlineProbe(nn.Module):
         """
         with torch.enable_grad():
             logits = self(codes)
-            _codes.check_labels("labels", labels, "codes", codes)
+            _checks.check_labels("labels", labels, len(codes), "codes")
             loss = cross_entropy(logits, labels.long())
             self.optimizer.zero_grad()
             loss.backward()
@@ -120,7 +120,7 @@ class OnlineProbe(nn.Module):
             TypeError, ValueError: tensors of the wrong type or shape, no samples, codes that are not finite.
         """
         _codes.as_rows("codes", codes)
-        _codes.check_labels("labels", labels, "codes", codes)
+        _checks.check_labels("labels", labels, len(codes), "codes")
         _checks.as_count("batch_size", batch_size, low=1)
         pairs = zip(codes.split(batch_size), labels.split(batch_size), strict=True)
         return sum(int((self(z).argmax(1) == truth).sum()) for z, truth in pairs) / len(codes)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from interpreg import _checks
-from interpreg.kernels import Kernel, Mixture
+from interpreg.kernels import Kernel
 from interpreg.mmd.estimators import SWEPT
 from interpreg.priors import Normal, Prior
 
@@ -57,27 +57,17 @@ def expectations(kernel: Kernel, prior: Normal, d: int) -> Expectations:
         if mixture.relative or w * math.exp(shift) > NEGLIGIBLE_TERM
     ] or [(0.0, 0.0, 0.0)]
     weights, shifts, rates = zip(*terms, strict=True)
-    return Expectations(
-        Potential(weights, shifts, rates, mixture.relative, prior.mean), _self_energy(mixture, d, variance)
-    )
-
-
-def _self_energy(mixture: Mixture, d: int, variance: float) -> float:
-    exponents = [-0.5 * d * math.log1p(4 * s * variance) for s in mixture.rates]
+    exponents = [-0.5 * d * math.log1p(4 * s * variance) for _, s in nodes]
     values = [math.expm1(e) if mixture.relative else math.exp(e) for e in exponents]
-    return math.fsum(w * value for w, value in zip(mixture.weights, values, strict=True))
-
-
-def has_closed_form(prior: Prior, kernel: Kernel, estimator: str) -> bool:
-    """Whether the MMD to a prior has a closed form."""
-    return isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in SWEPT
+    self_energy = math.fsum(w * value for (w, _), value in zip(nodes, values, strict=True))
+    return Expectations(Potential(weights, shifts, rates, mixture.relative, prior.mean), self_energy)
 
 
 def use_closed_form(wish: bool | str, prior: Prior, kernel: Kernel, estimator: str) -> bool:
     """Whether the closed form is to be used; ``ValueError`` if it is demanded and there is none."""
     if not (isinstance(wish, bool) or wish == "auto"):
         raise ValueError(f"closed_form: expected 'auto', True or False, got {_checks.describe(wish)}")
-    exists = has_closed_form(prior, kernel, estimator)
+    exists = isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in SWEPT
     if wish is True and not exists:
         raise ValueError(
             "closed_form: expected False or 'auto' without a normal prior, a kernel whose bandwidths are numbers or by "

@@ -44,7 +44,8 @@ def warn_if_degenerate(kernel: Kernel, x: Tensor, y: Tensor | None, spread: floa
         return
     history = _history(kernel, x.shape[1])
     history.calls += 1
-    if history.is_reported or history.calls & (history.calls - 1) or _is_capturing(x):
+    is_capturing = x.is_cuda and torch.cuda.is_current_stream_capturing()
+    if history.is_reported or history.calls & (history.calls - 1) or is_capturing:
         return
     if history.pending is None:
         statistics = _statistics(kernel, x, y, spread)
@@ -93,7 +94,3 @@ def _warn(kernel: Kernel, statistics: list[float]) -> bool:
         stacklevel=4,
     )
     return True
-
-
-def _is_capturing(x: Tensor) -> bool:
-    return x.is_cuda and torch.cuda.is_current_stream_capturing()

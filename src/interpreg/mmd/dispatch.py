@@ -38,12 +38,12 @@ def value(request: Request, backend: str = "auto") -> Tensor:
     _checks.check_one_of("backend", backend, BACKENDS)
     y, u, v = (None if each is None else each.contiguous() for each in request[1:4])
     request = request._replace(x=request.x.contiguous(), y=y, u=u, v=v)
-    if backend == "reference" or is_transformed() or _has_learned_weights(request):
+    if backend == "reference" or is_transformed() or _needs_grad(u) or _needs_grad(v):
         return reference.value(request)
     if torch.compiler.is_compiling() or not is_plain(request.x):
         return _compiled(request, backend)
     name = choose(request, backend)
-    want_x, want_y = _needs_grad(request.x), request.y is not None and _needs_grad(request.y)
+    want_x, want_y = _needs_grad(request.x), _needs_grad(y)
     swept = FUSED[name].sweep(request, want_x, want_y)
     if not (want_x or want_y):
         return _total(request, swept)
@@ -83,9 +83,7 @@ class _Combination(torch.autograd.Function):
             # aliases, because y may depend on x; saved tensors detect writes in the meantime
             x, y = x.view_as(x), None if y is None else y.view_as(y)
             dense = reference.value(ctx.request._replace(x=x, y=y))
-            leaves: list[Tensor] = [
-                s for s, slope in ((x, grad_x), (y, grad_y)) if s is not None and slope is not None
-            ]
+            leaves = [s for s, slope in ((x, grad_x), (y, grad_y)) if s is not None and slope is not None]
             slopes = iter(torch.autograd.grad(dense, leaves, create_graph=True))
             grad_x, grad_y = (None if slope is None else next(slopes) for slope in (grad_x, grad_y))
         return None if grad_x is None else grad * grad_x, None if grad_y is None else grad * grad_y, None, None
@@ -103,17 +101,13 @@ def is_plain(x: Tensor) -> bool:
     return plain and not torch._C._len_torch_dispatch_stack()
 
 
-def _needs_grad(tensor: Tensor) -> bool:
-    return tensor.requires_grad and torch.is_grad_enabled()
+def _needs_grad(tensor: Tensor | None) -> bool:
+    return tensor is not None and tensor.requires_grad and torch.is_grad_enabled()
 
 
 def is_transformed() -> bool:
     """Whether a dual level or a ``torch.func`` transform is active: a fused sweep would drop its tangents."""
     return forward_ad._current_level >= 0 or torch._C._are_functorch_transforms_active()
-
-
-def _has_learned_weights(request: Request) -> bool:
-    return any(each is not None and _needs_grad(each) for each in (request.u, request.v))
 
 
 # ---- the custom operator, for torch.compile
@@ -176,5 +170,5 @@ def _compiled(request: Request, backend: str) -> Tensor:
     x, y, u, v, coefs, _, blocks, _ = request
     return _operator(  # type: ignore[no-any-return]
         x, y, u, v, coefs, spec.kind, spec.numbers, blocks, (prior.mean, prior.std) if prior else (), backend,
-        _needs_grad(x), y is not None and _needs_grad(y),
+        _needs_grad(x), _needs_grad(y),
     )[0]  # fmt: skip

@@ -28,26 +28,21 @@ class Estimate(NamedTuple):
 def coefficients(
     estimator: str, n: int, m: int | None, u: Tensor | None, v: Tensor | None, at_zero: float, device: torch.device
 ) -> Estimate:
-    """The estimator's coefficients. ``m=None``: the second set is a prior in closed form."""
+    """The estimator's coefficients. ``m=None``: the second set is a prior in closed form.
+
+    Weights are given for both sets of samples or for none.
+    """
     if u is None and v is None:
         if torch.compiler.is_compiling() or _is_transient():
             return _unweighted(estimator, n, m, at_zero, device)
         with torch.inference_mode(False):
             return _unweighted_once(estimator, n, m, at_zero, device)
-    share_u = (
-        u.double().square().sum() if u is not None else torch.full((), 1 / n, dtype=torch.float64, device=device)
-    )
-    share_v = v.double().square().sum() if v is not None else torch.zeros_like(share_u) + (1 / m if m else 0.0)
-    ones = torch.ones_like(share_u)
-    # the ones of an unweighted set are divided by their number
-    scale_u = ones if u is not None else ones / n
-    scale_v = ones if v is not None else ones / (m or 1)
+    zero = torch.zeros((), dtype=torch.float64, device=device)
+    square_u, square_v = (zero if each is None else each.double().square().sum() for each in (u, v))
     unbiased = estimator == "unbiased"
-    xx = scale_u**2 / (1 - share_u) if unbiased else scale_u**2
-    yy = scale_v**2 / (1 - share_v) if unbiased else scale_v**2
-    coefs = torch.stack([xx, yy if m else ones * 0, -2 * scale_u * scale_v, -2 * scale_u])
-    diagonal = 0.0 if unbiased else at_zero * (share_u + (share_v if m else 0.0))
-    return Estimate(coefs, diagonal)
+    own_u, own_v = (1 / (1 - square) if unbiased else zero + 1 for square in (square_u, square_v))
+    diagonal = 0.0 if unbiased else at_zero * (square_u + square_v)
+    return Estimate(torch.stack([own_u, own_v, zero - 2, zero - 2]), diagonal)
 
 
 def _is_transient() -> bool:

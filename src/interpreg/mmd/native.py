@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from interpreg._files import atomic_write
 from interpreg.kernels import Spec
 from interpreg.kernels.radial import ladder
 from interpreg.mmd.closed_form import Potential
@@ -30,15 +31,8 @@ from interpreg.mmd.tiled import potential_with_slope
 SOURCE = Path(__file__).with_name("native.c")
 HEADER = Path(__file__).with_name("native_tile.h")
 FLAGS = [
-    "-O3",
-    "-march=native",
-    "-std=gnu11",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-shared",
-    "-fPIC",
-    "-fopenmp",
-]
+    "-O3", "-march=native", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC", "-fopenmp",
+]  # fmt: skip
 KINDS = ["rbf", "imq", "rq", "laplacian", "energy"]
 MAX_BANDWIDTHS = 64
 MIXTURE_PADDING = 16  # floats of the widest vector
@@ -85,7 +79,10 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
         potential.mean if potential is not None else 0.0, sums.data_ptr(), _pointer(grad_x), _pointer(grad_y),
         _threads(request, want_x or want_y),
     )  # fmt: skip
-    if _routine()(ctypes.addressof(call)):
+    routine = _routine()
+    if isinstance(routine, OSError):
+        raise routine
+    if routine(ctypes.addressof(call)):
         raise MemoryError(f"mmd: no memory for a second copy of {len(x)} samples of {x.shape[1]} coordinates")
     if potential is not None and not mixed:
         sums[3] = potential_with_slope(x, u, potential, coefs[3].to(x.dtype), grad_x)
@@ -106,27 +103,19 @@ def refuses(request: Request) -> str:
 
 def why_not() -> str:
     """Why the backend is not available, or an empty string; the first call compiles."""
-    library = _library()
-    return str(library) if isinstance(library, OSError) else ""
+    routine = _routine()
+    return str(routine) if isinstance(routine, OSError) else ""
 
 
 @lru_cache(maxsize=1)
-def _library() -> "ctypes.CDLL | OSError":
-    """The library, or why there is none."""
+def _routine() -> "Callable[[int], int] | OSError":
+    """The library's function, or why there is none."""
     if os.environ.get("INTERPREG_NATIVE") == "0":
         return OSError("INTERPREG_NATIVE=0 forbids compiling")
     try:
-        return ctypes.CDLL(str(_built()))
+        routine: Any = ctypes.CDLL(str(_built())).interpreg_sweep
     except OSError as error:
         return error
-
-
-@lru_cache(maxsize=1)
-def _routine() -> Callable[[int], int]:
-    library = _library()
-    if isinstance(library, OSError):
-        raise library
-    routine: Any = library.interpreg_sweep
     routine.argtypes = [ctypes.c_void_p]
     return routine  # type: ignore[no-any-return]
 
@@ -137,8 +126,7 @@ def _built() -> Path:
     compiler = next(filter(None, map(shutil.which, names)), None)
     if compiler is None:
         raise OSError("no C compiler was found (cc, gcc, clang, or $CC)")
-    processor = next((line for line in _processor() if line.startswith(("flags", "Features"))), platform.machine())
-    parts = [SOURCE.read_text(), HEADER.read_text(), compiler, *FLAGS, processor, platform.libc_ver()[1]]
+    parts = [SOURCE.read_text(), HEADER.read_text(), compiler, *FLAGS, _processor(), platform.libc_ver()[1]]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
     for folder in _folders():
         target = folder / f"mmd-{key}.so"
@@ -161,26 +149,25 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _compile(compiler: str, target: Path) -> None:
-    """Write a temporary file and rename it: processes that compile at once never load half a library."""
-    handle, name = tempfile.mkstemp(suffix=".so", dir=target.parent)
-    os.close(handle)
-    try:
-        command = [compiler, *FLAGS, "-o", name, str(SOURCE)]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    with atomic_write(target) as partial:
+        # tells a folder without permission from a compiler that fails
+        partial.touch()
+        try:
+            command = [compiler, *FLAGS, "-o", str(partial), str(SOURCE)]
+            run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        except subprocess.TimeoutExpired:
+            raise OSError(f"{compiler} did not finish within two minutes") from None
         if run.returncode:
             raise OSError(f"{compiler} failed: {run.stderr.strip()[-300:]}")
-        os.replace(name, target)
-    except subprocess.TimeoutExpired:
-        raise OSError(f"{compiler} did not finish within two minutes") from None
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
-def _processor() -> list[str]:
+def _processor() -> str:
+    """The instructions that the processor has, or its kind where they are not listed."""
     try:
-        return Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return []
+        lines = []
+    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.machine())
 
 
 def _folders() -> Sequence[Path]:
@@ -230,9 +217,8 @@ def _threads(request: Request, wanted: bool) -> int:
     m = 0 if request.y is None else request.y.shape[0]
     xx, yy, xy = request.blocks
     pairs = n * n / 2 * xx + m * m / 2 * yy + n * m * xy
-    return max(
-        1, min(torch.get_num_threads(), int(pairs * (d * (3 if wanted else 1) + 40) / WORK_PER_THREAD), n // 128)
-    )
+    work = pairs * (d * (3 if wanted else 1) + 40)
+    return max(1, min(torch.get_num_threads(), int(work / WORK_PER_THREAD), n // 128))
 
 
 def _pointer(tensor: Tensor | None) -> int | None:

@@ -16,16 +16,11 @@ class Request(NamedTuple):
     :math:`xy = \sum_{ij} u_i v_j k(x_i, y_j)`, and :math:`xp = \sum_i u_i p(x_i)` with the prior's potential p.
     """
 
-    x: Tensor
-    """[n, d], fp32 or fp64, contiguous."""
-    y: Tensor | None
-    """[m, d]."""
-    u: Tensor | None
-    """[n], typed like x."""
-    v: Tensor | None
-    """[m]."""
-    coefs: Tensor
-    """[4] float64: the coefficients of xx, yy, xy, xp."""
+    x: Tensor  # [n, d], fp32 or fp64, contiguous
+    y: Tensor | None  # [m, d]
+    u: Tensor | None  # [n], typed like x
+    v: Tensor | None  # [m]
+    coefs: Tensor  # [4] float64: of xx, yy, xy, xp
     kernel: Kernel
     blocks: tuple[bool, bool, bool]
     """Which of xx, yy, xy to sum; the others are 0."""
@@ -41,7 +36,6 @@ class Request(NamedTuple):
 class Swept(NamedTuple):
     """Raw sums and the gradient of their combination."""
 
-    sums: Tensor
-    """[4] float64: xx, yy, xy, xp."""
+    sums: Tensor  # [4] float64: xx, yy, xy, xp
     grad_x: Tensor | None
     grad_y: Tensor | None

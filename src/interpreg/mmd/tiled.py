@@ -49,7 +49,7 @@ def potential_with_slope(
     x: Tensor, u: Tensor | None, potential: Potential, coef: Tensor, grad: Tensor | None
 ) -> Tensor:
     """The potential's sum; its gradient times ``coef`` is added to ``grad``."""
-    weights, shifts, rates = _terms(potential, x.device, x.dtype)
+    weights, shifts, rates = potential_terms(potential, x.device, x.dtype)
     total = x.new_zeros((), dtype=torch.float64)
     for rows in _spans(len(x), POTENTIAL_ROWS):
         apart = x[rows] - potential.mean
@@ -63,8 +63,8 @@ def potential_with_slope(
 
 
 @lru_cache(maxsize=64)
-def _terms(potential: Potential, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """[3, q], copied to the device once."""
+def potential_terms(potential: Potential, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """``[3, q]``: weights, shifts and rates, copied to the device once."""
     return torch.tensor([potential.weights, potential.shifts, potential.rates], dtype=dtype, device=device)
 
 

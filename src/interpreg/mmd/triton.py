@@ -11,8 +11,8 @@ from torch import Tensor
 
 from interpreg.kernels import Spec
 from interpreg.kernels.radial import ladder
-from interpreg.mmd.closed_form import Potential
 from interpreg.mmd.request import Request, Swept
+from interpreg.mmd.tiled import potential_terms
 
 KINDS = ("rbf", "imq", "rq", "laplacian", "energy")
 MAX_BANDWIDTHS = 64  # the loop over them is unrolled
@@ -51,6 +51,7 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     # the programs of y sum xy where those of x need not visit it
     by_y = xy and want_y and not want_x
     block = blocks(max(n, m), d, want_x or want_y)
+    width = max(16, 1 << (d - 1).bit_length())  # a power of two
     blocks_x = _needed(n, block.rows, xx or want_x or (xy and not by_y) or closed is not None)
     blocks_y = _needed(m, block.rows, yy or want_y)
     grad_x = torch.empty_like(x) if want_x else None
@@ -58,14 +59,14 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     if blocks_x + blocks_y == 0:
         return Swept(torch.zeros_like(coefs), grad_x, grad_y)
     numbers = _numbers(spec, x.device)
-    terms = None if closed is None else _terms(closed.potential, x.device)
+    terms = None if closed is None else potential_terms(closed.potential, x.device, torch.float64)
     partial = torch.empty(blocks_x + blocks_y, 4, dtype=torch.float64, device=x.device)
     with torch.cuda.device(x.device) if x.is_cuda else nullcontext():
         _kernels().sweep[(blocks_x + blocks_y,)](
             x, y, u, v, x.mean(0), None if y is None else y.mean(0), coefs, numbers.table, terms,
             0.0 if prior is None else prior.mean, 0 if terms is None else terms.shape[1], grad_x, grad_y, partial,
             n, m, blocks_x,
-            D=d, WIDTH=max(16, _power_of_two(d)), KIND=spec.kind, COUNT=numbers.size, SQUARINGS=numbers.squarings,
+            D=d, WIDTH=width, KIND=spec.kind, COUNT=numbers.size, SQUARINGS=numbers.squarings,
             RELATIVE=closed is not None and closed.potential.relative, XX=xx, YY=yy, XY=xy and not by_y,
             YX=xy and want_y, SUM_YX=by_y, BLOCK_M=block.rows, BLOCK_N=block.columns, num_warps=block.warps,
             num_stages=2, enable_fp_fusion=True,
@@ -121,10 +122,6 @@ def _needed(count: int, block: int, wanted: bool) -> int:
     return -(-count // block) if wanted else 0
 
 
-def _power_of_two(d: int) -> int:
-    return 1 << (d - 1).bit_length()
-
-
 @lru_cache(maxsize=64)
 def _numbers(spec: Spec, device: torch.device) -> Numbers:
     """Cached, because copying numbers to a device synchronizes with it."""
@@ -146,9 +143,3 @@ def _numbers(spec: Spec, device: torch.device) -> Numbers:
         outer = [-1 / (2 * width) for width in numbers]
     table = torch.tensor([*inner, *outer, exponent], dtype=torch.float32, device=device)
     return Numbers(table, len(inner), squarings)
-
-
-@lru_cache(maxsize=64)
-def _terms(potential: Potential, device: torch.device) -> Tensor:
-    """[3, q] float64: weights, shifts, rates."""
-    return torch.tensor([potential.weights, potential.shifts, potential.rates], dtype=torch.float64, device=device)

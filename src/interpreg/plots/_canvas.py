@@ -1,8 +1,10 @@
 """Shared by the pictures: axes, colours for colour-blind readers, checks, sheets of images."""
 
-from collections.abc import Iterator
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from interpreg._extras import optional_import
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+T = TypeVar("T")
 PALETTE = (  # Okabe and Ito 2008, the yellow last; a grey and a brown make it ten
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#666666", "#882200", "#F0E442",
 )  # fmt: skip
@@ -55,8 +58,20 @@ def legend(ax: "Axes", inside: str = "best", beside: bool = True, **settings: An
     ax.legend(framealpha=0.8, edgecolor="none", labelspacing=0.4, **place, **settings)
 
 
-def tidy(ax: "Axes") -> None:
-    """Only the two spines that carry ticks, and a faint grid behind the curves."""
+def save_png(ax: "Axes", file: Path | BytesIO, dpi: float | Literal["figure"] = "figure") -> None:
+    """Write the whole figure of the axes as a PNG, and close it."""
+    pyplot = optional_import("matplotlib.pyplot", "plot", "drawing images")
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    try:
+        figure.savefig(file, format="png", dpi=dpi, bbox_inches="tight")
+    finally:
+        pyplot.close(figure)
+
+
+def label(ax: "Axes", x: str, y: str) -> None:
+    """Name both axes; keep only the two spines that carry ticks, and a faint grid behind the curves."""
+    ax.set(xlabel=x, ylabel=y)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(True, color="0.9", linewidth=0.6)
     ax.set_axisbelow(True)
@@ -64,12 +79,17 @@ def tidy(ax: "Axes") -> None:
 
 def line_styles() -> Iterator[dict[str, Any]]:
     """Colour, dashes and marker of one line after the other; all three differ, so that grey paper does, too."""
-    for i in count():
-        yield {
-            "color": PALETTE[i % len(PALETTE)],
-            "linestyle": DASHES[i % len(DASHES)],
-            "marker": MARKERS[i % len(MARKERS)],
-        }
+    for colour, dashes, marker in zip(cycle(PALETTE), cycle(DASHES), cycle(MARKERS), strict=False):
+        yield {"color": colour, "linestyle": dashes, "marker": marker}
+
+
+def methods(name: str, value: Mapping[str, T] | T, kind: str = "method") -> list[tuple[str, str, T]]:
+    """Of each method its name, what error messages call its value, and this; a value alone has the name ""."""
+    if not isinstance(value, Mapping):
+        return [("", name, value)]
+    if not value:
+        raise ValueError(f"{name}: expected at least one {kind}, got none")
+    return [(method, f"{name}[{method!r}]", each) for method, each in value.items()]
 
 
 def check_finite(name: str, value: Tensor) -> None:
@@ -131,12 +151,13 @@ def as_rgba(picture: Tensor) -> NDArray[np.float32]:
     return np.concatenate([np.nan_to_num(colours), alpha], axis=2)
 
 
-def hide_axes(ax: "Axes") -> None:
-    """No ticks and no frame: the images are the picture."""
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+def show(ax: "Axes", picture: Tensor) -> float:
+    """Draw ``[3, H, W]`` without ticks and frame; the size of one of its pixels in typographic points."""
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    ax.imshow(as_rgba(picture), interpolation="nearest")
+    wide, tall = points_wide(ax)
+    return min(wide / picture.shape[2], tall / picture.shape[1])
 
 
 def points_wide(ax: "Axes") -> tuple[float, float]:
@@ -145,9 +166,3 @@ def points_wide(ax: "Axes") -> tuple[float, float]:
     assert figure is not None
     box = ax.get_window_extent()
     return box.width * 72 / figure.dpi, box.height * 72 / figure.dpi
-
-
-def points_a_pixel(ax: "Axes", height: int, width: int) -> float:
-    """How large a pixel of a ``height`` x ``width`` picture comes out in ``ax``, in typographic points."""
-    wide, tall = points_wide(ax)
-    return min(wide / width, tall / height)

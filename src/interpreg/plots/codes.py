@@ -24,12 +24,9 @@ MARGIN = 0.08  # of the codes' range, around them
 class _Plane(NamedTuple):
     """The plane that codes are drawn in: a point p is the code ``origin + p @ axes``."""
 
-    points: Tensor
-    """``[n, 2]``."""
-    origin: Tensor
-    """``[d]``."""
-    axes: Tensor
-    """``[2, d]``."""
+    points: Tensor  # [n, 2]
+    origin: Tensor  # [d]
+    axes: Tensor  # [2, d]
     labels: tuple[str, str]
 
 
@@ -101,8 +98,8 @@ def _checked_values(values: Any, n: int, period: float | None, names: Sequence[s
     if numbers.shape != (n,):
         raise ValueError(f"values: expected one for each of {n} codes, got shape {tuple(numbers.shape)}")
     _canvas.check_finite("values", numbers)
-    if period is not None and _checks.as_number("period", period) == 0:
-        raise ValueError("period: expected a positive number, got 0")
+    if period is not None:
+        _checks.as_positive("period", period)
     if numbers.is_floating_point() or period is not None:
         if names is not None:
             raise ValueError("names: expected None with values that are no classes, got names")
@@ -186,10 +183,9 @@ def _scatter(ax: "Axes", points: Any, values: Tensor | None, period: float | Non
             chosen = (values == k).numpy()
             label = names[k] if names is not None else str(k)
             spiky = 1.0 if marker in "os" else 1.5  # as much ink for a star as for a disc
-            look = (
-                point | {"edgecolors": "0.4"} if k == classes[-1] and len(classes) == COLOURED_CLASSES else point
-            )  # yellow
-            ax.scatter(x[chosen], y[chosen], s=spiky * size, color=colour, marker=marker, **look, label=label)
+            if colour == _canvas.PALETTE[-1]:  # yellow
+                point["edgecolors"] = "0.4"
+            ax.scatter(x[chosen], y[chosen], s=spiky * size, color=colour, marker=marker, **point, label=label)
         _canvas.legend(ax, "upper right", handlelength=1.0, markerscale=math.sqrt(30 / size))
     elif period is None:
         _colour_bar(ax, ax.scatter(x, y, s=size, c=values.numpy(), cmap="viridis", **point))

@@ -1,14 +1,13 @@
 """Curves of interpolation measures against the coefficient or the interval, one line a method."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from interpreg import _checks
-from interpreg._extras import optional_import
 from interpreg.plots import _canvas
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from interpreg.metrics import ErrorByInterval, InterpolationError, RetrievedAlpha
 
 Numbers = NDArray[np.float64]
-R = TypeVar("R")
 FIGURE_INCHES = (4.6, 3.2)  # inches
 PERFECT_STYLE: dict[str, Any] = {"color": "0.35", "linestyle": (0, (4, 3)), "linewidth": 1.2}
 X_ALPHA = r"coefficient $\alpha$"
@@ -58,7 +56,7 @@ def error_by_interval(
     Returns, raises: as :func:`error_by_alpha`.
     """
     checked = _checked(results, ("length", "mean", "std"), ("unit",))
-    units = {str(result.unit) for result in _by_name(results).values()}
+    units = {str(result.unit) for _, _, result in _canvas.methods("results", results)}
     if len(units) > 1:
         raise ValueError(f"results: expected lengths of one unit, got {', '.join(map(repr, sorted(units)))}")
     unit = units.pop()
@@ -81,7 +79,7 @@ def retrieved_alpha(results: "Mapping[str, RetrievedAlpha] | RetrievedAlpha", ax
     ax = _canvas.canvas(ax, "retrieved_alpha", 3.6, 3.5)
     ax.plot([0, 1], [0, 1], **PERFECT_STYLE, label="perfect")
     _lines_with_bands(ax, checked)
-    _labelled(ax, X_ALPHA, r"retrieved $\alpha$", False)
+    _canvas.label(ax, X_ALPHA, r"retrieved $\alpha$")
     _canvas.legend(ax, "upper left", beside=False)
     heights = np.concatenate([np.concatenate(curves[1:]) for curves in checked.values()])
     heights = heights[np.isfinite(heights)]
@@ -104,64 +102,46 @@ def parameter_distance(
 
     Returns, raises: as :func:`error_by_alpha`; ``interval`` is a positive number.
     """
-    fields = ("alpha", "from_start", "to_end")
-    checked = _checked(results, fields, ("interval",))
-    prefix = _prefixes(results)
-    intervals = {n: _checks.as_number(f"{prefix[n]}.interval", r.interval) for n, r in _by_name(results).items()}
+    checked = _checked(results, ("alpha", "from_start", "to_end"), ("interval",))
+    named = _canvas.methods("results", results)
+    intervals = {_checks.as_number(f"{title}.interval", result.interval) for _, title, result in named}
     ax = _canvas.canvas(ax, "parameter_distance", *FIGURE_INCHES)
-    for interval in sorted(set(intervals.values())):
-        ax.plot([0, 1], [0, interval], **PERFECT_STYLE)
+    for i, interval in enumerate(sorted(intervals)):
+        ax.plot([0, 1], [0, interval], **PERFECT_STYLE, label="_" if i else "perfectly even")
         ax.plot([0, 1], [interval, 0], **PERFECT_STYLE)
-    line = optional_import("matplotlib.lines", "plot", "parameter_distance").Line2D
-    handles = [line([], [], **PERFECT_STYLE, label="perfectly even")]
     several = len(checked) > 1
     styles = _canvas.line_styles()
     for name, (x, start, end) in checked.items():
         first = _canvas.MARKER_STYLE | _thinned(len(x)) | next(styles)
         hollow = {"markerfacecolor": "white", "markeredgecolor": first["color"], "markeredgewidth": 1.0}
         last = first | (hollow if several else next(styles))
-        ax.plot(x, start, **first)
-        ax.plot(x, end, **last)
-        shown = {name: first} if several else {"from the start": first, "to the end": last}
-        handles += [line([], [], **style, label=label) for label, style in shown.items()]
+        ax.plot(x, start, **first, label=name if several else "from the start")
+        ax.plot(x, end, **last, label="_" if several else "to the end")
     if several:
         dot: dict[str, Any] = {"color": "0.35", "linestyle": "none", "marker": "o", "markersize": 4.5}
-        handles.append(line([], [], **dot, label="from the start"))
-        handles.append(line([], [], **dot, markerfacecolor="white", label="to the end"))
-    _labelled(ax, X_ALPHA, "distance in parameters", False)
+        ax.plot([], [], **dot, label="from the start")
+        ax.plot([], [], **dot, markerfacecolor="white", label="to the end")
+    _canvas.label(ax, X_ALPHA, "distance in parameters")
     ax.set_ylim(bottom=0)
-    _canvas.legend(ax, handles=handles)
+    _canvas.legend(ax)
     return ax
-
-
-def _by_name(results: Mapping[str, R] | R) -> Mapping[str, R]:
-    return results if isinstance(results, Mapping) else {"": results}
-
-
-def _prefixes(results: object) -> dict[str, str]:
-    """What error messages call each result."""
-    return {n: f"results[{n!r}]" for n in results} if isinstance(results, Mapping) else {"": "results"}
 
 
 def _checked(results: object, fields: Sequence[str], others: Sequence[str] = ()) -> dict[str, list[Numbers]]:
     """For each method its fields as vectors of one length, NaN where they are not finite."""
-    prefixes = _prefixes(results)
-    if not prefixes:
-        raise ValueError("results: expected at least one method, got none")
     checked: dict[str, list[Numbers]] = {}
-    for name, result in _by_name(results).items():
-        for field in (*fields, *others):
+    needed = (*fields, *others)
+    for name, title, result in _canvas.methods("results", results):
+        for field in needed:
             if not hasattr(result, field):
-                needed = ", ".join((*fields, *others))
-                raise TypeError(
-                    f"{prefixes[name]}: expected an object with {needed}, got {_checks.describe(result)} "
-                    f"without {field!r}"
-                )
-        checked[name] = [_vector(f"{prefixes[name]}.{field}", getattr(result, field)) for field in fields]
-        lengths = {len(vector) for vector in checked[name]}
+                got = f"{_checks.describe(result)} without {field!r}"
+                raise TypeError(f"{title}: expected an object with {', '.join(needed)}, got {got}")
+        vectors = [_vector(f"{title}.{field}", getattr(result, field)) for field in fields]
+        lengths = {len(vector) for vector in vectors}
         if len(lengths) > 1 or 0 in lengths:
-            sizes = ", ".join(f"{field} [{len(v)}]" for field, v in zip(fields, checked[name], strict=True))
-            raise ValueError(f"{prefixes[name]}: expected vectors of one length, at least 1, got {sizes}")
+            sizes = ", ".join(f"{field} [{len(v)}]" for field, v in zip(fields, vectors, strict=True))
+            raise ValueError(f"{title}: expected vectors of one length, at least 1, got {sizes}")
+        checked[name] = vectors
     return checked
 
 
@@ -180,7 +160,9 @@ def _thinned(n: int) -> dict[str, Any]:
 def _error_curves(ax: "Axes", errors: Mapping[str, Sequence[Numbers]], x_label: str) -> "Axes":
     """A line a method and a band of one standard deviation, from ``(x, mean, std)``."""
     _lines_with_bands(ax, {name: (x, y, (y - s).clip(0), y + s) for name, (x, y, s) in errors.items()})
-    _labelled(ax, x_label, "mean squared error", len(errors) > 1)
+    _canvas.label(ax, x_label, "mean squared error")
+    if len(errors) > 1:
+        _canvas.legend(ax)
     ax.set_ylim(bottom=0)
     return ax
 
@@ -191,11 +173,3 @@ def _lines_with_bands(ax: "Axes", curves: Mapping[str, Sequence[Numbers]]) -> No
     for (name, (x, y, low, high)), style in zip(curves.items(), _canvas.line_styles(), strict=False):
         ax.fill_between(x, low, high, color=style["color"], alpha=alpha, linewidth=0)
         ax.plot(x, y, **_canvas.MARKER_STYLE, **_thinned(len(x)), **style, label=name or "_")
-
-
-def _labelled(ax: "Axes", x: str, y: str, with_legend: bool) -> None:
-    ax.set_xlabel(x)
-    ax.set_ylabel(y)
-    _canvas.tidy(ax)
-    if with_legend:
-        _canvas.legend(ax)

@@ -35,9 +35,8 @@ def interpolation_rows(
         TypeError, ValueError: no methods, tensors of the wrong type or shape, values that are not finite.
         ImportError: matplotlib is not installed.
     """
-    methods = rows if isinstance(rows, Mapping) else {"": rows}
-    shape = _checked(methods, ends, isinstance(rows, Mapping))
-    n, steps, _, height, width = shape
+    methods = _canvas.methods("rows", rows)
+    n, steps, _, height, width = _checked(methods, ends)
     rim = max(1, round(STEP_GAP * height))
     gap = max(2, round(PAIR_GAP * height))
     strips: list[Tensor] = []
@@ -45,9 +44,9 @@ def interpolation_rows(
     labels: list[str] = []
     top = 0
     for pair in range(n):
-        for name, paths in methods.items():
+        for i, (name, _, paths) in enumerate(methods, 1):
             strip = _strip(paths[pair], ends and (ends[0][pair], ends[1][pair]), rim, gap)
-            below = gap if len(labels) % len(methods) == len(methods) - 1 else rim
+            below = gap if i == len(methods) else rim
             strips.append(pad(strip, (0, 0, 0, below), value=torch.nan))
             centres.append(top + (height - 1) / 2)
             labels.append(name)
@@ -56,8 +55,7 @@ def interpolation_rows(
     tall, wide = sheet.shape[1:]
     inches = 0.55 * (steps + (2 if ends else 0))
     ax = _canvas.canvas(ax, "interpolation_rows", inches + 1, inches * tall / wide + 0.4)
-    ax.imshow(_canvas.as_rgba(_canvas.as_rgb(sheet)), interpolation="nearest")
-    _canvas.hide_axes(ax)
+    _canvas.show(ax, _canvas.as_rgb(sheet))
     if isinstance(rows, Mapping):
         ax.set_yticks(centres, labels)
     if ends:
@@ -66,20 +64,15 @@ def interpolation_rows(
     return ax
 
 
-def _checked(rows: Mapping[str, Tensor], ends: tuple[Tensor, Tensor] | None, named: bool) -> torch.Size:
+def _checked(methods: list[tuple[str, str, Tensor]], ends: tuple[Tensor, Tensor] | None) -> torch.Size:
     """The shape that all methods' paths have."""
-    if not rows:
-        raise ValueError("rows: expected at least one method, got none")
-    titles = {name: f"rows[{name!r}]" if named else "rows" for name in rows}
-    for name, paths in rows.items():
-        _checks.check_tensor(titles[name], paths)
-    shape = next(iter(rows.values())).shape
-    for name, paths in rows.items():
-        _checks.check_shape(titles[name], paths, shape, "the other methods")
-    if len(shape) != 5 or shape[2] not in (1, 3) or 0 in shape:
-        raise ValueError(f"rows: expected shape [n, steps, 1 or 3, H, W], got {tuple(shape)}")
-    for name, paths in rows.items():
-        _canvas.check_finite(titles[name], paths)
+    for _, title, paths in methods:
+        _checks.check_tensor(title, paths)
+        shape = methods[0][2].shape
+        _checks.check_shape(title, paths, shape, "the other methods")
+        if len(shape) != 5 or shape[2] not in (1, 3) or 0 in shape:
+            raise ValueError(f"rows: expected shape [n, steps, 1 or 3, H, W], got {tuple(shape)}")
+        _canvas.check_finite(title, paths)
     for index, end in enumerate(ends or ()):
         _checks.check_tensor(f"ends[{index}]", end)
         _checks.check_shape(f"ends[{index}]", end, torch.Size([shape[0], *shape[2:]]), "one image a path")
@@ -89,14 +82,9 @@ def _checked(rows: Mapping[str, Tensor], ends: tuple[Tensor, Tensor] | None, nam
 
 def _strip(path: Tensor, ends: tuple[Tensor, Tensor] | None, rim: int, gap: int) -> Tensor:
     """One row of images side by side, ``[C, H, W']``, the data at its ends set apart."""
-    images = [path[0].detach().float()]
-    images += [pad(image.detach().float(), (rim, 0), value=torch.nan) for image in path[1:]]
+    images, gaps = [*path.detach().float()], [0, *[rim] * (len(path) - 1)]
     if ends is not None:
-        left, right = (end.detach().to(images[0]) for end in ends)
-        images = [
-            left,
-            pad(images[0], (gap, 0), value=torch.nan),
-            *images[1:],
-            pad(right, (gap, 0), value=torch.nan),
-        ]
-    return torch.cat(images, dim=2)
+        start, end = (image.detach().to(images[0]) for image in ends)
+        images, gaps = [start, *images, end], [0, gap, *gaps[1:], gap]
+    padded = [pad(image, (before, 0), value=torch.nan) for image, before in zip(images, gaps, strict=True)]
+    return torch.cat(padded, dim=2)

@@ -57,10 +57,8 @@ def image_sheet(
     longest = max([3, *map(len, labels or ())])
     inches = columns * max(_canvas.IMAGE_INCHES * width / height, min(1.3, LETTER_INCHES * longest))
     ax = _canvas.canvas(ax, "image_sheet", inches, inches * picture.shape[1] / picture.shape[2], full=True)
-    _canvas.hide_axes(ax)
-    ax.imshow(_canvas.as_rgba(picture), interpolation="nearest")
+    scale = _canvas.show(ax, picture)
     if labels is not None:
-        scale = _canvas.points_a_pixel(ax, *picture.shape[1:])
         size = min(9.0, 0.75 * below * scale, 1.5 * (width + rim) * scale / longest)
         for i, label in enumerate(labels):
             row, column = divmod(i, columns)
@@ -98,9 +96,7 @@ def corner_grid(grids: Tensor | Mapping[str, Tensor], ax: "Axes | None" = None) 
 
     inches = min(_canvas.IMAGE_INCHES * columns * width / height, 4.2 if across == 1 else 2.8) * across
     ax = _canvas.canvas(ax, "corner_grid", inches, inches * picture.shape[1] / picture.shape[2], full=True)
-    _canvas.hide_axes(ax)
-    ax.imshow(_canvas.as_rgba(picture), interpolation="nearest")
-    scale = _canvas.points_a_pixel(ax, *picture.shape[1:])
+    scale = _canvas.show(ax, picture)
     for i, name in enumerate(blocks):
         top, left = i // across * (title + tall + gap) + title, i % across * (wide + gap)
         _frame_corners(ax, left, top, (rows, columns, height, width), rim, scale)
@@ -187,15 +183,11 @@ def _check_labels(labels: Sequence[str] | None, n: int) -> None:
 
 
 def _checked(grids: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    if not isinstance(grids, Mapping):
-        _canvas.check_images("grids", grids, "rows, columns")
-        return {"": grids}
-    if not grids:
-        raise ValueError("grids: expected at least one method, got none")
-    for name, grid in grids.items():
-        _canvas.check_images(f"grids[{name!r}]", grid, "rows, columns")
-        _checks.check_shape(f"grids[{name!r}]", grid, next(iter(grids.values())).shape, "the other methods")
-    return dict(grids)
+    methods = _canvas.methods("grids", grids)
+    for _, title, grid in methods:
+        _canvas.check_images(title, grid, "rows, columns")
+        _checks.check_shape(title, grid, methods[0][2].shape, "the other methods")
+    return {name: grid for name, _, grid in methods}
 
 
 def _frame_corners(

@@ -57,15 +57,12 @@ def training_curves(
             ax.plot(steps, _smoothed(values, window), **style, linewidth=1.5, markevery=(every // 2, every))
     if log:
         _logarithmic(ax, np.concatenate([values for losses in runs.values() for _, values in losses.values()]))
-    ax.set_xlabel("step")
-    ax.set_ylabel("loss")
-    _canvas.tidy(ax)
+    _canvas.label(ax, "step", "loss")
 
     line = optional_import("matplotlib.lines", "plot", "training_curves").Line2D
     several = len(runs) > 1
-    handles = [
-        line([], [], **(styles[name] | ({"linestyle": "-"} if several else {})), label=name) for name in names
-    ]
+    dashed = {"linestyle": "-"} if several else {}
+    handles = [line([], [], **(styles[name] | dashed), label=name) for name in names]
     if several:
         handles += [line([], [], color="0.35", linestyle=dashes[run], label=run) for run in runs]
     _canvas.legend(ax, handles=handles)
@@ -74,12 +71,8 @@ def training_curves(
 
 def _checked(history: Any) -> dict[str, dict[str, tuple[Numbers, Numbers]]]:
     """For each run, for each loss, its steps and values."""
-    named = isinstance(history, Mapping)
-    if named and not history:
-        raise ValueError("history: expected at least one run, got none")
     runs = {}
-    for run, entries in (history if named else {"": history}).items():
-        where = f"history[{run!r}]" if named else "history"
+    for run, where, entries in _canvas.methods("history", history, "run"):
         if isinstance(entries, (str, Mapping)) or not isinstance(entries, Sequence):
             raise TypeError(f"{where}: expected a list of dicts, got {_checks.describe(entries)}")
         losses: dict[str, tuple[list[float], list[float]]] = {}

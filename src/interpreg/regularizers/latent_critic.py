@@ -163,7 +163,7 @@ def _default(encoder: Network, code_shape: Sequence[int | None] | None, example:
         _checks.check_tensor("example", example)
         code = _quietly(encoder, example[:1], None)
         for bottleneck in bottlenecks_in(encoder, Bottleneck):
-            bottleneck.keep_aux(None, None)
+            bottleneck.drop_aux()
         _checks.check_tensor("encoder", code)
         code_shape = tuple(code.shape[1:])
     network = latent_network(code_shape)

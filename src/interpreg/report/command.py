@@ -36,10 +36,9 @@ def run(arguments: argparse.Namespace) -> Report:
     report = checkpoint_report(arguments.checkpoint, arguments.config, device=device)
     folder = arguments.out or arguments.checkpoint.parent / f"{arguments.checkpoint.stem}-report"
     folder.mkdir(parents=True, exist_ok=True)
-    print(report)
-    print(
-        f"\nPage: {report.save_html(folder / 'report.html')}\nNumbers: {report.save_json(folder / 'report.json')}"
-    )
+    print(f"{report}\n")
+    print(f"Page: {report.save_html(folder / 'report.html')}")
+    print(f"Numbers: {report.save_json(folder / 'report.json')}")
     return report
 
 

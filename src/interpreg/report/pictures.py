@@ -1,9 +1,8 @@
 """The pictures of a report, drawn along with it, because the networks may change later."""
 
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from interpreg import plots
 from interpreg._extras import optional_import
 from interpreg.functional import bilinear
+from interpreg.plots._canvas import save_png
 from interpreg.report.subject import Subject
 from interpreg.report.truth import BASELINE, Curves
 
@@ -23,7 +23,6 @@ RECONSTRUCTIONS_SHOWN = 32
 CORNER_GRID_SIZE = 7  # images along a side
 MAX_POINTS = 2000  # codes in the scatter
 DPI = 110
-Entry = tuple[str, str, str, Callable[[], "Axes"]]  # key, title, caption and what draws it
 
 
 @dataclass(frozen=True)
@@ -40,38 +39,39 @@ def pictures(
     subject: Subject, curves: Curves | None, name: str, history: Any = None, prior: Any = None
 ) -> list[Picture]:
     """All pictures that the data allow."""
-    return [_picture(*entry) for entry in _entries(subject, curves, name, history, prior)]
+    with optional_import("matplotlib.pyplot", "plot", "the report's pictures").ioff():
+        return list(_pictures(subject, curves, name, history, prior))
 
 
-def _entries(subject: Subject, curves: Curves | None, name: str, history: Any, prior: Any) -> Iterator[Entry]:
+def _pictures(subject: Subject, curves: Curves | None, name: str, history: Any, prior: Any) -> Iterator[Picture]:
     if subject.has_images:
         yield from _images(subject, name)
         if prior is not None:
-            yield "prior", "Samples", "Decoded from draws of the prior.", lambda: _samples(subject, prior)
+            yield _picture("prior", "Samples", "Decoded from draws of the prior.", _samples(subject, prior))
     yield _codes(subject)
     if curves is not None:
         yield from _curves(curves)
     if history:
         caption = "Losses along the training, as they were logged, unweighted."
-        yield "training", "Training", caption, lambda: plots.training_curves(history)
+        yield _picture("training", "Training", caption, plots.training_curves(history))
 
 
-def _images(subject: Subject, name: str) -> Iterator[Entry]:
+def _images(subject: Subject, name: str) -> Iterator[Picture]:
     ends = subject.start[:PAIRS_SHOWN], subject.end[:PAIRS_SHOWN]
     rows = {BASELINE: subject.baseline_paths[:PAIRS_SHOWN], name: subject.paths[:PAIRS_SHOWN]}
     caption = (
         "Between held-out samples, which stand at both sides. Above, cross-fades of the samples; "
         "below, decoded from mixed codes. The images next to the samples are their reconstructions."
     )
-    yield "rows", "Interpolations", caption, lambda: plots.interpolation_rows(rows, ends)
+    yield _picture("rows", "Interpolations", caption, plots.interpolation_rows(rows, ends))
     both = (images[:RECONSTRUCTIONS_SHOWN] for images in (subject.data.images, subject.x_hat))
     side_by_side = torch.stack(list(both), dim=1).flatten(0, 1)
     caption = "Each sample and, to its right, its reconstruction."
-    yield "reconstructions", "Reconstructions", caption, lambda: plots.image_sheet(side_by_side, 16)
+    yield _picture("reconstructions", "Reconstructions", caption, plots.image_sheet(side_by_side, 16))
     if len(subject.data) >= 4:
-        grid = _corner_grid(subject)
+        grid = plots.corner_grid({name: _corner_grid(subject)})
         caption = "Decoded from bilinear mixes of the four codes at the corners (AEAI, Figs 9 to 13)."
-        yield "corners", "Between four samples", caption, lambda: plots.corner_grid({name: grid})
+        yield _picture("corners", "Between four samples", caption, grid)
 
 
 def _samples(subject: Subject, prior: Any) -> "Axes":
@@ -88,7 +88,7 @@ def _corner_grid(subject: Subject) -> Tensor:
     return images.view(CORNER_GRID_SIZE, CORNER_GRID_SIZE, *images.shape[1:])
 
 
-def _codes(subject: Subject) -> Entry:
+def _codes(subject: Subject) -> Picture:
     """A scatter, coloured by labels of more than one class, else by the parameter that turns."""
     data, values, period, colour = subject.data[:MAX_POINTS], None, None, ""
     if data.labels is not None and len(data.labels.unique()) > 1:
@@ -98,37 +98,33 @@ def _codes(subject: Subject) -> Entry:
     decoder = subject.on_device(subject.decoder) if subject.has_images else None
     behind = ", over the decoded plane of the picture" if subject.has_images else ""
     caption = f"Codes of held-out samples in the plane of their two largest principal components{colour}{behind}."
-    return (
-        "codes", "Codes", caption,
-        lambda: plots.latent_scatter(subject.codes[:MAX_POINTS], values, decoder=decoder, period=period),
+    ax = plots.latent_scatter(subject.codes[:MAX_POINTS], values, decoder=decoder, period=period)
+    return _picture("codes", "Codes", caption, ax)
+
+
+def _curves(curves: Curves) -> Iterator[Picture]:
+    yield _picture(
+        "error_by_alpha", "Error by coefficient",
+        "Against the real image in between, mean and standard deviation over the intervals (AEAI, Fig. 6).",
+        plots.error_by_alpha(curves.by_alpha),
+    )  # fmt: skip
+    yield _picture(
+        "error_by_interval", "Error by length of the interval", "The same, for shorter and longer intervals.",
+        plots.error_by_interval(curves.by_interval),
+    )  # fmt: skip
+    yield _picture(
+        "retrieved_alpha", "Retrieved coefficient",
+        "The position of the nearest real image between the ends, median and quartiles (AEAI, Fig. 7).",
+        plots.retrieved_alpha(curves.retrieved),
+    )  # fmt: skip
+    yield _picture(
+        "parameter_distance", "Distance to both ends",
+        "In the space of the parameters, of the nearest real image (AEAI, Fig. 8).",
+        plots.parameter_distance(curves.retrieved),
     )  # fmt: skip
 
 
-def _curves(curves: Curves) -> Iterator[Entry]:
-    entries: Sequence[tuple[str, str, str, Callable[[Any], Axes], Mapping[str, Any]]] = (
-        ("error_by_alpha", "Error by coefficient",
-         "Against the real image in between, mean and standard deviation over the intervals (AEAI, Fig. 6).",
-         plots.error_by_alpha, curves.by_alpha),
-        ("error_by_interval", "Error by length of the interval", "The same, for shorter and longer intervals.",
-         plots.error_by_interval, curves.by_interval),
-        ("retrieved_alpha", "Retrieved coefficient",
-         "The position of the nearest real image between the ends, median and quartiles (AEAI, Fig. 7).",
-         plots.retrieved_alpha, curves.retrieved),
-        ("parameter_distance", "Distance to both ends",
-         "In the space of the parameters, of the nearest real image (AEAI, Fig. 8).",
-         plots.parameter_distance, curves.retrieved),
-    )  # fmt: skip
-    return ((key, title, caption, partial(draw, results)) for key, title, caption, draw, results in entries)
-
-
-def _picture(key: str, title: str, caption: str, draw: Callable[[], "Axes"]) -> Picture:
-    pyplot = optional_import("matplotlib.pyplot", "plot", "the report's pictures")
-    with pyplot.ioff():
-        figure = draw().get_figure(root=True)
-        assert figure is not None
-        buffer = io.BytesIO()
-        try:
-            figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
-        finally:
-            pyplot.close(figure)
-    return Picture(key, title, caption, buffer.getvalue())
+def _picture(key: str, title: str, caption: str, ax: "Axes") -> Picture:
+    png = BytesIO()
+    save_png(ax, png, DPI)
+    return Picture(key, title, caption, png.getvalue())

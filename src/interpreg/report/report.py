@@ -177,10 +177,7 @@ def interpolation_report(
     elif train is data and train_labels is None:
         fitted = held_out
     else:
-        fitted = samples("train", train, train_labels)
-        _checks.check_shape(
-            "train", fitted.images[:1], torch.Size([1, *held_out.images.shape[1:]]), "one sample of data"
-        )
+        fitted = _alike("train", samples("train", train, train_labels), held_out)
     subject = Subject(encoder, decoder, held_out, fitted, settings)
     neighbours = _references(subject, references)
     with evaluating(encoder, decoder), torch.no_grad():
@@ -210,9 +207,13 @@ def _references(subject: Subject, references: Data | None) -> Samples:
     """The neighbours of interpolants."""
     if references is None:
         return subject.everything if subject.parametrised else subject.train
-    neighbours = samples("references", references)
-    _checks.check_shape("references", neighbours.images[:1], subject.data.images[:1].shape, "one sample of data")
-    return neighbours
+    return _alike("references", samples("references", references), subject.data)
+
+
+def _alike(name: str, others: Samples, data: Samples) -> Samples:
+    """The other samples; ``ValueError`` unless they are shaped like the data."""
+    _checks.check_shape(name, others.images[:1], torch.Size([1, *data.images.shape[1:]]), "one sample of data")
+    return others
 
 
 def _about(subject: Subject, references: Samples) -> dict[str, str]:

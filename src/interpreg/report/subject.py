@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -132,15 +132,11 @@ class Subject:
         """Training and held-out samples."""
         if self.train is self.data:
             return self.data
-        images, labels, parameters = (
-            torch.cat([a, b]) if a is not None and b is not None else None
-            for a, b in (
-                (getattr(self.train, name), getattr(self.data, name))
-                for name in ("images", "labels", "parameters")
-            )
-        )
-        assert images is not None
-        return replace(self.data, images=images, labels=labels, parameters=parameters)
+        joined: dict[str, Any] = {}
+        for name in ("images", "labels", "parameters"):
+            both = getattr(self.train, name), getattr(self.data, name)
+            joined[name] = None if any(each is None for each in both) else torch.cat(both)
+        return replace(self.data, **joined)
 
     @cached_property
     def all_codes(self) -> Tensor:
@@ -171,13 +167,11 @@ def _equal(values: Tensor) -> bool:
 @contextmanager
 def evaluating(*networks: object) -> Iterator[None]:
     """Set the networks to eval mode, and each module back to its own mode afterwards."""
-    modules = [m for n in networks if isinstance(n, nn.Module) for m in n.modules()]
-    modes = [m.training for m in modules]
+    modes = [(m, m.training) for n in networks if isinstance(n, nn.Module) for m in n.modules()]
     try:
-        for network in networks:
-            if isinstance(network, nn.Module):
-                network.eval()
+        for module, _ in modes:
+            module.eval()
         yield
     finally:
-        for module, mode in zip(modules, modes, strict=True):
+        for module, mode in modes:
             module.training = mode

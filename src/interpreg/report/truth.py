@@ -83,22 +83,19 @@ def curves(subject: Subject, name: str) -> Curves | None:
 def metrics(curves: Curves, name: str) -> Iterator[Metric]:
     """The means of the curves."""
     group = "Against the real images in between"
-    model, baseline = (
-        (curves.by_alpha[m].overall, curves.retrieved[m].error, curves.retrieved[m].spread,
-         curves.retrieved[m].outside, curves.retrieved[m].distance_error) for m in (name, BASELINE)
-    )  # fmt: skip
     by_interval = curves.by_interval[name]
     rows = (
-        ("interpolation_error", "interpolation error",
+        ("interpolation_error", "interpolation error", curves.by_alpha, "overall",
          f"mean squared, over intervals of {by_interval.length[-1]:g} {by_interval.unit} (AEAI, Fig. 6)"),
-        ("retrieved_alpha_error", "error of the retrieved coefficient",
+        ("retrieved_alpha_error", "error of the retrieved coefficient", curves.retrieved, "error",
          f"of the nearest real image, over {curves.retrieved[name].interval:g} {by_interval.unit} (AEAI, Fig. 7)"),
-        ("retrieved_alpha_spread", "its interquartile range", "mean over the coefficients"),
-        ("retrieved_outside", "retrieved outside of the interval", "share of images"),
-        ("parameter_distance_error", "error in parameter space",
+        ("retrieved_alpha_spread", "its interquartile range", curves.retrieved, "spread", "mean over the coefficients"),
+        ("retrieved_outside", "retrieved outside of the interval", curves.retrieved, "outside", "share of images"),
+        ("parameter_distance_error", "error in parameter space", curves.retrieved, "distance_error",
          "distance to both ends against the perfect one, as a share of the interval (AEAI, Fig. 8)"),
     )  # fmt: skip
-    for (key, title, note), value, other in zip(rows, model, baseline, strict=True):
+    for key, title, results, attribute, note in rows:
+        value, other = (getattr(results[method], attribute) for method in (name, BASELINE))
         yield Metric(group, key, title, value, "0", note, other)
 
 

@@ -1,12 +1,11 @@
 """Readers of the files that data sets are published as. Nothing is downloaded, extracted or unpickled."""
 
 import inspect
-import os
 from collections.abc import Callable
 from typing import Any
 
 from interpreg import _checks
-from interpreg.datasets.readers.about import About
+from interpreg.datasets.readers.about import About, StrPath
 from interpreg.datasets.readers.celeba import CELEBA, celeba
 from interpreg.datasets.readers.cifar import CIFAR10, cifar10
 from interpreg.datasets.readers.coil import COIL20, COIL100, coil20, coil100
@@ -20,7 +19,7 @@ READERS: dict[str, Callable[..., Samples]] = {
 ABOUT: dict[str, About] = {about.name: about for about in (MNIST, FASHION, SVHN, CIFAR10, CELEBA, COIL20, COIL100)}
 
 
-def read(name: str, path: str | os.PathLike[str], split: str | None = None, **options: Any) -> Samples:
+def read(name: str, path: StrPath, split: str | None = None, **options: Any) -> Samples:
     """The data set called ``name``, read from ``path`` by the reader of that name.
 
     Args:

@@ -1,5 +1,6 @@
 """Facts about the data sets that are read, and checks against them."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import file_digest, md5
@@ -12,6 +13,7 @@ from torch import Tensor
 from interpreg import _checks
 
 Bytes = NDArray[np.uint8]
+StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)

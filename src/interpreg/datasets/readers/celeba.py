@@ -1,24 +1,22 @@
 """CelebA: faces of celebrities, cut out and reduced as in ACAI's published code."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg._progress import progress
 from interpreg.datasets.readers import npz, pictures
-from interpreg.datasets.readers.about import About, check_checksum
-from interpreg.datasets.readers.files import Files, opened
+from interpreg.datasets.readers.about import About, StrPath, check_checksum
+from interpreg.datasets.readers.files import Files, folder, opened
 from interpreg.datasets.samples import Samples
 
 SPLITS = {"train": 0, "valid": 1, "test": 2}  # as in list_eval_partition.txt
 WIDTH, HEIGHT = 178, 218
 BOX = (16, 36, WIDTH - 16, HEIGHT - 36)  # the middle 146 x 146: 16 columns and 36 rows less on each side
+BICUBIC = 3  # Pillow's number of the filter
 ZIP = "img_align_celeba.zip"
 PARTITION, ATTRIBUTES = "list_eval_partition.txt", "list_attr_celeba.txt"
 MAX_LIST_BYTES, MAX_IMAGE_BYTES = 2**26, 2**20  # the largest have 26 MB and some 20 kB
@@ -37,7 +35,7 @@ CELEBA = About(
 
 
 def celeba(
-    path: str | os.PathLike[str],
+    path: StrPath,
     split: str = "train",
     *,
     size: int = 32,
@@ -70,40 +68,32 @@ def celeba(
     _checks.as_count("size", size, low=1)
     check_checksum(checksum)
     if npz.is_npz(path):
-        images, labels = _arrays(path, split, size, attribute)
-        return Samples(images, labels=labels, name="celeba")
+        return _arrays(path, split, size, attribute)
     with ExitStack() as stack:
         files = stack.enter_context(opened(path, CELEBA))
         inner = files.find(ZIP) if files.path.is_dir() else None
-        beside = files if files.path.is_dir() or files.find(PARTITION) else _folder(files.path.parent)
-        parts = _partition(beside, checksum)
-        names_of_split = [name for name, part in parts.items() if part == SPLITS[split]]
-        labels = None if attribute is None else _attribute(beside, attribute, names_of_split, checksum)
+        has_lists = files.path.is_dir() or files.find(PARTITION)
+        lists = files if has_lists else folder(files.path.parent, CELEBA, "*")
+        names = _partition(lists, SPLITS[split], checksum)
+        labels = None if attribute is None else _attribute(lists, attribute, names, checksum)
         archive = files.path / inner if inner else files.path
         if checksum == "full":
             CELEBA.check_archive(archive)
         holder = stack.enter_context(opened(archive, CELEBA)) if inner else files
-        images = _faces(holder, names_of_split, size)
-    return Samples(images, labels=labels, name="celeba")
-
-
-def _folder(path: Path) -> Files:
-    """The files in a folder itself, not in those within it."""
-    sizes = {p.name: p.stat().st_size for p in sorted(path.iterdir()) if p.is_file()}
-    return Files(path, CELEBA, sizes, lambda name: (path / name).open("rb"))
+        images = np.empty((len(names), 3, size, size), dtype=np.uint8)
+        for i, face in pictures.each(holder, names, "JPEG", "RGB", (WIDTH, HEIGHT), MAX_IMAGE_BYTES):
+            images[i] = pictures.array(face.crop(BOX).resize((size, size), BICUBIC))
+    return Samples(torch.from_numpy(images), labels=labels, name="celeba")
 
 
 def _lines(files: Files, name: str, checksum: bool | str) -> Iterator[list[str]]:
     """The words of each line of a list."""
-    full = files.require(name)
-    content = files.read(full, MAX_LIST_BYTES)
-    if checksum:
-        CELEBA.check(content, name, files.where(full))
+    content, _ = files.official(name, limit=MAX_LIST_BYTES, checksum=checksum)
     return (line.split() for line in content.decode("ascii", errors="replace").splitlines())
 
 
-def _partition(files: Files, checksum: bool | str) -> dict[str, int]:
-    """The part that each image belongs to, by its name."""
+def _partition(files: Files, part: int, checksum: bool | str) -> list[str]:
+    """The names of the images that belong to a part."""
     parts = {}
     for number, words in enumerate(_lines(files, PARTITION, checksum), 1):
         if len(words) != 2 or words[1] not in ("0", "1", "2"):
@@ -111,39 +101,24 @@ def _partition(files: Files, checksum: bool | str) -> dict[str, int]:
                 f"{files.path}: {PARTITION}, line {number}: expected a name and 0, 1 or 2, got {words}"
             )
         parts[words[0]] = int(words[1])
-    return parts
+    return [name for name, of_image in parts.items() if of_image == part]
 
 
-def _attribute(files: Files, attribute: str, names_of_split: list[str], checksum: bool | str) -> Tensor:
+def _attribute(files: Files, attribute: str, names: list[str], checksum: bool | str) -> Tensor:
     """1 for the images that have the attribute: the list has a count, the attributes' names, then 1 and -1."""
     rows = _lines(files, ATTRIBUTES, checksum)
     next(rows, None)
-    names = next(rows, [])
-    _checks.check_one_of("attribute", attribute, names)
-    column = names.index(attribute) + 1
-    has = {row[0]: row[column] for row in rows if len(row) == len(names) + 1}
-    invalid = [name for name in names_of_split if has.get(name) not in ("1", "-1")]
-    if invalid:
-        raise ValueError(
-            f"{files.path}: {ATTRIBUTES}: expected 1 or -1 for {invalid[0]}, got {has.get(invalid[0])}"
-        )
-    return torch.tensor([int(has[name] == "1") for name in names_of_split], dtype=torch.long)
+    attributes = next(rows, [])
+    _checks.check_one_of("attribute", attribute, attributes)
+    column = attributes.index(attribute) + 1
+    has = {row[0]: row[column] for row in rows if len(row) == len(attributes) + 1}
+    for name in names:
+        if has.get(name) not in ("1", "-1"):
+            raise ValueError(f"{files.path}: {ATTRIBUTES}: expected 1 or -1 for {name}, got {has.get(name)}")
+    return torch.tensor([int(has[name] == "1") for name in names], dtype=torch.long)
 
 
-def _faces(files: Files, names_of_split: list[str], size: int) -> Tensor:
-    """The names_of_split images, read one by one."""
-    place = {full: i for i, full in enumerate(files.require_all(names_of_split))}
-    images = np.empty((len(names_of_split), 3, size, size), dtype=np.uint8)
-    for full, content in progress(files.each(place, MAX_IMAGE_BYTES), CELEBA.title, total=len(place)):
-        face = pictures.opened(content, "JPEG", "RGB", (WIDTH, HEIGHT), files.where(full))
-        bicubic = 3  # Pillow's number for it
-        images[place[full]] = pictures.array(face.crop(BOX).resize((size, size), bicubic))
-    return torch.from_numpy(images)
-
-
-def _arrays(
-    path: str | os.PathLike[str], split: str, size: int, attribute: str | None
-) -> tuple[Tensor, Tensor | None]:
+def _arrays(path: StrPath, split: str, size: int, attribute: str | None) -> Samples:
     """Images of ``size`` in an .npz file, and its labels if it has any."""
     if attribute is not None:
         raise ValueError(f"attribute: expected None for an .npz file, which has its own labels, got {attribute!r}")
@@ -152,4 +127,5 @@ def _arrays(
     if images.shape[2:] != (size, size):
         raise ValueError(f"{path}: expected images of {size} x {size}, got {_checks.describe(images)}")
     y = arrays.get(f"y_{split}", *npz.LABELS)
-    return images, None if y is None else npz.integers(y, f"{path}: labels", len(images))
+    labels = None if y is None else npz.integers(y, f"{path}: labels", len(images))
+    return Samples(images, labels=labels, name="celeba")

@@ -1,13 +1,11 @@
 """CIFAR-10: 32 x 32 colour images in the records of its binary version."""
 
-import os
-
 import torch
 from torch import Tensor
 
 from interpreg import _checks
 from interpreg.datasets.readers import npz
-from interpreg.datasets.readers.about import About
+from interpreg.datasets.readers.about import About, StrPath
 from interpreg.datasets.readers.files import Files, opened
 from interpreg.datasets.samples import Samples
 
@@ -31,7 +29,7 @@ CIFAR10 = About(
 )
 
 
-def cifar10(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Samples:
+def cifar10(path: StrPath, split: str = "train", *, checksum: bool = True) -> Samples:
     """Small photographs of ten kinds of things (Krizhevsky 2009; no licence is stated), labels 0 to 9.
 
     Args:
@@ -65,12 +63,9 @@ def _records(files: Files, batch: str, checksum: bool) -> Tensor:
             f"{files.where(pickled)}: expected {name}, got the Python version of CIFAR-10, which is pickled; a pickle "
             f"can run any code and is never loaded: get {CIFAR10.files}, from {CIFAR10.home}"
         )
-    full = files.require(name)
-    where, content = files.where(full), files.read(full, MAX_FILE_BYTES)
+    content, where = files.official(name, limit=MAX_FILE_BYTES, checksum=checksum)
     if not content or len(content) % RECORD:
         raise ValueError(f"{where}: expected records of {RECORD} bytes, got {len(content)} bytes")
-    if checksum:
-        CIFAR10.check(content, name, where)
     records = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, RECORD)
     CIFAR10.label_range(records[:, 0].long(), where)
     return records

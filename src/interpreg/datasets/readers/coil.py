@@ -1,6 +1,5 @@
 """COIL-20 and COIL-100: things on a turntable, one view every 5 degrees."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -9,9 +8,8 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg._progress import progress
 from interpreg.datasets.readers import npz, pictures
-from interpreg.datasets.readers.about import About, check_checksum, listed, reduce
+from interpreg.datasets.readers.about import About, StrPath, check_checksum, listed, reduce
 from interpreg.datasets.readers.files import Files, opened
 from interpreg.datasets.samples import Samples
 
@@ -37,11 +35,7 @@ COIL100 = About(
 
 
 def coil20(
-    path: str | os.PathLike[str],
-    *,
-    objects: Sequence[int] | None = None,
-    size: int | None = None,
-    checksum: bool | str = True,
+    path: StrPath, *, objects: Sequence[int] | None = None, size: int | None = None, checksum: bool | str = True
 ) -> Samples:
     """The processed images of COIL-20 (Nene, Nayar and Murase 1996; for research): grey, object ids 1 to 20.
 
@@ -51,11 +45,7 @@ def coil20(
 
 
 def coil100(
-    path: str | os.PathLike[str],
-    *,
-    objects: Sequence[int] | None = None,
-    size: int | None = None,
-    checksum: bool | str = True,
+    path: StrPath, *, objects: Sequence[int] | None = None, size: int | None = None, checksum: bool | str = True
 ) -> Samples:
     """COIL-100 (Nene, Nayar and Murase 1996; for research), in colour, object ids 1 to 100.
 
@@ -84,7 +74,7 @@ def coil100(
 
 
 def _read(
-    path: str | os.PathLike[str],
+    path: StrPath,
     about: About,
     count: int,
     channels: int,
@@ -107,7 +97,7 @@ def _read(
     else:
         chosen = objects or range(1, count + 1)
         with opened(path, about) as files:
-            images = _files(files, about, channels, chosen, size or SIDE)
+            images = _files(files, channels, chosen, size or SIDE)
         ids, angles = torch.tensor(list(chosen)), torch.arange(VIEWS) * STEP
     return Samples(
         images.flatten(0, 1),
@@ -119,22 +109,20 @@ def _read(
     )
 
 
-def _files(files: Files, about: About, channels: int, objects: Iterable[int], size: int) -> Tensor:
+def _files(files: Files, channels: int, objects: Iterable[int], size: int) -> Tensor:
     """The images ``[objects, views, C, size, size]``."""
     reduce(np.zeros((SIDE, SIDE), dtype=np.uint8), size)  # raises now if the size does not fit
-    step = 1 if about is COIL20 else STEP
+    step = 1 if files.about is COIL20 else STEP
     names = [f"obj{i}__{k * step}.png" for i in objects for k in range(VIEWS)]
-    place = {full: i for i, full in enumerate(files.require_all(names))}
-    images = np.empty((len(place), channels, size, size), dtype=np.uint8)
+    images = np.empty((len(names), channels, size, size), dtype=np.uint8)
     mode = "L" if channels == 1 else "RGB"
-    for full, content in progress(files.each(place, MAX_FILE_BYTES), about.title, total=len(place)):
-        image = pictures.opened(content, "PNG", mode, (SIDE, SIDE), files.where(full))
-        images[place[full]] = reduce(pictures.array(image), size)
+    for i, image in pictures.each(files, names, "PNG", mode, (SIDE, SIDE), MAX_FILE_BYTES):
+        images[i] = reduce(pictures.array(image), size)
     return torch.from_numpy(images.reshape(-1, VIEWS, *images.shape[1:]))
 
 
 def _arrays(
-    path: str | os.PathLike[str], about: About, channels: int, objects: Sequence[int] | None
+    path: StrPath, about: About, channels: int, objects: Sequence[int] | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Images ``[objects, views, C, H, W]``, object ids and angles of an .npz file."""
     arrays = npz.Arrays(path, about)

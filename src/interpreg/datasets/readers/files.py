@@ -1,7 +1,6 @@
 """Folders, zip and tar archives as one thing: names and bytes. Archives are read in memory, never extracted."""
 
 import gzip
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -9,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from interpreg.datasets.readers import archives
-from interpreg.datasets.readers.about import About, listed
-from interpreg.datasets.readers.archives import BROKEN
+from interpreg.datasets.readers.about import About, StrPath, listed
+from interpreg.datasets.readers.archives import value_errors
 
 
 class Files:
@@ -67,15 +66,26 @@ class Files:
             ValueError: it declares, or turns out, to be larger than ``limit`` bytes, or the archive is corrupt.
         """
         self._fits(name, self.sizes[name], limit)
-        try:
-            with self.reading(name) as stream:
-                content = stream.read(limit + 1)
-        except PermissionError:  # nothing is wrong with the file
-            raise
-        except BROKEN as error:
-            raise ValueError(f"{self.where(name)}: cannot be read, the file is corrupt ({error})") from error
+        corrupt = value_errors(f"{self.where(name)}: cannot be read, the file is corrupt")
+        with corrupt, self.reading(name) as stream:
+            content = stream.read(limit + 1)
         self._fits(name, len(content), limit)
         return content
+
+    def official(self, *names: str, limit: int, checksum: bool | str) -> tuple[bytes, str]:
+        """The unpacked content of the first of ``names`` that exists, and its place for messages.
+
+        Raises:
+            FileNotFoundError: none exists.
+            ValueError: as :meth:`read`; or with ``checksum``, it is not the official file called ``names[0]``.
+        """
+        full = self.require(*names)
+        where, content = self.where(full), self.read(full, limit)
+        if full.endswith(".gz"):
+            content = gunzip(content, limit, where)
+        if checksum:
+            self.about.check(content, names[0], where)
+        return content, where
 
     def each(self, names: Iterable[str], limit: int) -> Iterator[tuple[str, bytes]]:
         """Names and contents, in the archive's own order, which is the fast one in a compressed tar."""
@@ -92,7 +102,7 @@ class Files:
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str], about: About) -> Iterator[Files]:
+def opened(path: StrPath, about: About) -> Iterator[Files]:
     """The files at ``path``, a folder or a .zip, .tar or compressed .tar archive.
 
     A folder's symbolic links to files are followed: they are its owner's own. Links to folders are not. In an archive
@@ -107,7 +117,7 @@ def opened(path: str | os.PathLike[str], about: About) -> Iterator[Files]:
     if not path.exists():
         raise about.missing("such folder or archive", path)
     if path.is_dir():
-        yield _folder(path, about)
+        yield folder(path, about)
     elif path.name.lower().endswith(archives.ENDINGS):
         with archives.opened(path) as (sizes, reading):
             yield Files(path, about, sizes, reading)
@@ -121,22 +131,15 @@ def gunzip(content: bytes, limit: int, where: str) -> bytes:
     Raises:
         ValueError: it is not gzip, it is corrupt or truncated, or there are more than ``limit`` bytes in it.
     """
-    try:
-        with gzip.open(BytesIO(content)) as stream:
-            plain = stream.read(limit + 1)
-    except BROKEN as error:
-        raise ValueError(f"{where}: cannot be decompressed, the file is corrupt ({error})") from error
+    corrupt = value_errors(f"{where}: cannot be decompressed, the file is corrupt")
+    with corrupt, gzip.open(BytesIO(content)) as stream:
+        plain = stream.read(limit + 1)
     if len(plain) > limit:
         raise ValueError(f"{where}: expected at most {limit} bytes when decompressed, got more")
     return plain
 
 
-def _folder(path: Path, about: About) -> Files:
-    sizes = {}
-    for folder, folders, names in os.walk(path):
-        folders.sort()
-        for name in sorted(names):
-            file = Path(folder, name)
-            if file.is_file():
-                sizes[file.relative_to(path).as_posix()] = file.stat().st_size
+def folder(path: Path, about: About, pattern: str = "**/*") -> Files:
+    """The files of a folder and of all within it; with the pattern "*", of itself alone."""
+    sizes = {p.relative_to(path).as_posix(): p.stat().st_size for p in sorted(path.glob(pattern)) if p.is_file()}
     return Files(path, about, sizes, lambda name: (path / name).open("rb"))

@@ -1,7 +1,6 @@
 """MNIST and Fashion-MNIST: 28 x 28 grey images in idx files, 60,000 to train on and 10,000 to test on."""
 
 import math
-import os
 
 import torch
 from torch import Tensor
@@ -9,8 +8,8 @@ from torch.nn.functional import pad
 
 from interpreg import _checks
 from interpreg.datasets.readers import npz
-from interpreg.datasets.readers.about import About
-from interpreg.datasets.readers.files import Files, gunzip, opened
+from interpreg.datasets.readers.about import About, StrPath
+from interpreg.datasets.readers.files import Files, opened
 from interpreg.datasets.samples import Samples
 
 SPLITS = {"train": "train", "test": "t10k"}
@@ -56,9 +55,7 @@ FASHION = About(
 )
 
 
-def mnist(
-    path: str | os.PathLike[str], split: str = "train", *, size: int | None = None, checksum: bool = True
-) -> Samples:
+def mnist(path: StrPath, split: str = "train", *, size: int | None = None, checksum: bool = True) -> Samples:
     """Handwritten digits (LeCun, Cortes and Burges; CC BY-SA 3.0), labels 0 to 9.
 
     Args:
@@ -80,13 +77,13 @@ def mnist(
 
 
 def fashion_mnist(
-    path: str | os.PathLike[str], split: str = "train", *, size: int | None = None, checksum: bool = True
+    path: StrPath, split: str = "train", *, size: int | None = None, checksum: bool = True
 ) -> Samples:
     """Pictures of clothes (Xiao, Rasul and Vollgraf 2017; MIT licence), with files and arguments as :func:`mnist`."""
     return _read(path, FASHION, split, size, checksum)
 
 
-def _read(path: str | os.PathLike[str], about: About, split: str, size: int | None, checksum: bool) -> Samples:
+def _read(path: StrPath, about: About, split: str, size: int | None, checksum: bool) -> Samples:
     _checks.check_one_of("split", split, SPLITS)
     if size not in (None, 28, 32):
         raise ValueError(f"size: expected None, 28 or 32, got {_checks.describe(size)}")
@@ -110,10 +107,8 @@ def _read(path: str | os.PathLike[str], about: About, split: str, size: int | No
 def _idx(files: Files, name: str, magic: int, checksum: bool) -> Tensor:
     """The array in an idx file: the magic number, each dimension, then the bytes; all numbers big-endian, 4 bytes."""
     dotted = name.replace("-idx", ".idx")  # another spelling in use
-    full = files.require(name, dotted, f"{name}.gz", f"{dotted}.gz")
-    where, content = files.where(full), files.read(full, MAX_FILE_BYTES)
-    if full.endswith(".gz"):
-        content = gunzip(content, MAX_FILE_BYTES, where)
+    names = (name, dotted, f"{name}.gz", f"{dotted}.gz")
+    content, where = files.official(*names, limit=MAX_FILE_BYTES, checksum=checksum)
     got = int.from_bytes(content[:4], "big")
     if got != magic:
         swapped = {IMAGES: ", which is a file of images", LABELS: ", which is a file of labels"}.get(got, "")
@@ -124,6 +119,4 @@ def _idx(files: Files, name: str, magic: int, checksum: bool) -> Tensor:
     expected = header + math.prod(shape)
     if len(content) != expected:
         raise ValueError(f"{where}: expected {expected} bytes for {shape} by its header, got {len(content)}")
-    if checksum:
-        files.about.check(content, name, where)
     return torch.frombuffer(bytearray(content), dtype=torch.uint8)[header:].view(shape)

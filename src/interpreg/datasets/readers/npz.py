@@ -1,6 +1,6 @@
 """NumPy archives of images. Pickled objects in them are refused, never loaded."""
 
-import os
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,15 @@ import torch
 from numpy.lib import format as npy
 from torch import Tensor
 
-from interpreg.datasets.readers.about import About, listed
-from interpreg.datasets.readers.archives import BROKEN
+from interpreg.datasets.readers.about import About, StrPath, listed
+from interpreg.datasets.readers.archives import value_errors
 
 MAX_ARRAY_BYTES = 8 * 2**30
 IMAGES = ("X", "images", "x")
 LABELS = ("y", "labels")
 
 
-def is_npz(path: str | os.PathLike[str]) -> bool:
+def is_npz(path: StrPath) -> bool:
     """Whether ``path`` is an .npz file, by its name."""
     return str(path).lower().endswith(".npz") and not Path(path).is_dir()
 
@@ -31,17 +31,13 @@ class Arrays:
         ValueError: it is corrupt.
     """
 
-    def __init__(self, path: str | os.PathLike[str], about: About) -> None:
+    def __init__(self, path: StrPath, about: About) -> None:
         self.path, self.about = Path(path), about
         if not self.path.exists():
             raise about.missing("such file", path)
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                self.sizes = {info.filename: info.file_size for info in archive.infolist()}
-        except PermissionError:  # nothing is wrong with the file
-            raise
-        except BROKEN as error:
-            raise ValueError(f"{path}: cannot be read, the archive is corrupt ({error})") from error
+        corrupt = value_errors(f"{path}: cannot be read, the archive is corrupt")
+        with corrupt, zipfile.ZipFile(self.path) as archive:
+            self.sizes = {info.filename: info.file_size for info in archive.infolist()}
 
     def get(self, *keys: str) -> np.ndarray[Any, Any] | None:
         """The array of the first of ``keys`` that exists, None if none does.
@@ -64,42 +60,30 @@ class Arrays:
 
     def _read(self, key: str) -> np.ndarray[Any, Any]:
         where, member = f"{self.path}: {key}", f"{key}.npy"
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                with archive.open(member) as stream:
-                    bytes_expected = _length(stream, where)
-                if bytes_expected != self.sizes[member]:
-                    raise ValueError(
-                        f"{where}: expected {bytes_expected} bytes by its header, got {self.sizes[member]}"
-                    )
-                with archive.open(member) as stream:
-                    array: np.ndarray[Any, Any] = npy.read_array(stream, allow_pickle=False)
-        except BROKEN as error:
-            raise ValueError(f"{where}: cannot be read, the file is corrupt ({error})") from error
+        corrupt = value_errors(f"{where}: cannot be read, the file is corrupt")
+        with corrupt, zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
+            length = _length(stream, where)
+            if length != self.sizes[member]:
+                raise ValueError(f"{where}: expected {length} bytes by its header, got {self.sizes[member]}")
+            stream.seek(0)
+            array: np.ndarray[Any, Any] = npy.read_array(stream, allow_pickle=False)
         return array
 
 
 def _length(stream: Any, where: str) -> int:
     """The length of a .npy file in bytes, by its header; ``ValueError`` if it is pickled or too large."""
-    try:
-        version = npy.read_magic(stream)
-        headers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-        shape, _, dtype = headers[version](stream)
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{where}: not an array of numbers, or corrupt ({error})") from error
+    headers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    with value_errors(f"{where}: not an array of numbers, or corrupt", (ValueError, KeyError)):
+        shape, _, dtype = headers[npy.read_magic(stream)](stream)
     if dtype.hasobject:
         raise ValueError(f"{where}: holds pickled objects, which are never loaded; expected an array of numbers")
-    size = dtype.itemsize
-    for length in shape:
-        size *= length
+    size = math.prod(shape, start=dtype.itemsize)
     if size > MAX_ARRAY_BYTES:
         raise ValueError(f"{where}: expected at most {MAX_ARRAY_BYTES} bytes, got {size} by its header")
     return size + int(stream.tell())
 
 
-def images_and_labels(
-    path: str | os.PathLike[str], about: About, split: str, channels: int
-) -> tuple[Tensor, Tensor]:
+def images_and_labels(path: StrPath, about: About, split: str, channels: int) -> tuple[Tensor, Tensor]:
     """uint8 images ``[n, C, H, W]`` and labels ``[n]`` of an .npz file.
 
     The images are under ``x_SPLIT``, ``X``, ``images`` or ``x``, uint8 of shape [n, H, W] or [n, H, W, C]; the labels

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -9,10 +10,25 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 
 from interpreg._extras import optional_import
+from interpreg._progress import progress
 from interpreg.datasets.readers.about import Bytes
+from interpreg.datasets.readers.archives import value_errors
+from interpreg.datasets.readers.files import Files
 
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def each(
+    files: Files, names: Sequence[str], form: str, mode: str, size: tuple[int, int], limit: int
+) -> Iterator[tuple[int, Any]]:
+    """The decoded images called ``names``, all different, and their positions among these, in the archive's order.
+
+    ``limit`` is of a file's bytes; ``form``, ``mode`` and ``size`` are as for :func:`opened`.
+    """
+    place = {full: i for i, full in enumerate(files.require_all(names))}
+    for full, content in progress(files.each(place, limit), files.about.title, total=len(place)):
+        yield place[full], opened(content, form, mode, size, files.where(full))
 
 
 def opened(content: bytes, form: str, mode: str, size: tuple[int, int], where: str) -> Any:
@@ -32,21 +48,17 @@ def opened(content: bytes, form: str, mode: str, size: tuple[int, int], where: s
     pillow = optional_import("PIL.Image", "data", f"reading {form} files")
     if form == "PNG":
         check_png(content, where)
-    try:
-        with catch_warnings():
-            simplefilter("error", pillow.DecompressionBombWarning)
-            image = pillow.open(BytesIO(content), formats=[form])
-    except (*BROKEN, pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
-        raise ValueError(f"{where}: not a {form} file, or corrupt ({error})") from error
+    errors = (*BROKEN, pillow.DecompressionBombError, pillow.DecompressionBombWarning)
+    with value_errors(f"{where}: not a {form} file, or corrupt", errors), catch_warnings():
+        simplefilter("error", pillow.DecompressionBombWarning)
+        image = pillow.open(BytesIO(content), formats=[form])
     if image.size != size or image.mode != mode:
         raise ValueError(
             f"{where}: expected {size[0]} x {size[1]} pixels of mode {mode}, "
             f"got {image.size[0]} x {image.size[1]} of mode {image.mode}"
         )
-    try:
+    with value_errors(f"{where}: cannot be decoded, the file is corrupt", BROKEN):
         image.load()
-    except BROKEN as error:
-        raise ValueError(f"{where}: cannot be decoded, the file is corrupt ({error})") from error
     return image
 
 

@@ -1,6 +1,5 @@
 """SVHN, cropped digits: 32 x 32 colour images of house numbers in Matlab files."""
 
-import os
 from io import BytesIO
 from typing import Any
 
@@ -9,7 +8,8 @@ import torch
 from interpreg import _checks
 from interpreg._extras import optional_import
 from interpreg.datasets.readers import npz
-from interpreg.datasets.readers.about import About
+from interpreg.datasets.readers.about import About, StrPath
+from interpreg.datasets.readers.archives import value_errors
 from interpreg.datasets.readers.files import opened
 from interpreg.datasets.samples import Samples
 
@@ -29,7 +29,7 @@ SVHN = About(
 )
 
 
-def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool = True) -> Samples:
+def svhn(path: StrPath, split: str = "train", *, checksum: bool = True) -> Samples:
     """Street View House Numbers (Netzer et al. 2011; for non-commercial use only), labels 0 to 9.
 
     The file's label 10 means the digit 0 and becomes 0. ACAI's published code subtracts 1 instead, so that its class
@@ -54,10 +54,7 @@ def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool =
         return Samples(images, labels=labels, name="svhn")
     io = optional_import("scipy.io", "data", "reading SVHN's .mat files")
     with opened(path, SVHN) as files:
-        name = files.require(f"{split}_32x32.mat")
-        where, content = files.where(name), files.read(name, MAX_FILE_BYTES)
-    if checksum:
-        SVHN.check(content, f"{split}_32x32.mat", where)
+        content, where = files.official(f"{split}_32x32.mat", limit=MAX_FILE_BYTES, checksum=checksum)
     arrays = _load(io, content, where)
     images = torch.from_numpy(arrays["X"]).permute(3, 2, 0, 1).contiguous()
     labels = npz.integers(arrays["y"], f"{where}: y", len(images))
@@ -68,15 +65,12 @@ def svhn(path: str | os.PathLike[str], split: str = "train", *, checksum: bool =
 
 def _load(io: Any, content: bytes, where: str) -> dict[str, Any]:
     """X and y, once the declared shapes are checked."""
-    try:
+    anything = (Exception,)  # SciPy's parser raises errors of many kinds
+    with value_errors(f"{where}: not a Matlab file, or corrupt", anything):
         declared = {name: (shape, kind) for name, shape, kind in io.whosmat(BytesIO(content))}
-    except Exception as error:  # of any kind, from SciPy's parser
-        raise ValueError(f"{where}: not a Matlab file, or corrupt ({error})") from error
     shape, kind = declared.get("X", ((), "nothing"))
     if len(shape) != 4 or shape[:3] != (32, 32, 3) or kind != "uint8" or "y" not in declared:
         raise ValueError(f"{where}: expected X, uint8 [32, 32, 3, n], and y, got {declared}")
-    try:
+    with value_errors(f"{where}: cannot be read, the file is corrupt", anything):
         arrays: dict[str, Any] = io.loadmat(BytesIO(content), variable_names=("X", "y"))
-    except Exception as error:
-        raise ValueError(f"{where}: cannot be read, the file is corrupt ({error})") from error
     return arrays
