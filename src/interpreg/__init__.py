@@ -3,55 +3,13 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from interpreg import functional, kernels, priors
+from interpreg import functional, kernels, priors, recipes, regularizers
 from interpreg._types import Mix, Term
 from interpreg.batch import AtLeast, Batch, Decode
 from interpreg.bottlenecks import DenoisingBottleneck, DropoutBottleneck, GaussianBottleneck, VectorQuantizer
 from interpreg.interpolator import Interpolator
-from interpreg.recipes import (
-    MIDRAE_WEIGHTS,
-    AAERegularizer,
-    ACAIRegularizer,
-    AEAIRegularizer,
-    AMRRegularizer,
-    DenoisingRegularizer,
-    DropoutRegularizer,
-    GAIARegularizer,
-    LRAERegularizer,
-    MIAERegularizer,
-    MIDRAERegularizer,
-    SparseRegularizer,
-    VAERegularizer,
-    VQVAERegularizer,
-    WAERegularizer,
-)
-from interpreg.regularizers import (
-    Adaptive,
-    Adversary,
-    AlphaSmoothness,
-    AutoencodingCritic,
-    CodeDropout,
-    Commitment,
-    Critic,
-    CycleConsistency,
-    Denoising,
-    DualCritic,
-    KLPrior,
-    LatentCritic,
-    MMDPrior,
-    PairwiseDistance,
-    Players,
-    Ramp,
-    Reconstruction,
-    Regularizer,
-    SinkhornPrior,
-    Sparsity,
-    Sum,
-    Weight,
-    fresh_copy,
-    latent_network,
-    spectral_norm,
-)
+from interpreg.recipes import *
+from interpreg.regularizers import *
 
 if TYPE_CHECKING:
     from interpreg import datasets, metrics, plots
@@ -60,64 +18,26 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "MIDRAE_WEIGHTS",
-    "AAERegularizer",
-    "ACAIRegularizer",
-    "AEAIRegularizer",
-    "AMRRegularizer",
-    "Adaptive",
-    "Adversary",
-    "AlphaSmoothness",
     "AtLeast",
-    "AutoencodingCritic",
     "Batch",
-    "CodeDropout",
-    "Commitment",
-    "Critic",
-    "CycleConsistency",
     "Decode",
-    "Denoising",
     "DenoisingBottleneck",
-    "DenoisingRegularizer",
     "DropoutBottleneck",
-    "DropoutRegularizer",
-    "DualCritic",
-    "GAIARegularizer",
     "GaussianBottleneck",
     "Interpolator",
-    "KLPrior",
-    "LRAERegularizer",
-    "LatentCritic",
-    "MIAERegularizer",
-    "MIDRAERegularizer",
-    "MMDPrior",
     "Mix",
-    "PairwiseDistance",
-    "Players",
-    "Ramp",
-    "Reconstruction",
-    "Regularizer",
-    "SinkhornPrior",
-    "SparseRegularizer",
-    "Sparsity",
-    "Sum",
     "Term",
-    "VAERegularizer",
-    "VQVAERegularizer",
     "VectorQuantizer",
-    "WAERegularizer",
-    "Weight",
     "datasets",
-    "fresh_copy",
     "functional",
     "interpolation_report",
     "kernels",
-    "latent_network",
     "metrics",
     "plots",
     "priors",
-    "spectral_norm",
 ]
+__all__ += recipes.__all__
+__all__ += regularizers.__all__
 
 _ON_DEMAND = {"datasets", "metrics", "plots"}  # imported when first used: training needs none of them
 

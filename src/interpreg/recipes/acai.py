@@ -71,18 +71,8 @@ class ACAIRegularizer(Game):
         interpolator = mixer(interpolator, generator)
         if generator is not None:
             interpolator = Interpolator(generator=generator)
-        parts = reconstructed(encoder, decoder, reconstruction)
-        parts.append(
-            Critic(
-                encoder,
-                decoder,
-                critic,
-                interpolator=interpolator,
-                loss=loss,
-                judge=judge,
-                gamma=gamma,
-                weight=weight,
-                critic_weight=critic_weight,
-            )
-        )
-        super().__init__(parts)
+        game = Critic(
+            encoder, decoder, critic, interpolator=interpolator, loss=loss, judge=judge, gamma=gamma, weight=weight,
+            critic_weight=critic_weight,
+        )  # fmt: skip
+        super().__init__([*reconstructed(encoder, decoder, reconstruction), game])

@@ -239,24 +239,11 @@ def _gamma(gamma: float | None, preset: Preset) -> float:
 
 
 def _mmd(
-    encoder: Network,
-    decoder: Network,
-    prior: object,
-    kernel: Kernel | None,
-    weight: WeightLike,
-    preset: Preset,
+    encoder: Network, decoder: Network, prior: object, kernel: Kernel | None, weight: WeightLike, preset: Preset,
     generator: torch.Generator | None,
-) -> MMDPrior:
-    if not _checks.is_published(preset):
-        return MMDPrior(encoder, decoder, prior=prior, kernel=kernel, weight=weight, generator=generator)
-    kernel = kernel or RBF.midrae()
+) -> MMDPrior:  # fmt: skip
+    published = _checks.is_published(preset)
     return MMDPrior(
-        encoder,
-        decoder,
-        prior=prior,
-        kernel=kernel,
-        closed_form=False,
-        clamp=True,
-        weight=weight,
-        generator=generator,
-    )
+        encoder, decoder, prior=prior, kernel=kernel or (RBF.midrae() if published else None), weight=weight,
+        closed_form=False if published else "auto", clamp=published, generator=generator,
+    )  # fmt: skip

@@ -1,5 +1,6 @@
 """Wasserstein autoencoders."""
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -66,21 +67,6 @@ class WAERegularizer(Sum):
             raise ValueError(
                 f"kernel: expected None beside divergence='sinkhorn', which has none, got {_checks.describe(kernel)}"
             )
-        parts = reconstructed(encoder, decoder, reconstruction)
-        if divergence == "mmd":
-            parts.append(
-                MMDPrior(
-                    encoder,
-                    decoder,
-                    prior=prior,
-                    kernel=kernel,
-                    weight=weight,
-                    samples=samples,
-                    generator=generator,
-                )
-            )
-        else:
-            parts.append(
-                SinkhornPrior(encoder, decoder, prior=prior, weight=weight, samples=samples, generator=generator)
-            )
-        super().__init__(parts)
+        kind = SinkhornPrior if divergence == "sinkhorn" else partial(MMDPrior, kernel=kernel)
+        term = kind(encoder, decoder, prior=prior, weight=weight, samples=samples, generator=generator)
+        super().__init__([*reconstructed(encoder, decoder, reconstruction), term])

@@ -1,7 +1,7 @@
 """One term, or one game, a file. Each is usable alone and in sums."""
 
 from interpreg.regularizers.adversary import Adversary, spectral_norm
-from interpreg.regularizers.autoencoding_critic import AutoencodingCritic, Balance
+from interpreg.regularizers.autoencoding_critic import AutoencodingCritic
 from interpreg.regularizers.base import Players, Regularizer
 from interpreg.regularizers.commitment import Commitment
 from interpreg.regularizers.critic import Critic
@@ -26,7 +26,6 @@ __all__ = [
     "Adversary",
     "AlphaSmoothness",
     "AutoencodingCritic",
-    "Balance",
     "CodeDropout",
     "Commitment",
     "Critic",

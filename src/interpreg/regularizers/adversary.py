@@ -18,6 +18,9 @@ from interpreg.regularizers.weights import Weight, WeightLike
 
 # training calls with gradients after which a critic that is not updated is reported
 PATIENCE = 100
+NORMALISED_LAYERS = (
+    nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
+)  # fmt: skip
 
 
 class Adversary(Regularizer):
@@ -170,16 +173,7 @@ def spectral_norm(network: nn.Module) -> nn.Module:
         raise ValueError(
             "network: expected layers whose widths are set, got lazy ones; run one batch through it first"
         )
-    layers = (
-        nn.Linear,
-        nn.Conv1d,
-        nn.Conv2d,
-        nn.Conv3d,
-        nn.ConvTranspose1d,
-        nn.ConvTranspose2d,
-        nn.ConvTranspose3d,
-    )
     for module in list(network.modules()):
-        if isinstance(module, layers) and not nn.utils.parametrize.is_parametrized(module, "weight"):
+        if isinstance(module, NORMALISED_LAYERS) and not nn.utils.parametrize.is_parametrized(module, "weight"):
             parametrizations.spectral_norm(module)
     return network

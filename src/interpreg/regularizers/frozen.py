@@ -100,9 +100,6 @@ def _is_view_of(alias: Tensor, parameter: Tensor) -> bool:
 
 def _state(network: nn.Module) -> dict[str, Tensor]:
     """Detached parameters and copies of buffers under every name that they have."""
-    state: dict[str, Tensor] = {}
-    for prefix, module in network.named_modules(remove_duplicate=False):
-        dot = "." if prefix else ""
-        state |= {f"{prefix}{dot}{k}": p.detach() for k, p in module._parameters.items() if p is not None}
-        state |= {f"{prefix}{dot}{k}": b.clone() for k, b in module._buffers.items() if b is not None}
-    return state
+    parameters = network.named_parameters(remove_duplicate=False)
+    buffers = network.named_buffers(remove_duplicate=False)
+    return {name: p.detach() for name, p in parameters} | {name: b.clone() for name, b in buffers}
