@@ -74,10 +74,12 @@ CASES = {
 
 
 def squared(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Squared distances of all rows, ``[n, m]``."""
     return np.stack([np.square(row - y).sum(1) for row in x])
 
 
 def plain(tensor: Tensor) -> np.ndarray:
+    """A tensor as an array in float64."""
     return tensor.detach().double().numpy()
 
 
@@ -121,6 +123,7 @@ def mmd2(
     u: Tensor | None = None,
     v: Tensor | None = None,
 ) -> Truth:
+    """The estimate with weights u and v, and its gradients."""
     p, q = (np.ones(len(each)) if w is None else plain(w) for each, w in ((x, u), (y, v)))
     p, q = p / p.sum(), q / q.sum()
     repeats = (p**2).sum(), (q**2).sum()

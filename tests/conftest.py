@@ -1,14 +1,17 @@
-"""Fixtures for every test: fixed seeds, memory poisoned with NaN, the zoo, sequences, a process group."""
+"""Fixtures for every test: fixed seeds, memory poisoned with NaN, the zoo and every regularizer, a process group."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from everyone import REGULARIZERS
 from processes import leave
 from sequences import Positions, Sequences, valid
-from torch import distributed
+from torch import distributed, nn
 from zoo import PAIRS, Zoo, vector_pair
+
+from interpreg import Regularizer
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +28,11 @@ def _reproducible_and_poisoned() -> Iterator[None]:
 @pytest.fixture(params=PAIRS)
 def zoo(request: pytest.FixtureRequest) -> Zoo:
     return PAIRS[request.param]()
+
+
+@pytest.fixture(params=REGULARIZERS)
+def make(request: pytest.FixtureRequest) -> Callable[[nn.Module, nn.Module], Regularizer]:
+    return REGULARIZERS[request.param]
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Attention(nn.Module):
+    """Self-attention over positions."""
+
     def __init__(self) -> None:
         super().__init__()
         self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
@@ -19,6 +21,8 @@ class Attention(nn.Module):
 
 
 class ScaledDotProduct(nn.Module):
+    """Attention in torch's one call."""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Linear(4, 4)
@@ -28,6 +32,8 @@ class ScaledDotProduct(nn.Module):
 
 
 class Recurrence(nn.Module):
+    """A GRU over positions."""
+
     def __init__(self) -> None:
         super().__init__()
         self.gru = nn.GRU(4, 3, batch_first=True)
@@ -37,6 +43,8 @@ class Recurrence(nn.Module):
 
 
 class Checkpointed(nn.Module):
+    """Layers that are run again in the backward."""
+
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3))
@@ -94,6 +102,7 @@ DECODERS: dict[str, Callable[[], tuple[nn.Module, tuple[int, ...]]]] = {
 
 @torch.library.custom_op("interpreg_tests::double", mutates_args=())
 def double(x: Tensor) -> Tensor:
+    """Twice its input, by an operator that has no forward mode."""
     return 2 * x
 
 
@@ -152,6 +161,8 @@ class _Cube(torch.autograd.Function):
 
 
 class Cubes(nn.Module):
+    """Cubes of a linear layer, without forward mode."""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Linear(4, 3)

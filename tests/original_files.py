@@ -12,14 +12,17 @@ from PIL import Image
 
 
 def idx_images(images: np.ndarray) -> bytes:
+    """Images ``[n, H, W]`` in the format of MNIST."""
     return struct.pack(">IIII", 2051, *images.shape) + images.tobytes()
 
 
 def idx_labels(labels: np.ndarray) -> bytes:
+    """Labels in the format of MNIST."""
     return struct.pack(">II", 2049, len(labels)) + labels.astype(np.uint8).tobytes()
 
 
 def mnist_files(n: int = 12, split: str = "train") -> dict[str, bytes]:
+    """The two files of a split, by name."""
     rng = np.random.default_rng(n)
     return {
         f"{split}-images-idx3-ubyte": idx_images(rng.integers(0, 256, (n, 28, 28), np.uint8)),
@@ -46,6 +49,7 @@ def picture(image: np.ndarray, form: str = "PNG", **options: object) -> bytes:
 
 
 def write(folder: Path, files: dict[str, bytes]) -> Path:
+    """Write files into a folder, and return it."""
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
@@ -53,6 +57,7 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def zipped(path: Path, files: dict[str, bytes]) -> Path:
+    """Write files into a .zip, and return its path."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
@@ -60,6 +65,7 @@ def zipped(path: Path, files: dict[str, bytes]) -> Path:
 
 
 def tarred(path: Path, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
+    """Write files, and links by their targets, into a .tar or .tar.gz, and return its path."""
     mode = "w:gz" if path.name.endswith("gz") else "w"
     with tarfile.open(path, mode) as archive:
         for name, content in files.items():
@@ -74,4 +80,5 @@ def tarred(path: Path, files: dict[str, bytes], links: dict[str, str] | None = N
 
 
 def gzipped(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Each file compressed by itself."""
     return {f"{name}.gz": gzip.compress(content) for name, content in files.items()}

@@ -20,10 +20,12 @@ def bars(n: int, colours: int = 1, size: int = 16) -> Tensor:
 
 
 def paths(n: int, steps: int, shift: float = 0.0) -> Tensor:
+    """``[n, steps, 1, 16, 16]``: bars that turn."""
     return (bars(n * steps) + shift).clamp(-1, 1).view(n, steps, 1, 16, 16)
 
 
 def grid(rows: int, columns: int, contrast: float = 1.0) -> Tensor:
+    """``[rows, columns, 1, 16, 16]``: bars that turn."""
     return contrast * bars(rows * columns).view(rows, columns, 1, 16, 16)
 
 
@@ -50,24 +52,29 @@ def tilted(n: int = 120) -> Tensor:
 
 
 def degrees(n: int = 120) -> Tensor:
+    """An angle for each code of the spiral."""
     return torch.rad2deg(2.399963 * torch.arange(n)) % 360
 
 
 def errors(scale: float) -> SimpleNamespace:
+    """A measured error by coefficient: none at the ends."""
     mean = 0.02 * scale * 4 * ALPHA * (1 - ALPHA) + 0.004
     return SimpleNamespace(alpha=ALPHA, mean=mean, std=(0.2 + ALPHA) * mean)
 
 
 def interval_errors(scale: float, unit: str = "degrees") -> SimpleNamespace:
+    """A measured error by the interval's length."""
     return SimpleNamespace(length=LENGTH, mean=scale * LENGTH / 4000, std=LENGTH**2 / 500_000, unit=unit)
 
 
 def retrieved(bend: float) -> SimpleNamespace:
+    """Measured coefficients, off the diagonal by a wave."""
     median = ALPHA + bend * (2 * math.pi * ALPHA).sin()
     return SimpleNamespace(alpha=ALPHA, median=median, low=median - 0.04, high=median + 0.06)
 
 
 def distances(bend: float, interval: float = 70.0) -> SimpleNamespace:
+    """Measured distances to both ends of an interval."""
     walked = ALPHA + bend * (2 * math.pi * ALPHA).sin()
     return SimpleNamespace(
         alpha=ALPHA, from_start=interval * walked + 2, to_end=interval * (1 - walked) + 2, interval=interval
@@ -75,6 +82,7 @@ def distances(bend: float, interval: float = 70.0) -> SimpleNamespace:
 
 
 def history(rate: float = 1.0, n: int = 120) -> list[dict[str, float]]:
+    """A logged run: a falling loss and one that goes up and down."""
     return [
         {
             "step": 25 * i,

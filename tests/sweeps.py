@@ -32,10 +32,12 @@ def problem(n: int, m: int, d: int, shift: float = 0.0) -> tuple[torch.Tensor, t
 
 @lru_cache(maxsize=256)
 def truth_of(name: str, n: int, m: int, d: int, shift: float, estimator: str) -> brute.Truth:
+    """Brute force on a problem, remembered."""
     return brute.mmd2(brute.CASES[name], *problem(n, m, d, shift), estimator)
 
 
 def agree(value: torch.Tensor, grads: list, truth: brute.Truth, at_zero: float, grad_tol: float = 1e-4) -> None:
+    """That a value and its gradients are those of brute force, in fp32."""
     assert value.dtype == torch.float32
     assert value.item() == pytest.approx(truth.value, abs=1e-5 * max(at_zero, 2.0))
     for got, exact in zip(grads, (truth.grad_x, truth.grad_y), strict=True):

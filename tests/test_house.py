@@ -41,7 +41,6 @@ UNMIRRORED = {  # modules without a test file of their own, and what tests them
     "mmd/request": "mmd/test_dispatch.py",
     "mmd/triton_kernels": "mmd/test_triton.py",
     "recipes/common": "test_arguments.py, for all recipes",
-    "report/config": "report/test_command.py, which reads one",
     "report/groups": "report/test_report.py, metric by metric",
     "report/pictures": "report/test_page.py",
 }

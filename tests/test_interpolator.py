@@ -81,30 +81,29 @@ def test_bad_arguments_are_named(arguments: dict[str, object], message: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("arguments", "size", "message"),
     [
-        (lambda: Interpolator().mix(torch.randn(1, 3)), r"x: expected a batch of at least 2 samples .* got 1"),
-        (
-            lambda: Interpolator(kind="convex", ways=4).mix(torch.randn(3, 3)),
-            r"x: expected a batch of at least 4 samples .* got 3",
-        ),
-        (
-            lambda: Interpolator(kind="bernoulli", ways=4).mix(torch.randn(3, 3)),
-            r"x: expected a batch of at least 4 samples .* got 3",
-        ),
-        (lambda: Interpolator().mix(torch.ones(4, 3, dtype=torch.long)), r"z: expected a floating point tensor"),
-        (lambda: Interpolator()(torch.randn(4, 3)), r"encoder: expected a pair for images, got None"),
-        (
-            lambda: Interpolator(pairing=lambda z: z[:2]).mix(torch.randn(4, 3)),
-            r"pairing: expected the shape of the codes, \(4, 3\), got .*\(2, 3\)",
-        ),
-        (lambda: Interpolator().path(torch.ones(2, 3), torch.ones(2, 3), steps=1), r"steps: .* at least 2, got 1"),
-        (lambda: Interpolator().path(torch.ones(2, 3), torch.ones(2, 4)), r"z_partner: expected the shape of z"),
+        ({}, 1, r"x: expected a batch of at least 2 samples .* got 1"),
+        ({"kind": "convex", "ways": 4}, 3, r"x: expected a batch of at least 4 samples .* got 3"),
+        ({"kind": "bernoulli", "ways": 4}, 3, r"x: expected a batch of at least 4 samples .* got 3"),
+        ({"pairing": lambda z: z[:2]}, 4, r"pairing: expected the shape of the codes, \(4, 3\), got .*\(2, 3\)"),
     ],
 )
-def test_bad_calls_are_named(call, message: str) -> None:
-    with pytest.raises((TypeError, ValueError), match=message):
-        call()
+def test_too_few_codes_and_other_partners_are_named(arguments: dict, size: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Interpolator(**arguments).mix(torch.randn(size, 3))
+
+
+def test_bad_calls_are_named() -> None:
+    codes, strategy = torch.ones(2, 3), Interpolator()
+    with pytest.raises(TypeError, match="z: expected a floating point tensor"):
+        strategy.mix(codes.long())
+    with pytest.raises(TypeError, match="encoder: expected a pair for images, got None"):
+        strategy(codes)
+    with pytest.raises(ValueError, match=r"steps: .* at least 2, got 1"):
+        strategy.path(codes, codes, steps=1)
+    with pytest.raises(ValueError, match="z_partner: expected the shape of z"):
+        strategy.path(codes, codes[:, :2])
 
 
 def test_mixing_is_differentiable_to_both_codes() -> None:

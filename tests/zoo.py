@@ -46,10 +46,12 @@ class Recurrent(nn.Module):
 
 
 def recurrent_pair(batch_size: int = 6) -> Zoo:
+    """Codes of rank 3 from GRUs."""
     return Zoo(Recurrent(5, 4), Recurrent(4, 5), torch.randn(batch_size, 7, 5))
 
 
 def vector_pair(batch_size: int = 6) -> Zoo:
+    """Codes of rank 2, [B, 4], of small images."""
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 4))
     encoder.code_shape = (4,)
     decoder = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 64), nn.Unflatten(1, (1, 8, 8)))
@@ -57,6 +59,7 @@ def vector_pair(batch_size: int = 6) -> Zoo:
 
 
 def convolutional_pair(batch_size: int = 6) -> Zoo:
+    """Codes of rank 4, [B, 4, 2, 2], of colour images."""
     encoder = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 4, 3, 2, 1))
     encoder.code_shape = (4, 2, 2)
     decoder = nn.Sequential(
@@ -66,6 +69,7 @@ def convolutional_pair(batch_size: int = 6) -> Zoo:
 
 
 def batch_norm_pair(batch_size: int = 6) -> Zoo:
+    """Codes of rank 4 from networks with batch statistics and dropout."""
     encoder = nn.Sequential(
         nn.Conv2d(1, 8, 3, 2, 1),
         nn.BatchNorm2d(8),
@@ -84,6 +88,7 @@ def batch_norm_pair(batch_size: int = 6) -> Zoo:
 
 
 def token_pair(batch_size: int = 6) -> Zoo:
+    """Codes of rank 3 from attention."""
     return Zoo(TokenEncoder(), nn.Linear(6, 6), torch.randn(batch_size, 5, 6))
 
 

@@ -102,29 +102,24 @@ def test_acai_on_a_variational_autoencoder_has_a_deterministic_critic_with_all_i
 
 
 @pytest.mark.parametrize(
-    ("make", "error", "message"),
+    ("arguments", "error", "message"),
     [
-        (lambda: GaussianBottleneck(nn.Identity(), heads=nn.Identity()), TypeError, "heads: expected two modules"),
-        (lambda: GaussianBottleneck(nn.Identity(), heads=(1, 2)), TypeError, "heads: expected two modules"),
-        (lambda: GaussianBottleneck(nn.Identity(), axis=0), ValueError, "axis: expected an int other than 0"),
-        (lambda: GaussianBottleneck(nn.Identity(), axis=1.0), ValueError, "axis: expected an int other than 0"),
-        (lambda: GaussianBottleneck(nn.Identity(), sample="no"), ValueError, "sample: expected one of 'training'"),
-        (
-            lambda: GaussianBottleneck.dense(nn.Identity(), 4),
-            TypeError,
-            "code_shape: expected the axes of one code",
-        ),
-        (
-            lambda: GaussianBottleneck.dense(nn.Identity(), ()),
-            TypeError,
-            "code_shape: expected the axes of one code",
-        ),
-        (lambda: GaussianBottleneck.dense(nn.Identity(), (4, 0)), ValueError, "code_shape: expected an int of at"),
+        ({"heads": nn.Identity()}, TypeError, "heads: expected two modules"),
+        ({"heads": (1, 2)}, TypeError, "heads: expected two modules"),
+        ({"axis": 0}, ValueError, "axis: expected an int other than 0"),
+        ({"axis": 1.0}, ValueError, "axis: expected an int other than 0"),
+        ({"sample": "never"}, ValueError, "sample: expected one of 'training', 'always', got 'never'"),
     ],
 )
-def test_wrong_arguments_are_named(make, error: type[Exception], message: str) -> None:
+def test_wrong_arguments_are_named(arguments: dict[str, object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        make()
+        GaussianBottleneck(nn.Identity(), **arguments)
+
+
+@pytest.mark.parametrize(("shape", "error"), [(4, TypeError), ((), TypeError), ((4, 0), ValueError)])
+def test_what_is_no_shape_of_a_code_is_named(shape: object, error: type[Exception]) -> None:
+    with pytest.raises(error, match="code_shape: expected"):
+        GaussianBottleneck.dense(nn.Identity(), shape)
 
 
 @pytest.mark.parametrize(

@@ -20,38 +20,26 @@ def test_distances_to_the_codebook_are_in_full_precision_under_autocast() -> Non
 
 
 @pytest.mark.parametrize(
-    ("make", "error", "message"),
+    ("arguments", "error", "message"),
     [
-        (lambda: VectorQuantizer(nn.Identity()), TypeError, "dim: expected .* got neither"),
-        (lambda: VectorQuantizer(nn.Identity(), dim=2, quantizer=nn.Identity()), TypeError, "dim: .* got both"),
-        (lambda: VectorQuantizer(nn.Identity(), quantizer=abs), TypeError, "quantizer: expected an nn.Module"),
-        (
-            lambda: VectorQuantizer(nn.Identity(), quantizer=nn.Identity(), decay=1),
-            TypeError,
-            "decay: expected no op",
-        ),
-        (lambda: VectorQuantizer(nn.Identity(), dim=0), ValueError, "dim: expected an int of at least 1"),
-        (
-            lambda: VectorQuantizer(nn.Identity(), dim=2, codebook_size=0),
-            ValueError,
-            "codebook_size: expected an int",
-        ),
-        (lambda: VectorQuantizer(nn.Identity(), dim=2, axis=0), ValueError, "axis: expected an int other than 0"),
-        (
-            lambda: VectorQuantizer(nn.Identity(), dim=2, codes="both"),
-            ValueError,
-            "codes: expected one of 'quantized'",
-        ),
-        (
-            lambda: VectorQuantizer(nn.Identity(), dim=2).before(3),
-            TypeError,
-            "decoder: expected a module or another",
-        ),
+        ({}, TypeError, "dim: expected .* got neither"),
+        ({"dim": 2, "quantizer": nn.Identity()}, TypeError, "dim: .* got both"),
+        ({"quantizer": abs}, TypeError, "quantizer: expected an nn.Module"),
+        ({"quantizer": nn.Identity(), "decay": 1}, TypeError, "decay: expected no options"),
+        ({"dim": 0}, ValueError, "dim: expected an int of at least 1"),
+        ({"dim": 2, "codebook_size": 0}, ValueError, "codebook_size: expected an int of at least 1"),
+        ({"dim": 2, "axis": 0}, ValueError, "axis: expected an int other than 0"),
+        ({"dim": 2, "codes": "both"}, ValueError, "codes: expected one of 'quantized', 'continuous', got 'both'"),
     ],
 )
-def test_arguments_are_refused_by_name(make, error: type[Exception], message: str) -> None:
+def test_wrong_arguments_are_named(arguments: dict[str, object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        make()
+        VectorQuantizer(nn.Identity(), **arguments)
+
+
+def test_what_is_no_decoder_cannot_be_quantized_for() -> None:
+    with pytest.raises(TypeError, match="decoder: expected a module or another callable"):
+        VectorQuantizer(nn.Identity(), dim=2).before(3)
 
 
 def test_codes_that_do_not_fit_the_codebook_are_named() -> None:

@@ -1,11 +1,14 @@
 """GAIA's losses of known errors, and its distances against their formula."""
 
+import math
+
 import pytest
 import torch
 from sequences import valid
 from step_for_step import straight_distance
 
 from interpreg.functional import distance_loss, gaia_autoencoder_loss, gaia_critic_loss, gaia_simple_critic_loss
+from interpreg.functional.gaia import gaia_balance
 
 
 def test_what_the_pure_losses_say_of_known_errors() -> None:
@@ -50,3 +53,9 @@ def test_distances_of_sequences_are_those_of_shared_positions() -> None:
                 d[i, j] = (values[i][both] - values[j][both]).square().mean()
         logs.append(torch.log(1 + d / d.mean()))
     torch.testing.assert_close(distance_loss(x, z, mask), (logs[0] - logs[1]).square().mean())
+
+
+def test_the_critic_learns_fast_where_it_copies_generated_images_as_well_as_the_data() -> None:
+    autoencoder, critic = gaia_balance(torch.tensor(0.5), torch.tensor(0.4), torch.tensor(0.2))
+    assert critic.item() == pytest.approx(1 / (1 + math.exp(-20 * (0.5 - 0.3))))
+    assert autoencoder.item() == pytest.approx(1 - critic.item(), abs=1e-6)

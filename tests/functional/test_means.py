@@ -3,7 +3,7 @@
 import torch
 from sequences import LENGTHS, Sequences
 
-from interpreg.functional.means import mean, mean_of_samples
+from interpreg.functional.means import mean, mean_of_positions, mean_of_samples
 
 
 def test_a_masked_mean_is_the_mean_of_what_is_valid(sequences: Sequences) -> None:
@@ -23,3 +23,18 @@ def test_vectors_whose_length_happens_to_be_that_of_the_mask_are_not_sequences(s
 
 def test_nothing_valid_is_zero_and_not_nan(sequences: Sequences) -> None:
     assert mean(sequences.x, torch.zeros(4, 5, dtype=torch.bool)) == 0
+
+
+def test_means_over_positions_are_those_of_each_sequence_alone(sequences: Sequences) -> None:
+    values, mask = sequences.x, sequences.mask
+    alone = torch.stack([row[:length].mean(0) for row, length in zip(values, LENGTHS, strict=True)])
+    torch.testing.assert_close(mean_of_positions(values, mask), alone)
+    torch.testing.assert_close(mean_of_positions(values), values.mean(1))
+    assert not mean_of_positions(values, torch.zeros_like(mask)).any()
+
+
+def test_without_a_mask_means_are_over_everything() -> None:
+    values = torch.arange(12.0).view(2, 3, 2)
+    assert mean(values) == 5.5
+    assert mean_of_samples(values).tolist() == [2.5, 8.5]
+    assert mean(values.half() * 4096) == 22528  # whose sum is none of fp16's

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.distributions import Bernoulli, kl_divergence
 
 from interpreg.functional import sparsity_kl
 
@@ -37,3 +38,12 @@ def test_the_divergence_is_zero_at_the_target_and_finite_far_from_it() -> None:
 def test_wrong_arguments_are_named(arguments: dict, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         sparsity_kl(**arguments)
+
+
+def test_it_is_the_mean_over_units_of_the_divergence_of_two_bernoullis() -> None:
+    z = torch.randn(5, 3, 2).double()
+    rates = torch.sigmoid(z).mean(0)
+    expected = kl_divergence(Bernoulli(torch.full_like(rates, 0.1)), Bernoulli(rates)).mean()
+    torch.testing.assert_close(sparsity_kl(z, target=0.1), expected)
+    mask = torch.arange(3) < torch.tensor([3, 1, 2, 3, 1])[:, None]
+    torch.testing.assert_close(sparsity_kl(z, target=0.1, mask=mask), sparsity_kl(z[mask], target=0.1))

@@ -89,3 +89,9 @@ def test_bad_bandwidths_are_named(kind: type, bandwidths: object, error: type[Ex
 def test_bad_scales_and_alphas_are_named(make, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_kernel_of_your_own_has_no_mixture() -> None:
+    assert not Cauchy().is_mixture
+    with pytest.raises(NotImplementedError, match="kernel: Cauchy has no mixture of Gaussians"):
+        Cauchy().mixture(1.0)

@@ -80,3 +80,8 @@ def test_what_is_not_finite_is_counted() -> None:
     images[1, 0] = torch.nan
     with pytest.raises(ValueError, match="images: expected finite values, got 1 of 4"):
         nearest(images, torch.ones(2, 2))
+
+
+def test_with_one_left_out_there_must_be_another() -> None:
+    with pytest.raises(ValueError, match=r"references: expected two where one is left out, got .*\(1, 4\)"):
+        nearest(torch.zeros(2, 4), torch.zeros(1, 4), leave_out=torch.zeros(2, dtype=torch.long))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from processes import spawn
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from interpreg import MMDPrior
@@ -100,3 +100,18 @@ def test_local_is_each_process_alone_and_what_cannot_be_shared_is_refused(tmp_pa
         alone = step(MMDPrior(*networks()), data(rank))
         for found, expected in zip(torch.load(tmp_path / f"{rank}.pt", weights_only=True), alone, strict=True):
             torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.usefixtures("process_group")
+@pytest.mark.parametrize("given", [{"weights": torch.ones(8)}, {"estimator": "linear"}])
+def test_what_is_not_gathered_is_refused_beside_a_group(given: dict[str, object]) -> None:
+    with pytest.raises(
+        ValueError, match=r"group: expected None \(MMDPrior: sync='local'\) with .*, got 1 processes"
+    ):
+        mmd2_to_prior(torch.randn(8, D), group=distributed.group.WORLD, **given)
+
+
+@pytest.mark.usefixtures("process_group")
+def test_one_code_over_all_processes_is_too_few() -> None:
+    with pytest.raises(ValueError, match=r"x: expected at least 2 samples over all processes, got 1 and a prior"):
+        mmd2_to_prior(torch.randn(1, D), group=distributed.group.WORLD)

@@ -142,8 +142,6 @@ def test_draws_where_it_is_told_to(layout: str | None, values: torch.Tensor | No
 @pytest.mark.parametrize(
     ("codes", "others", "message"),
     [
-        ([[0.0]], {}, "codes: expected a tensor, got a list"),
-        (torch.zeros(3, 2).int(), {}, "codes: expected a floating point tensor"),
         (torch.zeros(0, 2), {}, r"codes: expected shape \[n, ...\]"),
         (torch.tensor([[0.0, torch.nan]]), {}, "codes: expected finite numbers, got 1 of 2 that are not finite"),
         (torch.zeros(3, 2), {"values": [1, 2]}, r"values: expected one for each of 3 codes, got shape \(2,\)"),

@@ -50,16 +50,13 @@ def test_a_single_method_goes_without_a_name() -> None:
     [
         ({}, r"rows: expected at least one method"),
         ({"a": torch.zeros(2, 3, 4, 4)}, r"rows: expected shape \[n, steps, 1 or 3, H, W\]"),
-        ({"a": torch.zeros(2, 3, 2, 4, 4)}, r"rows: expected shape"),
         (
             {"a": torch.zeros(2, 3, 1, 4, 4), "b": torch.zeros(2, 4, 1, 4, 4)},
             r"rows\['b'\]: expected the shape of",
         ),
         ({"a": torch.zeros(2, 3, 1, 4, 4).int()}, r"rows\['a'\]: expected a floating point tensor"),
-        ({"a": [[0.0]]}, r"rows\['a'\]: expected a tensor, got a list"),
         ({"a": torch.zeros(0, 3, 1, 4, 4)}, r"rows: expected shape"),
         (torch.zeros(3, 1, 4, 4), r"rows: expected shape"),
-        (torch.zeros(1, 3, 1, 4, 4).int(), r"rows: expected a floating point tensor"),
         ({"a": torch.full((1, 3, 1, 4, 4), torch.nan)}, r"rows\['a'\]: expected finite numbers, got 48 of 48"),
     ],
 )

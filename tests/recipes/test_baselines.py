@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from calls import calls
 from step_for_step import agree
-from torch import Tensor, nn
+from torch import Tensor
 from zoo import Zoo, vector_pair
 
 from interpreg import ACAIRegularizer, DenoisingRegularizer, DropoutRegularizer, SparseRegularizer
@@ -40,13 +41,10 @@ def test_the_published_disturbances_are_the_defaults() -> None:
 def test_disturbed_reconstructions_stand_beside_acai() -> None:
     encoder, decoder, x = vector_pair()
     acai = ACAIRegularizer(encoder, decoder)
-    made: list[nn.Module] = []
-    hooks = [each.register_forward_hook(lambda m, *_: made.append(m)) for each in (encoder, decoder)]
+    encoded, decoded = calls(encoder), calls(decoder)
     reg = acai + DenoisingRegularizer(encoder, decoder) + DropoutRegularizer(encoder, decoder)
     losses = reg(x)
-    assert (made.count(encoder), made.count(decoder)) == (2, 4)
-    for hook in hooks:
-        hook.remove()
+    assert (len(encoded), len(decoded)) == (2, 4)
     assert list(losses) == [
         "reconstruction", "interpolation", "critic/interpolation", "critic/real", "denoising", "dropout"
     ]  # fmt: skip

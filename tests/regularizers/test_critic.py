@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from calls import calls
 from torch import nn
 from zoo import PAIRS, Zoo, vector_pair
 
@@ -58,41 +59,31 @@ def test_the_critic_sees_the_blend_that_gamma_asks_for(pair: Zoo) -> None:
 
 
 def test_without_a_blend_reconstructions_are_not_even_decoded(pair: Zoo) -> None:
-    decoded: list[int] = []
-    pair.decoder.register_forward_hook(lambda *_: decoded.append(1))
+    decoded = calls(pair.decoder)
     Critic(pair.encoder, pair.decoder, gamma=1.0)(pair.x)
     assert len(decoded) == 1
+
+
+WIDE = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
 
 
 @pytest.mark.parametrize(
     ("network", "judge", "message"),
     [
         (nn.Flatten(), "mean", r"critic: expected parameters to train, got a network that has none"),
+        (WIDE, "logit", r"critic: expected one logit a sample .*\(6, 3\)"),
+        (WIDE, "code", r"critic: expected the shape of the code .*\(6, 4\)"),
+        (nn.Sequential(nn.Linear(8, 8), nn.Flatten(0, 2)), "mean", r"critic: expected a batch of 6 samples"),
         (
-            nn.Sequential(nn.Flatten(), nn.Linear(64, 3)),
-            "logit",
-            r"critic: expected one logit a sample .*\(6, 3\)",
-        ),
-        (
-            nn.Sequential(nn.Flatten(), nn.Linear(64, 3)),
-            "code",
-            r"critic: expected the shape of the code .*\(6, 4\)",
-        ),
-        (
-            nn.Sequential(nn.Linear(8, 8), nn.Flatten(0, 2)),
+            nn.Sequential(nn.Flatten(), nn.GRU(64, 3)),
             "mean",
-            r"critic: expected a batch of 6 samples",
+            r"critic: expected a tensor, got a tuple of length 2",
         ),
-        (nn.GRU(8, 3), "mean", r"critic: expected a tensor, got a tuple of length 2"),
     ],
 )
 def test_a_critic_that_does_not_fit_is_refused(pair: Zoo, network: nn.Module, judge: str, message: str) -> None:
-    x = pair.x
-    encoder, decoder = pair.encoder, pair.decoder
-    if isinstance(network, nn.GRU):
-        encoder, decoder, x = nn.Linear(8, 4), nn.Linear(4, 8), torch.randn(6, 8)
     with pytest.raises((TypeError, ValueError), match=message):
-        Critic(encoder, decoder, network, judge=judge)(x)
+        Critic(pair.encoder, pair.decoder, network, judge=judge)(pair.x)
 
 
 def test_a_batch_of_one_is_enough_for_partners_from_the_prior() -> None:

@@ -1,9 +1,11 @@
 """From terms to losses: values times weights, and ratios of gradients where weights are adaptive."""
 
+import math
+
 import pytest
 import torch
 from calls import calls
-from torch import Tensor, nn
+from torch import Tensor
 from zoo import Zoo, convolutional_pair, vector_pair
 
 from interpreg import ACAIRegularizer, Adaptive, Batch, MIDRAERegularizer, Ramp, Regularizer, Term
@@ -83,34 +85,73 @@ def test_every_kind_of_a_dual_critic_is_adaptive() -> None:
     assert all(isinstance(reg.weights[name], Tensor) for name in ("interpolation", "noise", "prior"))
 
 
-class OneTerm(Regularizer):
-    """A regularizer of whatever it is given for a term."""
-
-    name = "one term"
-
-    def __init__(self, term: object) -> None:
-        super().__init__(nn.Identity(), nn.Identity())
-        self.term = term
-
-    def terms(self, batch: Batch) -> dict[str, Term]:
-        return {"a term": self.term}
-
-
-def test_a_term_is_a_term_and_its_value_a_number() -> None:
-    with pytest.raises(TypeError, match=r"terms: expected a Term for 'a term', got 0.5"):
-        OneTerm(0.5)(torch.randn(3, 2))
-    for value in (torch.ones(3), lambda: torch.ones(3), lambda: 0.5):
-        with pytest.raises(ValueError, match="terms: expected a 0-dim tensor as the value of 'a term', got"):
-            OneTerm(Term(value, 1.0))(torch.randn(3, 2))
-
-
-def test_a_value_whose_weight_is_nought_is_never_computed() -> None:
-    losses = OneTerm(Term(lambda: pytest.fail("computed"), 0.0))(torch.randn(3, 2))
-    assert losses == {"a term": 0}
-
-
 def test_a_parameter_that_one_of_the_losses_does_not_depend_on_is_named() -> None:
     encoder, decoder, x = vector_pair()
     elsewhere = torch.ones(2, 2, requires_grad=True)
     with pytest.raises(ValueError, match=r"weight: expected Adaptive\(at=\) a parameter on which .* both depend"):
         ACAIRegularizer(encoder, decoder, weight=Adaptive(at=elsewhere))(x)
+
+
+def term(value: object, weight: object = 1.0) -> type[Regularizer]:
+    """A regularizer whose one term is what is given."""
+
+    class Odd(Regularizer):
+        name = "odd"
+
+        def terms(self, batch: Batch) -> dict[str, Term]:
+            made = value(batch) if callable(value) else value
+            return {"odd": made if isinstance(made, tuple) and not isinstance(made, Term) else Term(made, weight)}
+
+    return Odd
+
+
+def test_a_value_that_is_a_function_is_computed_only_where_it_counts(pair: Zoo) -> None:
+    made: list[int] = []
+
+    def value() -> torch.Tensor:
+        made.append(1)
+        return torch.ones(())
+
+    kind = term(lambda batch: value, 0.0)
+    losses = kind(pair.encoder, pair.decoder)(pair.x)
+    assert (losses["odd"].item(), losses["odd"].requires_grad, made) == (0, False, [])
+    assert term(lambda batch: value, 2.0)(pair.encoder, pair.decoder)(pair.x)["odd"].item() == 2
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (
+            torch.ones(3),
+            ValueError,
+            r"terms: expected a 0-dim tensor as the value of 'odd', got a torch.float32 te",
+        ),
+        (1.0, ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got 1.0"),
+        (None, ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got None"),
+        (lambda batch: lambda: batch.z.mean(1), ValueError, r"0-dim tensor as the value of 'odd'"),
+        ((torch.ones(()), 1.0), TypeError, r"terms: expected a Term for 'odd', got a tuple of length 2"),
+    ],
+)
+@pytest.mark.parametrize("summed", [False, True])
+def test_what_is_no_loss_is_named(value: object, error: type, message: str, summed: bool) -> None:
+    encoder, decoder, x = vector_pair()
+    reg = term(value)(encoder, decoder)
+    acai = ACAIRegularizer(encoder, decoder)
+    with pytest.raises(error, match=message):
+        (acai + reg if summed else reg)(x)
+    assert acai.game.step == 0  # nothing was counted
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -1.0])
+def test_a_weight_that_is_no_weight_is_refused(bad: float, pair: Zoo) -> None:
+    with pytest.raises(ValueError, match=r"weight of 'odd': expected a finite number of at least 0"):
+        term(torch.ones(()), bad)(pair.encoder, pair.decoder)(pair.x)
+
+
+def test_a_weight_of_another_shape_or_still_a_ramp_is_refused(pair: Zoo) -> None:
+    with pytest.raises(ValueError, match=r"terms: expected a 0-dim weight of 'odd', got a torch.float32 tensor"):
+        term(torch.ones(()), torch.ones(2))(pair.encoder, pair.decoder)(pair.x)
+    for weight in (Ramp(1.0), Adaptive(Ramp(1.0), at=torch.ones(2))):
+        with pytest.raises(TypeError, match=r"terms: expected the present weight of 'odd', got a Ramp"):
+            term(torch.ones(()), weight)(pair.encoder, pair.decoder)(pair.x)

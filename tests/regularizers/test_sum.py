@@ -51,8 +51,7 @@ def test_two_critics_keep_their_names_apart(pair: Zoo) -> None:
 
 
 def test_an_interpolator_in_a_sum_lends_its_interpolants(pair: Zoo) -> None:
-    decoded: list[int] = []
-    pair.decoder.register_forward_hook(lambda *_: decoded.append(1))
+    decoded = calls(pair.decoder)
     lender = Interpolator(kind="spherical")
     own = Interpolator(kind="bernoulli")
     for total, decodes in [

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from zoo import Zoo, vector_pair
 
 from interpreg import ACAIRegularizer, Adaptive, Critic, MIDRAERegularizer, MMDPrior, Ramp, Reconstruction
+from interpreg.regularizers.weights import scaled
 
 NAMES = ("weight", "noise_weight", "prior_weight")
 
@@ -97,3 +98,25 @@ def test_numpys_numbers_are_numbers(pair: Zoo) -> None:
     reg = ACAIRegularizer(pair.encoder, pair.decoder, weight=np.float32(0.5), gamma=np.float64(0.25))
     assert (reg.game.weight, reg.game.gamma) == (0.5, 0.25)
     assert Ramp(1.0, start=np.int64(3)).first == 3
+
+
+@pytest.mark.parametrize("field", ["start", "over"])
+def test_a_ramp_of_negative_length_is_refused(field: str) -> None:
+    with pytest.raises(ValueError, match=rf"{field}: expected an int of at least 0, got -1"):
+        Ramp(1.0, **{field: -1})
+    with pytest.raises(TypeError, match=rf"{field}: expected an int, got 1.5"):
+        Ramp(1.0, **{field: 1.5})
+    with pytest.raises(ValueError, match=r"value: expected a finite number of at least 0, got -1"):
+        Ramp(-1)
+
+
+def test_weights_of_every_kind_are_scaled_with_their_schedule() -> None:
+    """As a recipe does that means a sum over a grid where its terms are means."""
+    ramp, at = Ramp(2.0, start=1, over=4), torch.ones(2)
+    longer = scaled(ramp, 5)
+    assert [float(longer.at(torch.tensor(t))) for t in range(6)] == [0, 0, 2.5, 5, 7.5, 10]
+    adaptive = scaled(Adaptive(ramp, at), 5)
+    assert adaptive.value == longer
+    assert adaptive.at is at
+    assert scaled(Adaptive(0.5), 5).value == 2.5
+    assert scaled(torch.tensor(0.5), 5) == scaled(0.5, 5) == 2.5

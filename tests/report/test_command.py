@@ -9,9 +9,7 @@ import pytest
 import torch
 
 from interpreg.__main__ import main
-from interpreg.datasets import lines
 from interpreg.demo import networks
-from interpreg.report import config
 
 MODELS = """
 import torch
@@ -122,13 +120,6 @@ def test_a_configuration_in_the_checkpoint(tmp_path, capsys) -> None:
     assert content["about"]["to fit probes on"] == "40 samples"
     assert content["about"]["neighbours among"] == "10,000 real samples"
     assert '<figure id="training">' in (tmp_path / "model-report" / "report.html").read_text()
-
-
-def test_samples_are_those_of_the_seed(tmp_path) -> None:
-    table = EMBEDDED["data"]
-    expected = lines.sample(30, 8, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(config.data("data", table, tmp_path).parameters, expected.parameters)
-    assert not torch.equal(config.data("data", table | {"seed": 2}, tmp_path).parameters, expected.parameters)
 
 
 @pytest.mark.parametrize("factory", ["os:system", "models.py:Encoder", "interpreg.__main__:main"])
