@@ -49,6 +49,21 @@ def test_spectral_norm_bounds_every_layer(name: str) -> None:
     assert len(network[0].parametrizations.weight) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*is deprecated:FutureWarning")
+def test_spectral_norm_comes_on_top_of_a_weight_norm_and_not_on_torchs_older_hooks() -> None:
+    layer = spectral_norm(nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)))
+    for _ in range(50):
+        weight = layer.weight
+    assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1, abs=0.01)
+    older = nn.utils.spectral_norm(nn.Linear(4, 3))
+    assert spectral_norm(older) is older
+    assert not torch.nn.utils.parametrize.is_parametrized(older)
+    with pytest.raises(
+        ValueError, match=r"network: expected layers whose weight is a parameter, got a Linear whose"
+    ):
+        spectral_norm(nn.Sequential(nn.utils.weight_norm(nn.Linear(4, 3))))
+
+
 def test_a_critic_of_normalised_layers_trains_beside_an_encoder_of_plain_ones() -> None:
     encoder, decoder, x = convolutional_pair()
     reg = Critic(encoder, decoder, spectral_norm(fresh_copy(encoder)))

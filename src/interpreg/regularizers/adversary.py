@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize
 from typing_extensions import override
 
 from interpreg import _checks
@@ -157,7 +157,8 @@ def spectral_norm(network: nn.Module) -> nn.Module:
 
     Raises:
         TypeError: not a module.
-        ValueError: a lazy layer, whose width is not set.
+        ValueError: a lazy layer, whose width is not set; a layer whose weight is no parameter, as with the older
+            ``torch.nn.utils.weight_norm``.
 
     >>> critic = spectral_norm(fresh_copy(encoder))  # doctest: +SKIP
     """
@@ -168,6 +169,17 @@ def spectral_norm(network: nn.Module) -> nn.Module:
             "network: expected layers whose widths are set, got lazy ones; run one batch through it first"
         )
     for module in list(network.modules()):
-        if isinstance(module, NORMALISED_LAYERS) and not nn.utils.parametrize.is_parametrized(module, "weight"):
+        if isinstance(module, NORMALISED_LAYERS) and not _is_spectrally_normalised(module):
+            if not parametrize.is_parametrized(module, "weight") and "weight" not in module._parameters:
+                raise ValueError(
+                    f"network: expected layers whose weight is a parameter, got a {type(module).__name__} whose weight "
+                    "is computed before each call, as by torch.nn.utils.weight_norm or pruning"
+                )
             parametrizations.spectral_norm(module)
     return network
+
+
+def _is_spectrally_normalised(layer: nn.Module) -> bool:
+    """Whether it is, by a parametrization or by torch's older hook."""
+    chain: Any = layer.parametrizations if parametrize.is_parametrized(layer, "weight") else {"weight": ()}
+    return hasattr(layer, "weight_u") or any(type(each).__name__ == "_SpectralNorm" for each in chain["weight"])
