@@ -1,4 +1,4 @@
-"""Seconds, on a machine that has other things to do."""
+"""Timing on a shared machine."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 
 MOST_ROUNDS = 50
-BUDGET = 1.0  # seconds for one contestant, after which
-FEWEST_ROUNDS = 3  # are enough,
-SLOW = 1.0  # and one for a call as slow as this
-SETTLING = 5e-3  # seconds in which the threads of the one before stop spinning
+BUDGET = 1.0  # seconds for one contestant, once it has
+FEWEST_ROUNDS = 3
+SLOW = 1.0  # seconds of a call that is measured once
+SETTLING = 5e-3  # seconds until the threads of the previous contestant stop spinning
 
 
 class Timing(NamedTuple):
@@ -39,9 +39,9 @@ def seconds(call: Callable[[], object], device: str = "cpu") -> float:
 def interleaved(
     calls: Mapping[str, Callable[[], object]], device: str = "cpu", cold: Collection[str] = ()
 ) -> dict[str, Timing]:
-    """Round after round of all of them, so that a busy minute of the machine falls on all.
+    """Rounds of all contestants in turn, so that a busy minute of the machine affects all of them.
 
-    Each is called once before, to compile, to allocate, to start threads; but not the ``cold`` ones.
+    Each but the ``cold`` ones is called once before, to compile, to allocate and to start threads.
     """
     for name in calls.keys() - set(cold):
         seconds(calls[name], device)
@@ -54,7 +54,7 @@ def interleaved(
 
 
 def _settled(call: Callable[[], object], device: str) -> float:
-    """One call, after as many as it takes to have the machine and its caches to itself."""
+    """One call, after repeated calls that fill the caches while other threads stop spinning."""
     settled = 0.0
     while (took := seconds(call, device)) < SETTLING and settled < SETTLING:
         settled += took

@@ -1,8 +1,8 @@
-"""How long the published clustering takes: k-means with many restarts on 60,000 codes, ten clusters.
+"""The time of the published clustering: k-means with many restarts on 60,000 codes, ten clusters.
 
     python benchmarks/clustering_restarts.py --restarts 1000 --size 32
 
-Structureless codes are the worst case: k-means takes longest to converge where there is nothing to find. scikit-learn's
+Structureless codes are the worst case: k-means converges slowest without clusters. scikit-learn's
 own ``KMeans(n_init=...)``, whose restarts follow each other with its threads inside, is timed on fewer restarts.
 """
 

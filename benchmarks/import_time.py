@@ -1,4 +1,4 @@
-"""How long ``import interpreg`` takes beside the imports of what it depends on, each in a fresh process."""
+"""The time of ``import interpreg`` beside that of importing its dependencies, each in a fresh process."""
 
 import argparse
 import os

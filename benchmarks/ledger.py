@@ -1,4 +1,4 @@
-"""Raw rows in a CSV file, written one by one, so that a run that was broken off goes on where it stopped."""
+"""Raw rows in a CSV file, written one by one, so that an interrupted run resumes."""
 
 import csv
 import platform
@@ -17,7 +17,7 @@ COLUMNS = [
 
 
 class Key(NamedTuple):
-    """What one number was measured of; together with the device and the commit it is measured once."""
+    """The subject of a measurement, which is made once for a device and a commit."""
 
     contestant: str
     threads: int
@@ -29,7 +29,7 @@ class Key(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A measurement, or why there is none."""
+    """A measurement, or the reason for a missing one."""
 
     value: float | None
     note: str = ""
@@ -60,7 +60,7 @@ class Ledger:
             )
 
     def predicted(self, key: Key) -> float:
-        """From the next smaller n that was measured, as a pairwise computation grows; 0 when nothing is known."""
+        """Quadratic in n, from the next smaller n that was measured; 0 where there is none."""
         smaller = {k.n: row.value for k, row in self.rows.items() if k.n < key.n and k == key._replace(n=k.n)}
         known = [n for n, value in smaller.items() if value is not None]
         return smaller[max(known)] * (key.n / max(known)) ** 2 if known else 0.0
@@ -85,7 +85,7 @@ def row_of(row: dict[str, str]) -> Row:
 
 
 def commit() -> str:
-    """The last commit that changed what is measured, with a plus if it has been changed since."""
+    """The last commit that changed the measured code, with a plus if there are later changes."""
     paths = ["--", "src", ":(glob)benchmarks/*.py"]
     last, changed = (
         subprocess.run(["git", *command, *paths], cwd=ROOT, capture_output=True, text=True).stdout.strip()
@@ -95,7 +95,7 @@ def commit() -> str:
 
 
 def device_name(device: str) -> str:
-    """What the maker calls it."""
+    """The name by the maker."""
     if device == "cuda":
         return torch.cuda.get_device_name()
     try:

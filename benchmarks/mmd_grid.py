@@ -1,7 +1,8 @@
-"""Measure every contestant over the grid: ``python benchmarks/mmd_grid.py``, and again to go on with a broken run.
+"""Measure every contestant over the grid: ``python benchmarks/mmd_grid.py``, and again to resume an interrupted run.
 
-Within a cell the contestants take turns, and the median is kept. A call that the cell before says would be too
-long or too large is not made, and a row says so. Then ``python benchmarks/mmd_report.py``.
+Within a cell the contestants run in turn, and the median is kept. A call that would be too long or too large, as
+predicted by the previous cell, is skipped, with a row that gives the reason. ``python benchmarks/mmd_report.py`` then
+draws the results.
 """
 
 import argparse
@@ -23,7 +24,7 @@ MAIN_SIZES = (64, 256, 1024, 4096, 16384, 65536, 131072)
 OTHERS = [(2, "six"), (1024, "six"), (2, "one"), (64, "one"), (1024, "one")]
 OTHER_SIZES = (64, 1024, 4096)
 QUICK_SIZES = (64, 256, 1024)
-MODES = ("memory", "eval", "train")  # memory first: what is too large is known before it is timed
+MODES = ("memory", "eval", "train")  # memory first, so that too large calls are skipped before they are timed
 
 MOST_DENSE = 16384
 MOST_SECONDS = 20.0
@@ -33,7 +34,7 @@ UNLIMITED = ("interpreg", "interpreg closed form")  # the others stop where a st
 
 
 class Cell(NamedTuple):
-    """Where the contestants meet."""
+    """A point of the grid, at which all contestants are measured."""
 
     threads: int
     n: int
@@ -60,7 +61,7 @@ def cells(args: argparse.Namespace) -> list[Cell]:
 
 
 def _modes(cell: Cell, wanted: Sequence[str], most: int, everywhere: bool) -> Iterator[str]:
-    """Memory does not depend on the threads; one look at it, and where there is a curve to draw."""
+    """Memory does not depend on the threads: it is measured once, and where a curve is drawn."""
     for mode in MODES:
         is_main = everywhere or (cell.d, cell.bandwidths) == MAIN
         possible = {"memory": is_main and cell.threads == most, "eval": cell.n <= LONG, "train": True}
@@ -69,7 +70,7 @@ def _modes(cell: Cell, wanted: Sequence[str], most: int, everywhere: bool) -> It
 
 
 def reason_to_skip(ledger: Ledger, cell: Cell, name: str, mode: str, most_threads: int) -> str:
-    """Why a contestant sits this one out, or an empty string."""
+    """Why a contestant is not measured here, or an empty string."""
     contestant = CONTESTANTS[name]
     if contestant.laddered and cell.bandwidths == "one":
         return "one bandwidth makes no ladder"
@@ -85,7 +86,7 @@ def reason_to_skip(ledger: Ledger, cell: Cell, name: str, mode: str, most_thread
 
 
 def measure(ledger: Ledger, cell: Cell, mode: str, names: Sequence[str], args: argparse.Namespace) -> None:
-    """One mode of one cell: what is neither done nor skipped."""
+    """One mode of one cell: the contestants that are neither measured nor skipped."""
     todo = []
     for name in names:
         key = cell.key(name, mode)
@@ -99,7 +100,7 @@ def measure(ledger: Ledger, cell: Cell, mode: str, names: Sequence[str], args: a
         for name in todo:
             _alone(ledger, cell, name, args)
     elif todo:
-        torch.compiler.reset()  # or a second size is compiled for all sizes, and slower
+        torch.compiler.reset()  # otherwise a second size is compiled for all sizes, which is slower
         x, y = data(cell.n, cell.d, args.device)
         widths = widths_of(cell.bandwidths, cell.d)
         calls = {name: step(name, x, y, widths, mode) for name in todo}
@@ -129,7 +130,7 @@ def _roofline(ledger: Ledger, cell: Cell, device: str) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """The whole grid, every contestant gated once for each kernel and dimension."""
+    """The whole grid; every contestant is compared with the reference once for each kernel and dimension."""
     ledger = Ledger(args.out, device_name(args.device))
     names = [name for name in args.contestants if name in HERE]
     for name in set(args.contestants) - set(names):

@@ -1,9 +1,9 @@
 """One training step in a process of its own: its extra peak memory in bytes, and its seconds, as JSON.
 
-The high-water mark that ``getrusage`` tells is no use here: a child starts with its parent's, and importing torch
-leaves one of its own. Linux can lower the mark to what is resident now, so that is done just before the step;
-elsewhere, and without the right to, the memory is unknown. Freed tensors go back to the system at once
-(``ENVIRONMENT``), or the step would reuse what the warm-up left behind.
+The high-water mark of ``getrusage`` cannot be used: a child inherits its parent's, and importing torch raises it. Linux
+can lower the mark to the resident memory, which is done just before the step; elsewhere, or without the permission, the
+memory is unknown. Freed tensors are returned to the system at once (``ENVIRONMENT``), because the step would otherwise
+reuse the memory of the warm-up.
 """
 
 import json
@@ -31,7 +31,7 @@ def alone(name: str, threads: int, n: int, d: int, widths: str, device: str) -> 
 
 
 def measure(name: str, n: int, d: int, widths: tuple[float, ...], device: str) -> tuple[float | None, float]:
-    """Bytes and seconds of one step, here. What is compiled for one size is warmed up with that size."""
+    """Bytes and seconds of one step in this process; compiled code is warmed up with the same size."""
     step(name, *data(n if CONTESTANTS[name].compiled else TINY, d, device), widths, "train")()
     call = step(name, *data(n, d, device), widths, "train")
     before = _lower_the_mark(device)

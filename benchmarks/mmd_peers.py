@@ -1,8 +1,8 @@
-r"""The contestants: every way to get an MMD between codes x and samples y of a prior, its gradient wanted in x.
+r"""The contestants: ways to compute an MMD between codes x and samples y of a prior, and its gradient in x.
 
-Correctness comes first: :func:`gate` holds each against the float64 reference before it is timed. The peers in
-plain PyTorch are as good as we can write them: distances by one ``addmm``, no clamp (an RBF needs none), no mask
-(what the diagonal adds is known), gradients of the symmetric block through one of its sides only.
+:func:`gate` compares each with the float64 reference before it is timed. The peers in plain PyTorch are as fast as we
+can write them: distances by one ``addmm``, no clamp (an RBF needs none), no mask
+(the diagonal's part is a constant), gradients of the symmetric block through one of its sides only.
 """
 
 import math
@@ -28,17 +28,17 @@ Value = Callable[[Tensor, Tensor, Widths], Tensor]
 
 
 class Contestant(NamedTuple):
-    """A way to compute it and what it should give."""
+    """An implementation, and the reference that it must agree with."""
 
     value: Value
     truth: Value
     dense: bool = False
-    """Whether it stores something of size n x n."""
+    """Whether it stores a matrix of size n x n."""
     laddered: bool = False
-    """Whether it is the same as another one when there is one bandwidth."""
+    """Whether it equals another one for a single bandwidth."""
     compiled: bool = False
     missing: str = ""
-    """Why it is not there."""
+    """Why it is unavailable, or an empty string."""
 
 
 def widths_of(name: str, d: int) -> Widths:
@@ -133,14 +133,14 @@ HERE = [name for name, contestant in CONTESTANTS.items() if not contestant.missi
 
 
 def data(n: int, d: int, device: str = "cpu") -> tuple[Tensor, Tensor]:
-    """Codes that do not quite follow the prior, and samples of it."""
+    """Codes whose distribution is near the prior, and samples of the prior."""
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(2, n, d, generator=generator)
     return (0.9 * x + 0.1).to(device).requires_grad_(), y.to(device)
 
 
 def step(name: str, x: Tensor, y: Tensor, widths: Widths, mode: str) -> Callable[[], object]:
-    """What is timed: a value without gradients ("eval"), or a value and its gradient ("train")."""
+    """The timed call: a value without gradients ("eval"), or a value and its gradient ("train")."""
     value = CONTESTANTS[name].value
     if mode == "eval":
         return torch.no_grad()(lambda: value(x, y, widths))

@@ -12,7 +12,7 @@ from mmd_peers import PEERS
 
 NONE = "-"
 OURS, CLOSED, REFERENCE = "interpreg", "interpreg closed form", "interpreg reference"
-BLUE, SKY, ORANGE, RED, GREEN, PURPLE = (  # Okabe and Ito's, told apart by the colour-blind
+BLUE, SKY, ORANGE, RED, GREEN, PURPLE = (  # Okabe and Ito's, for colour-blind readers
     "#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#009E73", "#CC79A7",
 )  # fmt: skip
 LOOKS = {
@@ -41,7 +41,7 @@ def number(rows: Rows, key: Key, **other: object) -> float | None:
 
 
 def ratio(theirs: float | None, ours: float | None) -> str:
-    """How many times faster we are; bold where we are slower."""
+    """Their time over ours; bold where we are slower."""
     if theirs is None or ours is None:
         return NONE
     shown = f"{theirs / ours:.3g}"
@@ -66,7 +66,7 @@ def main_table(rows: Rows, threads: int) -> Iterator[str]:
 
 
 def other_table(rows: Rows) -> Iterator[str]:
-    """Everything else, two ratios a cell."""
+    """All other cells, with two ratios each."""
     places = {(k.d, k.bandwidths, k.mode, k.threads) for k in rows if k.contestant == OURS and k.mode != "memory"}
     others = sorted(place for place in places if place[:3] != (*MAIN, "train"))
     sizes = sorted({key.n for key in rows if (key.d, key.bandwidths, key.mode, key.threads) in others})
@@ -122,7 +122,7 @@ def markdown(rows: Rows, facts: dict[str, str]) -> str:
 
 
 def picture(rows: Rows, facts: dict[str, str]) -> Figure:
-    """Time and memory of a training step against n, on as many threads as were tried."""
+    """Time and memory of a training step against n, on as many threads as were measured."""
     d, bandwidths = MAIN
     figure = Figure(figsize=(9, 4.9), layout="constrained")
     panels = figure.subplots(1, 2)

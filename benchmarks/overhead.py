@@ -1,4 +1,4 @@
-"""What the package itself costs: calls of small networks, where arithmetic takes no time.
+"""The overhead of the package: calls of small networks, whose arithmetic takes little time.
 
     python benchmarks/overhead.py [--rounds 40]
 
@@ -36,7 +36,7 @@ def networks() -> tuple[nn.Module, nn.Module]:
 
 
 def by_hand(encoder: nn.Module, decoder: nn.Module, critic: nn.Module) -> Callable[[Tensor], dict[str, Tensor]]:
-    """ACAI as a careful person writes it: one backward, the critic frozen while it judges for the autoencoder."""
+    """ACAI written by hand: one backward, the critic frozen in the pass of the autoencoder's loss."""
 
     def step(x: Tensor) -> dict[str, Tensor]:
         alpha = 0.5 - (torch.rand(len(x), 1) - 0.5).abs()
@@ -68,7 +68,7 @@ def seconds(steps: dict[str, Callable[[], object]], rounds: int) -> dict[str, fl
 
 
 def calls_and_moves(step: Callable[[], object]) -> tuple[int, int]:
-    """Python calls inside the package during one step, and how often one follows another in a different file."""
+    """Python calls inside the package during one step, and the number of successive calls in different files."""
     package = str(Path(interpreg.__file__).parent)
     files: list[str] = []
 

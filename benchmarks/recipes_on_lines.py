@@ -4,7 +4,7 @@
     python benchmarks/recipes_on_lines.py ACAI MIDR-AE --seed 1
     python benchmarks/recipes_report.py                   # the table and the pictures of the documentation
 
-Each run leaves a checkpoint as it goes, from which the same command goes on, and a row in
+Each run writes checkpoints, from which the same command resumes, and a row in
 ``benchmarks/results/recipes-lines.csv``. The networks are the ACAI paper's, at 16 x 16 pixels; codes have 64 elements.
 """
 
@@ -85,7 +85,7 @@ BETA = 0.1  # lines are a few bright pixels: at 1, with a variance of 1/2, most 
 FAITHFUL = {
     "reconstruction": "mse",
     "reconstruction_weight": 50.0,
-}  # with L1, nine tenths background are an optimum
+}  # with L1 the background alone is an optimum, because it is nine tenths of an image
 METHODS: dict[str, Make] = {
     "plain": plainly(Reconstruction),
     "ACAI": plainly(ACAIRegularizer),
@@ -129,7 +129,7 @@ def draw(n: int, generator: torch.Generator) -> Tensor:
 
 
 def ends(seed: int) -> tuple[Tensor, Tensor]:
-    """Held-out lines to go between."""
+    """Held-out lines, as the ends of paths."""
     generator = torch.Generator().manual_seed(2**31 + seed)
     return draw(PAIRS, generator), draw(PAIRS, generator)
 

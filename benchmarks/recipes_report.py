@@ -48,7 +48,9 @@ def picture(methods: tuple[str, ...], folder: Path, steps: int, path: Path) -> N
     rows = {}
     starts, stops = ends(0)
     ink = ((starts + 1) * (stops + 1)).flatten(1).sum(1)  # where both are bright
-    chosen = (ink < 0.1 * ink.max()).nonzero()[:SHOWN, 0]  # lines that are far apart, whose way is hard
+    chosen = (ink < 0.1 * ink.max()).nonzero()[
+        :SHOWN, 0
+    ]  # lines that are far apart, which are hard to interpolate
     for method in methods:
         trained = checkpoint(folder, method, 0, steps)
         if trained.exists():

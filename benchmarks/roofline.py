@@ -1,6 +1,6 @@
-"""The ideal time of a training step: the arithmetic that the MMD cannot do without, at the rates of this machine.
+"""The ideal time of a training step: the arithmetic that the MMD needs, at the rates of this machine.
 
-Not a law of nature: a cleverer exponential than torch's goes faster, and nothing here waits for memory.
+It is no lower bound, because an exponential may be faster than torch's, and it leaves out the time of memory accesses.
 ``python benchmarks/roofline.py`` prints the rates.
 """
 
@@ -20,7 +20,7 @@ MATRIX_REPEATS, EXPONENTIAL_REPEATS = 10, 200
 
 
 class Rates(NamedTuple):
-    """What the machine can do in a second, in fp32."""
+    """Operations a second, in fp32."""
 
     flops: float
     """Of a matrix product."""

@@ -1,6 +1,6 @@
 """A training step: plain, ACAI by the best hand-written loop, ACAI by the regularizer.
 
-Correctness comes first: the two ACAI steps must give the same losses before either is timed. The floor, in units
+The two ACAI steps must give the same losses before either is timed. The floor, in units
 of one forward pass (a backward is two), is 3 encoder + 6 decoder + 8 critic, against 3 + 3 for a plain step.
 """
 
@@ -47,7 +47,7 @@ def plain(setting: str) -> Step:
 
 
 def by_hand(setting: str) -> Step:
-    """What a careful person writes: one backward, the critic frozen while it judges for the autoencoder."""
+    """ACAI written by hand: one backward, the critic frozen in the pass of the autoencoder's loss."""
     encoder, decoder, critic, x = make(setting)
     optimizer = adam(encoder, decoder, critic)
 

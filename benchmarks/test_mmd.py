@@ -1,7 +1,7 @@
 """The MMD between codes and a prior, by every contestant: value alone, and value with its gradient.
 
-Correctness comes first: no contestant is timed whose value and gradient are not the float64 reference's. The
-larger grid, up to sizes where only a few still run, is measured by mmd_grid.py.
+No contestant is timed whose value and gradient differ from the float64 reference's. The larger grid, up to sizes that
+only a few contestants reach, is measured by mmd_grid.py.
 """
 
 import pytest

@@ -1,8 +1,8 @@
-"""An MMD autoencoder: codes drawn towards a normal prior, so that decoded prior samples look like digits.
+"""An MMD autoencoder: codes drawn towards a normal prior, so that decoded prior samples are nearer to digits.
 
     python examples/codes_towards_a_prior.py
 
-Needs the demo extra (scikit-learn carries the digits).
+Needs the demo extra (scikit-learn includes the digits).
 """
 
 import torch
@@ -15,7 +15,7 @@ from interpreg.metrics import nearest
 
 
 def train(weight: float, steps: int) -> dict[str, float]:
-    """Train with a weight on the prior; how the codes and the decoded prior samples do."""
+    """Train with a weight of the prior; errors of reconstructions, codes and decoded prior samples."""
     torch.manual_seed(0)
     data, test = digits.load("train"), digits.load("test").images
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 8))

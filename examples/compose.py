@@ -2,7 +2,7 @@
 
     python examples/compose.py
 
-Needs the demo extra (scikit-learn carries the digits).
+Needs the demo extra (scikit-learn includes the digits).
 """
 
 import torch
@@ -27,15 +27,15 @@ def main(steps: int = 600) -> tuple[list[str], list[float]]:
         spectral_norm(network),
         loss="hinge",
         judge="logit",
-        gamma=1.0,  # what is real is data alone, no blend with reconstructions
-        # the critic learns first; then its part in the autoencoder's loss grows
+        gamma=1.0,  # real images are the data, without a blend with reconstructions
+        # the critic is trained first; then its weight in the autoencoder's loss grows
         weight=Ramp(0.02, start=steps // 4, over=steps // 4),
     )
     reg = Reconstruction(encoder, decoder) + strategy + game
 
     of_autoencoder = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3)
     of_critic = torch.optim.Adam(reg.parameters(), lr=2e-3, betas=(0.5, 0.9))
-    reg.check_optimizers(of_autoencoder, of_critic)  # would say so if the critic were in neither
+    reg.check_optimizers(of_autoencoder, of_critic)  # raises if they lack a parameter of the critic
     names, weights = [], []
     for step in range(steps):
         x = data.draw(64)

@@ -1,8 +1,8 @@
-"""ACAI in a training loop that was there before: AdamW, mixed precision, gradient accumulation.
+"""ACAI in an existing training loop: AdamW, mixed precision, gradient accumulation.
 
     python examples/existing_loop.py
 
-Only the lines marked (1) and (2) are added, and the optimizer is given the critic's parameters.
+Only the lines marked (1) and (2) are added, and the optimizer holds the critic's parameters too.
 """
 
 import torch
@@ -11,11 +11,11 @@ from torch import nn
 from interpreg import ACAIRegularizer
 from interpreg.datasets import lines
 
-ACCUMULATE = 2
+ACCUMULATION_STEPS = 2
 
 
 class Autoencoder(nn.Module):
-    """Somebody's model, of which nothing is changed."""
+    """An existing model, unchanged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,8 +48,8 @@ def main(steps: int = 400) -> list[dict[str, float]]:
             history.append({"reconstruction": loss.item()})
             loss = loss + sum(reg(x, z=z, x_hat=x_hat).values())  # (2)
         history[-1] |= {name: value.item() for name, value in reg.unweighted.items()}
-        scaler.scale(loss / ACCUMULATE).backward()
-        if step % ACCUMULATE == ACCUMULATE - 1:
+        scaler.scale(loss / ACCUMULATION_STEPS).backward()
+        if step % ACCUMULATION_STEPS == ACCUMULATION_STEPS - 1:
             scaler.step(optimizer)
             scaler.update()
             optimizer.zero_grad()

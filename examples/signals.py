@@ -1,8 +1,8 @@
-"""1-D signals: AEAI on pulses, and whether the way between two pulses is a pulse on its way.
+"""1-D signals: AEAI on pulses, and the distance of interpolants from single pulses.
 
     python examples/signals.py
 
-A cross-fade of two pulses is two half pulses. A good interpolation moves one.
+A cross-fade of two pulses is two half pulses. A good interpolation moves one pulse.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from interpreg import AEAIRegularizer, Interpolator, Reconstruction, Regularizer
 
-LENGTH, FIRST, LAST = 64, 8.0, 56.0
+LENGTH, FIRST_CENTRE, LAST_CENTRE = 64, 8.0, 56.0
 
 
 def pulses(centres: Tensor) -> Tensor:
@@ -20,8 +20,8 @@ def pulses(centres: Tensor) -> Tensor:
 
 
 def random_pulses(n: int) -> Tensor:
-    """Pulses anywhere."""
-    return pulses(FIRST + (LAST - FIRST) * torch.rand(n))
+    """Pulses at random centres."""
+    return pulses(FIRST_CENTRE + (LAST_CENTRE - FIRST_CENTRE) * torch.rand(n))
 
 
 def autoencoder() -> tuple[nn.Module, nn.Module]:
@@ -49,13 +49,13 @@ def autoencoder() -> tuple[nn.Module, nn.Module]:
 
 
 def distance(signals: Tensor) -> float:
-    """The mean squared difference from the nearest pulse that there is."""
-    there = pulses(torch.linspace(FIRST, LAST, 481))
-    return (torch.cdist(signals.flatten(1), there.flatten(1)).amin(1).square() / LENGTH).mean().item()
+    """The mean squared difference from the nearest pulse."""
+    references = pulses(torch.linspace(FIRST_CENTRE, LAST_CENTRE, 481))
+    return (torch.cdist(signals.flatten(1), references.flatten(1)).amin(1).square() / LENGTH).mean().item()
 
 
 def main(steps: int = 1500) -> dict[str, dict[str, float]]:
-    """Train plain and with AEAI; how far interpolants are from any pulse, and the errors of reconstructions."""
+    """Train plain and with AEAI; distances of interpolants from the nearest pulse, and errors of reconstructions."""
     torch.manual_seed(1)
     start, end = random_pulses(256), random_pulses(256)
     results = {

@@ -1,8 +1,8 @@
-"""Rows of a table: MIDR-AE on standardised measurements, and what it does to the codes.
+"""Rows of a table: MIDR-AE on standardised measurements, and its effect on the codes.
 
     python examples/tabular.py
 
-Needs the demo extra (scikit-learn carries the table: 569 tumours of 30 measurements each).
+Needs the demo extra (scikit-learn includes the table: 569 tumours of 30 measurements each).
 """
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from interpreg import MIDRAERegularizer, Reconstruction, Regularizer
 from interpreg.metrics import clustering_accuracy, linear_probe
 
-TRAINED = 400
+TRAINING_ROWS = 400
 
 
 def table() -> tuple[Tensor, Tensor]:
@@ -20,7 +20,7 @@ def table() -> tuple[Tensor, Tensor]:
     data = load_breast_cancer()
     order = torch.randperm(len(data.data), generator=torch.Generator().manual_seed(0))
     rows = torch.tensor(data.data, dtype=torch.float32)[order]
-    rows = (rows - rows[:TRAINED].mean(0)) / rows[:TRAINED].std(0)
+    rows = (rows - rows[:TRAINING_ROWS].mean(0)) / rows[:TRAINING_ROWS].std(0)
     return rows, torch.tensor(data.target)[order]
 
 
@@ -41,7 +41,7 @@ def train(method: str, rows: Tensor, steps: int) -> nn.Module:
         reg = MIDRAERegularizer(encoder, decoder, mmd_weight=0.1, noise_weight=0.1, prior_weight=0.05)
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters(), *reg.parameters()], lr=1e-3)
     for _ in range(steps):
-        x = rows[torch.randint(TRAINED, (64,))]
+        x = rows[torch.randint(TRAINING_ROWS, (64,))]
         optimizer.zero_grad()
         sum(reg(x).values()).backward()
         optimizer.step()
@@ -49,14 +49,14 @@ def train(method: str, rows: Tensor, steps: int) -> nn.Module:
 
 
 def main(steps: int = 2000) -> dict[str, dict[str, float]]:
-    """Train both; how related the elements of their codes are, and how well classes can be told from them."""
+    """Train both; correlations of the elements of their codes, and how well the codes separate classes."""
     rows, classes = table()
     results = {}
     for method in ("plain", "MIDR-AE"):
         encoder = train(method, rows, steps)
         with torch.no_grad():
             codes = encoder(rows)
-        split = (codes[:TRAINED], classes[:TRAINED], codes[TRAINED:], classes[TRAINED:])
+        split = (codes[:TRAINING_ROWS], classes[:TRAINING_ROWS], codes[TRAINING_ROWS:], classes[TRAINING_ROWS:])
         results[method] = {
             "correlation of code elements": correlation(codes),
             "linear probe accuracy": linear_probe(*split),

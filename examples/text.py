@@ -1,4 +1,4 @@
-"""A text autoencoder: padded sequences of tokens, their mask, and sentences between two sentences.
+"""A text autoencoder: padded sequences of tokens, their mask, and interpolated sentences.
 
     python examples/text.py
 
@@ -18,24 +18,24 @@ DOES = ["sees", "likes", "often visits", "never finds", "sings about"]
 WHAT = ["the house", "a red boat", "the sea", "my big garden"]
 SENTENCES = [" ".join(parts).split() for parts in itertools.product(WHO, DOES, WHAT)]
 WORDS = sorted({word for sentence in SENTENCES for word in sentence})
-LONGEST = max(map(len, SENTENCES))
+MAX_WORDS = max(map(len, SENTENCES))
 
 
 def tokens(sentences: list[list[str]]) -> tuple[Tensor, Tensor]:
-    """One-hot words ``[B, T, V]`` and the mask ``[B, T]`` of the words that are there."""
-    x = torch.zeros(len(sentences), LONGEST, len(WORDS))
+    """One-hot words ``[B, T, V]`` and the mask ``[B, T]`` of valid positions."""
+    x = torch.zeros(len(sentences), MAX_WORDS, len(WORDS))
     for row, sentence in enumerate(sentences):
         x[row, range(len(sentence)), [WORDS.index(word) for word in sentence]] = 1
     return x, x.sum(-1) > 0
 
 
-class Reader(nn.Module):
+class Encoder(nn.Module):
     """Words to one vector."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.words = nn.Linear(len(WORDS), 48)
-        self.place = nn.Parameter(torch.randn(LONGEST, 48))
+        self.place = nn.Parameter(torch.randn(MAX_WORDS, 48))
         self.out = nn.Sequential(nn.Linear(48, 96), nn.ReLU(), nn.Linear(96, 48))
         self.code = nn.Linear(48, size)
 
@@ -44,12 +44,12 @@ class Reader(nn.Module):
         return self.code(h.sum(1) / mask.sum(1, keepdim=True))
 
 
-class Writer(nn.Module):
-    """A vector to the probabilities of words, and of the end, at every position."""
+class Decoder(nn.Module):
+    """A vector to the probabilities of words at every position."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.place = nn.Parameter(torch.randn(LONGEST, 96))
+        self.place = nn.Parameter(torch.randn(MAX_WORDS, 96))
         self.code = nn.Sequential(nn.Linear(size, 96), nn.ReLU(), nn.Linear(96, 96))
         self.out = nn.Sequential(nn.Linear(96, 96), nn.ReLU(), nn.Linear(96, len(WORDS)))
 
@@ -57,8 +57,8 @@ class Writer(nn.Module):
         return self.out(self.code(z)[:, None] * self.place[: mask.shape[1]]).softmax(-1) * mask[..., None]
 
 
-class Judge(nn.Module):
-    """A judgement of every position from its neighbourhood."""
+class CriticNetwork(nn.Module):
+    """A judgement of every position, from its neighbourhood."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,42 +69,42 @@ class Judge(nn.Module):
         return self.out((x * mask[..., None]).mT).mT
 
 
-def surprise(x_hat: Tensor, x: Tensor, mask: Tensor) -> Tensor:
-    """The mean negative logarithm of the probability of each word that is there."""
+def cross_entropy(x_hat: Tensor, x: Tensor, mask: Tensor) -> Tensor:
+    """The mean negative logarithm of the probabilities of the words, over valid positions."""
     return -(x_hat * x).sum(-1)[mask].clamp_min(1e-6).log().mean()
 
 
 def read(x: Tensor, mask: Tensor) -> list[str]:
-    """The likeliest words."""
-    return [" ".join(WORDS[word] for word in row[there]) for row, there in zip(x.argmax(-1), mask, strict=True)]
+    """The most probable words."""
+    return [" ".join(WORDS[word] for word in row[valid]) for row, valid in zip(x.argmax(-1), mask, strict=True)]
 
 
-def regularizer(method: str, encoder: Reader, decoder: Writer) -> Regularizer:
-    """What to train with."""
+def regularizer(method: str, encoder: Encoder, decoder: Decoder) -> Regularizer:
+    """The regularizer of a method."""
     if method == "plain":
-        return Reconstruction(encoder, decoder, loss=surprise)
-    # a surprise is counted in nats, ten times a squared error of pixels, and the weight grows with it
-    acai = ACAIRegularizer(encoder, decoder, critic=Judge(), reconstruction=surprise, weight=5.0)
+        return Reconstruction(encoder, decoder, loss=cross_entropy)
+    # in nats, ten times a squared error of pixels, and the weight grows with it
+    acai = ACAIRegularizer(encoder, decoder, critic=CriticNetwork(), reconstruction=cross_entropy, weight=5.0)
     return acai + MMDPrior(encoder, decoder, weight=0.1)
 
 
 def main(steps: int = 1500, seed: int = 0) -> dict[str, dict[str, float]]:
-    """Train plain and with ACAI and a prior; how many words are right, and how many sentences half-way are real."""
+    """Train plain and with ACAI and a prior; the shares of right words, and of half-way sentences that are real."""
     results = {}
     data, masks = tokens(SENTENCES)
     for method in ("plain", "ACAI + MMD"):
         torch.manual_seed(seed)
-        encoder, decoder = Reader(8), Writer(8)
+        encoder, decoder = Encoder(8), Decoder(8)
         reg = regularizer(method, encoder, decoder)
         optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters(), *reg.parameters()], lr=2e-3)
         for _ in range(steps):
-            chosen = torch.randint(len(data), (64,))
+            rows = torch.randint(len(data), (64,))
             optimizer.zero_grad()
-            sum(reg(data[chosen], mask=masks[chosen]).values()).backward()
+            sum(reg(data[rows], mask=masks[rows]).values()).backward()
             optimizer.step()
         with torch.no_grad():
-            found = decoder(encoder(data, masks), masks).argmax(-1)
-            right = (found == data.argmax(-1))[masks].float().mean().item()
+            words = decoder(encoder(data, masks), masks).argmax(-1)
+            right = (words == data.argmax(-1))[masks].float().mean().item()
             x, mask = tokens([s for s in SENTENCES if len(s) == 6])
             z = encoder(x, mask)
             halves = [Interpolator().mix(z, z.roll(shift, 0), 0.5) for shift in range(1, len(z))]

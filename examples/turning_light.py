@@ -1,10 +1,10 @@
-"""Does it interpolate? A pole under a moving light, plain and with ACAI, measured against the images in between.
+"""A pole under a moving light, plain and with ACAI: interpolants compared with the real images in between.
 
     python examples/turning_light.py
 
-The light's elevation and azimuth make every image, so what lies between two images is known: this is the evaluation of
-AEAI (section 4.3) on its kind of data. Leaves a report on each model, and the curves of both in one picture, after
-four minutes on two cores.
+The light's elevation and azimuth determine every image, so the images between two others are known: this is the
+evaluation of AEAI (section 4.3) on its kind of data. Writes a report on each model, and the curves of both in one
+picture, after four minutes on two cores.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def networks() -> tuple[nn.Module, nn.Module]:
 
 
 def train(method: str, steps: int) -> tuple[nn.Module, nn.Module, list[dict[str, float]]]:
-    """The same networks from the same start, on lights from everywhere."""
+    """Networks of the same initial weights, trained on light from random directions."""
     torch.manual_seed(0)
     encoder, decoder = networks()
     kind: type[Regularizer] = {"plain": Reconstruction, "ACAI": ACAIRegularizer}[method]

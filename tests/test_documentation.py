@@ -72,8 +72,8 @@ def test_pages_on_what_was_measured(page: str, tmp_path: Path, monkeypatch: pyte
     )
     if page == "measures":
         assert names["error"].overall > 0
-        assert names["found"].median[0] == 0
-        assert names["found"].median[-1] == 1
+        assert names["retrieved"].median[0] == 0
+        assert names["retrieved"].median[-1] == 1
     if page == "report":
         assert names["report"]["interpolation_error"] > 0
 

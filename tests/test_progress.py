@@ -24,7 +24,7 @@ def test_what_is_not_shown_is_not_touched() -> None:
 @pytest.mark.parametrize(("delay", "screen", "expected"), [(0.0, Terminal, True), (60.0, Terminal, False),
                                                               (0.0, io.StringIO, False)])  # fmt: skip
 def test_a_bar_appears_on_a_terminal_after_a_while(monkeypatch, delay, screen, expected) -> None:
-    monkeypatch.setattr(_progress, "DELAY", delay)
+    monkeypatch.setattr(_progress, "DELAY_SECONDS", delay)
     monkeypatch.setattr(sys, "stderr", screen())
     values = []
     for item in progress(iter([1, 2, 3]), "counting", total=3):

@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         COMMANDS[arguments.command][0].run(arguments)
     except KeyboardInterrupt:
-        again = "; the same command goes on from the last checkpoint" if arguments.command == "demo" else ""
+        again = "; the same command resumes from the last checkpoint" if arguments.command == "demo" else ""
         print(f"\ninterrupted{again}", file=sys.stderr)
         return 130
     except (ImportError, OSError, TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
 """Checks on types, shapes and arguments. Every message names the argument, what was expected, what came.
 
-None of them looks at the values of a tensor, so none of them waits for a device.
+No check reads the values of a tensor, so none synchronises with a device.
 """
 
 import math
@@ -47,7 +47,7 @@ def check_batch_size(name: str, value: Tensor, batch_size: int) -> None:
 
 
 def check_labels(name: str, value: object, n: int, of: str) -> None:
-    """Raise ``ValueError`` unless ``value`` are whole numbers ``[n]``, one for each of what is called ``of``."""
+    """Raise ``ValueError`` unless ``value`` is an integer tensor ``[n]``; ``of`` names what it labels."""
     if (
         not isinstance(value, Tensor)
         or value.is_floating_point()
@@ -60,7 +60,7 @@ def check_labels(name: str, value: object, n: int, of: str) -> None:
 
 
 def check_shape(name: str, value: Tensor, shape: torch.Size, like: str) -> None:
-    """Raise ``ValueError`` unless ``value`` is shaped like the thing called ``like``."""
+    """Raise ``ValueError`` unless ``value`` has the ``shape`` of the tensor called ``like``."""
     if value.shape != shape:
         raise ValueError(f"{name}: expected the shape of {like}, {tuple(shape)}, got {describe(value)}")
 
@@ -87,13 +87,15 @@ def check_network(name: str, value: object) -> None:
 def check_unsharded(name: str, module: nn.Module, instead: str) -> None:
     """Raise ``TypeError`` if a parameter is sharded over processes, as by ``fully_shard``."""
     for key, p in module.named_parameters():
-        if type(p).__name__ == "DTensor":  # by name, because importing the class costs everybody a second
+        # by name, because importing the class takes a second
+        if type(p).__name__ == "DTensor":
             raise TypeError(f"{name}: expected whole parameters, got {key!r} sharded over processes; {instead}")
 
 
 def as_number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> float:
     """``value`` as a float; ``TypeError`` or ``ValueError`` unless it is finite and in [low, high]."""
-    if isinstance(value, bool) or not isinstance(value, (float, int, Real)):  # numpy's too
+    # Real includes NumPy's numbers
+    if isinstance(value, bool) or not isinstance(value, (float, int, Real)):
         raise TypeError(f"{name}: expected a number, got {describe(value)}")
     number = float(value)
     if not (math.isfinite(number) and low <= number <= high):

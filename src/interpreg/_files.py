@@ -10,7 +10,8 @@ from uuid import uuid4
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path to write to: renamed to ``path`` on success, removed on any error."""
-    partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")  # others may write to the same path
+    # a name of its own, because another process may write to the same path
+    partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
     try:
         yield partial
         os.replace(partial, path)

@@ -1,4 +1,4 @@
-"""Precision and randomness: the widening, the full-precision guard and the random draws that everything shares."""
+"""Precision and randomness: conversion to fp32 at least, a context without autocast, random draws."""
 
 from contextlib import nullcontext
 
@@ -37,7 +37,8 @@ def full_precision(x: Tensor) -> "torch.autocast | nullcontext[None]":
 
 def uniform(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Draws from U(0, 1), in fp32 at least, on the device of ``like``."""
-    if generator is None:  # torch.compile traces no `generator=None` beside a symbolic shape
+    # torch.compile traces no `generator=None` beside a symbolic shape
+    if generator is None:
         return torch.rand(shape, dtype=wide_dtype(like), device=like.device)
     return torch.rand(shape, dtype=wide_dtype(like), device=like.device, generator=generator)
 

@@ -23,7 +23,7 @@ class Prior(ABC):
         """``n`` samples ``[n, d]``, typed and placed as the codes ``like`` ``[B, d]``."""
 
     def spread(self, d: int) -> float | None:
-        r""":math:`\sqrt{E |z - z'|^2 / 2}`, the unit of the bandwidths by dimension; ``None`` where unknown."""
+        r""":math:`\sqrt{E |z - z'|^2 / 2}`, the unit of bandwidths by dimension; ``None`` where it is unknown."""
         return None
 
 
@@ -110,10 +110,10 @@ class Sampler(Prior):
 
     Args:
         draw: a callable of the number of samples, ``draw(n) -> Tensor[n, ...]``, with as many elements a sample as
-            a code has; or a ``torch.distributions.Distribution`` over codes or over their elements' vector.
+            a code has; or a ``torch.distributions.Distribution`` over codes or over flattened codes.
 
     Raises:
-        TypeError: neither.
+        TypeError: ``draw`` is neither.
     """
 
     def __init__(self, draw: Callable[[int], Tensor] | torch.distributions.Distribution) -> None:
@@ -131,7 +131,7 @@ class Sampler(Prior):
     @override
     def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
         if generator is not None:
-            raise ValueError("generator: expected None with a sampler of your own, which has its own randomness")
+            raise ValueError("generator: expected None with a sampler of your own, which draws its own numbers")
         z = self._draw(n)
         _checks.check_tensor("prior samples", z)
         _checks.check_batch_size("prior samples", z, n)

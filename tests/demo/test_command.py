@@ -55,7 +55,7 @@ def test_interrupting_leaves_no_picture_and_says_how_to_go_on(
 
     monkeypatch.setattr(command, "interpolation_rows", interrupt)
     assert main(["demo", "--steps", "2", "--threads", "1", "--out", str(tmp_path)]) == 130
-    assert "interrupted; the same command goes on" in capsys.readouterr().err
+    assert "interrupted; the same command resumes" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.png*"))
 
 

@@ -42,7 +42,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
 
 @pytest.mark.parametrize(
     ("steps", "scale", "trained", "message"),
-    [(3, 1.0, 0, "going on from step 3 of 3"), (4, 1.0, 4, "starting anew"), (3, 0.5, 3, "starting anew")],
+    [(3, 1.0, 0, "resuming from step 3 of 3"), (4, 1.0, 4, "starting anew"), (3, 0.5, 3, "starting anew")],
 )
 def test_only_a_checkpoint_of_the_same_settings_and_data_is_gone_on_from(
     steps: int, scale: float, trained: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -93,6 +93,6 @@ def test_no_warning_while_nothing_is_finite() -> None:
 
 def test_the_memory_of_kernels_is_bounded() -> None:
     x = torch.randn(4, 3)
-    for i in range(degenerate.REMEMBERED_KERNELS + 50):
+    for i in range(degenerate.CACHED_HISTORIES + 50):
         mmd2(x, x + 1, kernel=RBF(1.0 + i / 1000))
-    assert degenerate._history.cache_info().currsize <= degenerate.REMEMBERED_KERNELS
+    assert degenerate._history.cache_info().currsize <= degenerate.CACHED_HISTORIES

@@ -24,7 +24,7 @@ def test_double_precision_through_tiles(name: str) -> None:
 
 
 def test_tiles_of_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiled, "CPU_TILES", (7, 16))
+    monkeypatch.setattr(tiled, "CPU_TILE_ROWS", (7, 16))
     x, y = (each.double().requires_grad_() for each in problem(65, 129, 3))
     for name in NAMES:
         truth = truth_of(name, 65, 129, 3, 0.0, "unbiased")

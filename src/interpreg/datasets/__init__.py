@@ -1,4 +1,4 @@
-"""Data sets: generated on any device, carried by a package, or read from official files."""
+"""Data sets: generated on any device, included in scikit-learn, or read from official files."""
 
 from interpreg.datasets import digits, lines, pole, stripes
 from interpreg.datasets.named import GENERATED, NAMES, named

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--n", type=count, default=64, help="images to draw (%(default)s)")
     parser.add_argument("--out", type=Path, help="picture to write (data-NAME.png)")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random images (%(default)s)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -82,14 +82,14 @@ def _label_counts(labels: Tensor, classes: tuple[str, ...]) -> str:
     values, counts = labels.unique(return_counts=True)
     names = [f"{v} {classes[v]}" if classes and classes[v] != str(v) else str(v) for v in values.tolist()]
     if len(counts.unique()) == 1:
-        named = ", ".join(names) if len(names) <= 10 else f"{names[0]} to {names[-1]}"
-        return f"labels: {len(values)}, {counts[0]} images each: {named}"
+        listing = ", ".join(names) if len(names) <= 10 else f"{names[0]} to {names[-1]}"
+        return f"labels: {len(values)}, {counts[0]} images each: {listing}"
     each = ", ".join(f"{name}: {c}" for name, c in zip(names, counts.tolist(), strict=True))
     return f"labels: {len(values)}, with numbers of images: {each}"
 
 
 def count(text: str) -> int:
-    """A command line's number of at least 1."""
+    """A whole number of at least 1 from the command line."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)

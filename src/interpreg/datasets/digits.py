@@ -1,4 +1,4 @@
-"""Handwritten digits that come with scikit-learn.
+"""Handwritten digits that are included in scikit-learn.
 
 1,797 digits of 8 x 8 pixels written by 13 people, the test part of "Optical Recognition of Handwritten Digits"
 (Alpaydin and Kaynak 1998, UCI repository, CC BY 4.0).
@@ -12,7 +12,7 @@ from interpreg import _checks
 from interpreg._extras import optional_import
 from interpreg.datasets.samples import Samples
 
-# Digits are ordered by writer; the last writers begin here, by "Sample grouping" in scikit-learn's MOOC.
+# digits are ordered by writer; the last writers begin here ("Sample grouping" in scikit-learn's MOOC)
 FIRST_TEST_DIGIT = 1415
 
 
@@ -24,7 +24,7 @@ def load(split: Literal["train", "test"] = "train") -> Samples:
 
     Raises:
         ImportError: scikit-learn is not installed.
-        ValueError: another split.
+        ValueError: an unknown split.
     """
     _checks.check_one_of("split", split, ("train", "test"))
     bunch = optional_import("sklearn.datasets", "metrics", "the digits dataset").load_digits()

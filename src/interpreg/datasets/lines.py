@@ -7,8 +7,8 @@ axis, (t0, u0) is the end with the smaller major coordinate and t1 the other end
 floor(t0) <= t < ceil(t1) the minor span [s, s + w], s = u0 - w/2 + (t - t0 - 1/2) U/T, is painted with its exact
 coverage of each pixel, times (ceil(t0) - t0) if t < ceil(t0). A pixel is min(1, -1 + 2 coverage).
 
-The rasteriser jumps where the axes swap: two images on either side of 135 or 315 degrees differ as much as ten
-degrees of rotation do elsewhere. That is how the published numbers were obtained.
+The rasteriser is discontinuous where the axes swap: two images on either side of 135 or 315 degrees differ as much as
+ten degrees of rotation do elsewhere. The published numbers were obtained with it.
 """
 
 import math
@@ -20,7 +20,7 @@ from interpreg import _checks
 from interpreg.datasets.samples import Samples
 
 SPAN = 2.0  # pixels painted along the minor axis
-CPU_BLOCK = 256  # images drawn at a time on a CPU, so that the temporaries stay in cache
+IMAGES_PER_CPU_BLOCK = 256  # so that temporaries stay in cache
 
 
 def render(angles: Tensor, size: int = 32) -> Tensor:
@@ -43,14 +43,15 @@ def render(angles: Tensor, size: int = 32) -> Tensor:
     _checks.check_vector("angles", angles)
     if _checks.as_count("size", size, low=4) % 2:
         raise ValueError(f"size: expected an even number of pixels, got {size}")
-    block_size = CPU_BLOCK if angles.device.type == "cpu" else 64 * CPU_BLOCK
+    block_size = IMAGES_PER_CPU_BLOCK if angles.device.type == "cpu" else 64 * IMAGES_PER_CPU_BLOCK
     images = [_draw(block, size) for block in _exact(angles).split(block_size)]
     return torch.cat(images)[:, None].to(angles.dtype)
 
 
 def _exact(angles: Tensor) -> Tensor:
-    """The angles in double precision; the float nearest to a multiple of 45 degrees means that multiple."""
-    wide = torch.float32 if angles.device.type == "mps" else torch.float64  # which mps does not have
+    """The angles in double precision; a float nearest to a multiple of 45 degrees becomes that multiple."""
+    # MPS has no float64
+    wide = torch.float32 if angles.device.type == "mps" else torch.float64
     exact = angles.to(wide)
     eighths = (exact / (math.pi / 4)).round() * (math.pi / 4)
     return torch.where(eighths.to(angles.dtype) == angles, eighths, exact)
@@ -70,10 +71,10 @@ def _draw(angles: Tensor, size: int) -> Tensor:
     tip = torch.where(t < first, first - t0[:, None], 1.0)
     tip = tip * ((t >= t0.floor()[:, None]) & (t < t1.ceil()[:, None]))  # [n, major]
     start = (u0 - SPAN / 2)[:, None] + (t - t0[:, None] - 0.5) * (across / along)[:, None]
-    # How much of each pixel lies below a point is a clamp; the span covers the difference of its two ends.
+    # a clamp gives the part of each pixel below a point; the coverage is the difference of the span's two ends
     start = start[..., None] - pixel  # [n, major, minor]
-    covered = (start + SPAN).clamp_(0, 1).sub_(start.clamp_(0, 1))
-    image = covered.mul_(2 * tip[..., None]).sub_(1).clamp_(max=1)
+    coverage = (start + SPAN).clamp_(0, 1).sub_(start.clamp_(0, 1))
+    image = coverage.mul_(2 * tip[..., None]).sub_(1).clamp_(max=1)
     return torch.where(upright[:, None, None], image, image.mT)
 
 

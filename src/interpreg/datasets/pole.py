@@ -1,7 +1,7 @@
 r"""A pole and its shadow, after AEAI (sections 1 and 4, figure 1): two parameters, the light's elevation and azimuth.
 
 A vertical pole stands at the centre of a flat plane under one moving directional light; a fixed camera looks down
-on it. The authors rendered 576 images with a game engine; these are ours, of the same scene, in closed form.
+on it. The authors rendered 576 images with a game engine; these are of the same scene, in closed form.
 
 The world has x to the right, y away from the viewer and z up. The camera is orthographic, tilted by TILT above the
 plane: a point appears at u = x, v = y sin TILT + z cos TILT, and the image shows u and v from -1 to 1. The light comes
@@ -10,7 +10,7 @@ anticlockwise as seen from above.
 
 - The plane is bright by GROUND (AMBIENT + (1 - AMBIENT) sin e), Lambert's n . l, by GROUND AMBIENT in the shadow.
 - The shadow of a pole of height h and radius r is every point of the plane nearer than r to the segment from the
-  pole's foot to L (-cos a, -sin a), where L = h / tan e. L is clamped to 4, which is out of sight.
+  pole's foot to L (-cos a, -sin a), where L = h / tan e. L is clamped to 4, beyond the image.
 - The pole's side is bright by AMBIENT + (1 - AMBIENT) max(0, n . l), its top by AMBIENT + (1 - AMBIENT) sin e.
 
 All edges are one pixel soft, so an image changes continuously with both parameters. A pixel is 2 brightness - 1.
@@ -29,10 +29,10 @@ from interpreg.datasets.samples import Samples
 HEIGHT = 0.8  # of the pole, in half widths of the image
 RADIUS = 0.09
 TILT = math.radians(55)  # of the camera above the plane
-AMBIENT = 0.3  # light that comes from everywhere
-GROUND = 0.6  # how much light the plane gives back; the pole gives back all
-MAX_SHADOW = 4.0  # shadow, in half widths; the farthest corner of the image is 1.6 away
-CPU_BLOCK = 256  # images drawn at a time on a CPU, so that the temporaries stay in cache
+AMBIENT = 0.3  # ambient light, as a share of all
+GROUND = 0.6  # reflectance of the plane; the pole's is 1
+MAX_SHADOW = 4.0  # length, in half widths; the farthest corner of the image is 1.6 away
+IMAGES_PER_CPU_BLOCK = 256  # so that temporaries stay in cache
 UNITS = ("elevation (degrees)", "azimuth (degrees)")
 MIN_ELEVATION, MAX_ELEVATION = 45.0, 80.0  # elevations of the paper's set, in degrees
 
@@ -42,8 +42,8 @@ class View(NamedTuple):
 
     x: Tensor  # [W], the point of the plane
     y: Tensor  # [H, 1]
-    side: Tensor  # [H, W], how much of the pixel the pole's side covers
-    top: Tensor  # [H, W], how much its top covers
+    side: Tensor  # [H, W], share of the pixel that the pole's side covers
+    top: Tensor  # [H, W], share that its top covers
     normal: Tensor  # [2, W], x and y of the side's normal, the mean over the pixel
 
 
@@ -72,7 +72,7 @@ def render(elevation: Tensor, azimuth: Tensor, size: int = 64) -> Tensor:
     _checks.as_count("size", size, low=8)
     wide = wide_dtype(elevation)
     view = _view(size, wide, elevation.device)
-    block_size = CPU_BLOCK if elevation.device.type == "cpu" else 64 * CPU_BLOCK
+    block_size = IMAGES_PER_CPU_BLOCK if elevation.device.type == "cpu" else 64 * IMAGES_PER_CPU_BLOCK
     blocks = zip(elevation.to(wide).split(block_size), azimuth.to(wide).split(block_size), strict=True)
     return torch.cat([_draw(e, a, view) for e, a in blocks])[:, None].to(elevation.dtype)
 
@@ -87,16 +87,16 @@ def _view(size: int, dtype: torch.dtype, device: torch.device) -> View:
     inside = u.abs() < RADIUS
     top = inside & ((v - rim).abs() <= half_depth)
     side = inside & (v >= -half_depth) & (v < rim - half_depth)
-    covered = [
+    coverage = [
         part.to(dtype).unflatten(0, (size, points)).unflatten(2, (size, points)).mean((1, 3))
         for part in (side, top)
     ]
     across = (u / RADIUS).clamp(-1, 1)
-    facing = torch.stack([across, -(1 - across.square()).sqrt()])  # the camera, as one half of the side does
+    facing = torch.stack([across, -(1 - across.square()).sqrt()])  # normals of the half that faces the camera
     points_inside = inside.to(dtype).unflatten(0, (size, points))
     normal = (facing.unflatten(1, (size, points)) * points_inside).sum(2) / points_inside.sum(1).clamp(min=1)
     pixel = (torch.arange(size, dtype=dtype, device=device) + 0.5) / size * 2 - 1
-    return View(pixel, -pixel[:, None] / math.sin(TILT), covered[0], covered[1], normal)
+    return View(pixel, -pixel[:, None] / math.sin(TILT), coverage[0], coverage[1], normal)
 
 
 def _draw(elevation: Tensor, azimuth: Tensor, view: View) -> Tensor:
@@ -113,7 +113,7 @@ def _draw(elevation: Tensor, azimuth: Tensor, view: View) -> Tensor:
 
 
 def _shadow(rise: Tensor, flat: Tensor, light_x: Tensor, light_y: Tensor, view: View) -> Tensor:
-    """How much of each pixel of the plane lies in the shadow, ``[n, H, W]``."""
+    """The share of each pixel of the plane that lies in the shadow, ``[n, H, W]``."""
     length = (HEIGHT * flat / rise.clamp(min=1e-6)).clamp(0, MAX_SHADOW)
     along = -(view.x * light_x + view.y * light_y)
     across = view.x * light_y - view.y * light_x

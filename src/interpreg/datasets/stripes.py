@@ -6,8 +6,8 @@ The pixel of column x and row y is
 
 alpha the stripes' frequency in radians a pixel and theta their direction. Turning by pi flips the sign of an image,
 so the period of theta is 2 pi. The paper has 10,000 images with alpha from 0.3 to 0.7 in steps of 0.004 and theta in
-steps of 0.02 pi; its released code draws an endless stream, alpha uniformly from [0.2, 0.7] and theta uniformly from
-[0, 2 pi). The centre is the code's: the pixel (16, 16) of 32, not the middle of the image.
+steps of 0.02 pi; its released code draws fresh images, alpha uniformly from [0.2, 0.7] and theta uniformly from
+[0, 2 pi). The centre is that of the code: the pixel (16, 16) of 32, not the middle of the image.
 """
 
 import math

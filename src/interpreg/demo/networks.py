@@ -9,10 +9,10 @@ SLOPE = 0.2
 
 
 class Convolution(nn.Conv2d):
-    """A convolution that keeps height and width and starts as the published ones do.
+    """A convolution that keeps height and width, initialised as in the published code.
 
     Weights are normal with std 1 / sqrt((1 + slope^2) fan_in), without Kaiming's factor 2; biases are 0. The
-    start is in ``reset_parameters``, so that a fresh copy (a critic) starts the same way.
+    initialisation is in ``reset_parameters``, so that a fresh copy (a critic) has it too.
     """
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int = 3) -> None:

@@ -1,4 +1,4 @@
-"""Training one autoencoder with a progress bar and checkpoints; an interrupted run resumes to the same result."""
+"""Training one autoencoder with a progress bar and checkpoints; a resumed run gives the same result."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -89,8 +89,8 @@ def start(method: str, settings: Settings) -> Run:
         regularizer = Reconstruction(encoder, decoder)
     else:
         regularizer = ACAIRegularizer(encoder, decoder, generator=coefficients)
-    trained = [*encoder.parameters(), *decoder.parameters(), *regularizer.parameters()]
-    optimizer = torch.optim.Adam(trained, lr=settings.learning_rate, fused=True)
+    parameters = [*encoder.parameters(), *decoder.parameters(), *regularizer.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
     return Run(method, settings, encoder, decoder, regularizer, optimizer, batches, coefficients)
 
 
@@ -108,13 +108,13 @@ def train(
         checkpoint: written every few hundred steps, whole or not at all.
         tables: [data] and [train] of the configuration that the checkpoint carries, for ``python -m interpreg report``.
     """
-    configuration = {} if tables is None else {"configuration": configured(run, tables)}
+    configuration = {} if tables is None else {"configuration": report_configuration(run, tables)}
     data = fingerprint(draw)
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         if (state.get("settings"), state.get("data")) == (asdict(run.settings), data):
             run.load(state)
-            print(f"{run.method}: going on from step {run.step} of {run.settings.steps} in {checkpoint}")
+            print(f"{run.method}: resuming from step {run.step} of {run.settings.steps} in {checkpoint}")
         else:
             print(f"{run.method}: starting anew, because {checkpoint} is of other settings or data")
     tqdm = optional_import("tqdm", "demo", "the demo").tqdm
@@ -135,7 +135,7 @@ def train(
         bar.close()
 
 
-def configured(run: Run, tables: Mapping[str, Any]) -> dict[str, Any]:
+def report_configuration(run: Run, tables: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration of a report on the run: ``tables`` with the networks."""
     pair = {
         name: {"factory": f"{networks.__name__}:{name}", "arguments": run.settings.shape, "key": name}
@@ -145,7 +145,7 @@ def configured(run: Run, tables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fingerprint(draw: Callable[[int, torch.Generator], Tensor]) -> str:
-    """A hash of one batch, to tell data apart."""
+    """A hash of one batch, which identifies the data."""
     return hashlib.sha256(draw(64, torch.Generator().manual_seed(0)).numpy().tobytes()).hexdigest()
 
 

@@ -34,9 +34,9 @@ def mmd2(
 ) -> Tensor:
     r""":math:`\mathrm{MMD}^2 = E k(x, x') + E k(y, y') - 2 E k(x, y)` (MIDR-AE, eq. 5; Gretton et al. 2012).
 
-    Differentiable in ``x`` and ``y``, to any order: beyond the first, and in forward mode, by the dense reference.
-    The fused backends store nothing of size n x m. The unbiased estimate is negative half of the time where the
-    distributions agree, and that is as it should be.
+    Differentiable in ``x`` and ``y`` to any order; second derivatives and forward mode use the dense reference. The
+    fused backends store nothing of size n x m. The unbiased estimate is negative half of the time where the
+    distributions agree.
 
     Args:
         x: ``[n, d]``, floating point; half precision is computed in fp32.
@@ -47,17 +47,17 @@ def mmd2(
         backend: "auto", or one of "reference", "tiled", "native" (CPU, fp32), "triton" (CUDA, fp32).
         x_weights, y_weights: ``[n]`` and ``[m]``, at least 0, used divided by their sum; for the unbiased estimate at
             least two above 0. Derivatives of weights go through the dense reference.
-        clamp: replace negative estimates by 0 as MIDR-AE's code does. It removes the gradient half of the time at the
-            optimum; here for comparison.
+        clamp: replace negative estimates by 0, as MIDR-AE's code does, which removes the gradient half of the time at
+            the optimum. For comparison.
         slices, generator: of the sliced estimator.
 
     Returns:
         0-dim, in fp32 or, for fp64 inputs, in fp64.
 
     Raises:
-        TypeError: something is not a floating point tensor, or not a kernel.
-        ValueError: widths that differ, too few samples, weights of a wrong shape, no such estimator, a backend that
-            is not there.
+        TypeError: samples or weights that are not floating point tensors; a ``kernel`` that is none.
+        ValueError: widths that differ, too few samples, weights of a wrong shape, an unknown estimator, a backend that
+            is unknown or unavailable.
 
     Example:
         >>> x, y = torch.randn(256, 8), torch.randn(200, 8) + 1
@@ -105,8 +105,8 @@ def mmd2_to_prior(
     r"""The squared MMD between codes and a prior.
 
     In closed form, for a normal prior (see :mod:`interpreg.mmd.closed_form`):
-    :math:`E k(x, x') - 2 E_x E_z k(x, z) + E k(z, z')`, where only the first expectation is over samples; there is no
-    prior noise, and one block of pairs instead of three. Elsewhere against samples of the prior.
+    :math:`E k(x, x') - 2 E_x E_z k(x, z) + E k(z, z')`, where only the first expectation is over samples: no
+    sampling noise of the prior, and one block of pairs instead of three. Otherwise against samples of the prior.
 
     Args:
         x: ``[n, d]`` codes, floating point.
@@ -114,18 +114,18 @@ def mmd2_to_prior(
             callable of the number of samples.
         kernel: as for :func:`mmd2`; bandwidths by dimension follow the prior's spread.
         estimator: as for :func:`mmd2`; in closed form "unbiased" or "biased", of :math:`E k(x, x')`.
-        closed_form: "auto" (wherever there is one), True (or an error), False (never).
+        closed_form: "auto": where there is one; True: an error where there is none; False: never.
         samples: how many samples of the prior to draw, or ``[m, d]`` of them; as many as codes when not given.
         weights: ``[n]``, as ``x_weights`` of :func:`mmd2`.
         clamp, backend, slices: as for :func:`mmd2`.
-        generator: draws the samples.
+        generator: of the samples and the slices.
         group: processes whose codes make one batch (:mod:`interpreg.mmd.distributed`); this one alone when not given.
 
     Returns:
         0-dim, in fp32 or, for fp64 inputs, in fp64.
 
     Raises:
-        TypeError, ValueError: as for :func:`mmd2`; no such prior; no closed form where one is demanded;
+        TypeError, ValueError: as for :func:`mmd2`; an unknown prior; no closed form for ``closed_form=True``;
             with a group, weights or an estimator that is neither "unbiased" nor "biased".
 
     Example:
@@ -140,9 +140,9 @@ def mmd2_to_prior(
     _check_samples(x=x, least=0 if group is not None else 1 if estimator == "biased" else 2)
     u = _weights("weights", weights, x)
     if group is not None and (u is not None or estimator not in SWEPT):
-        given = f"estimator={estimator!r}" if u is None else "weights, which are not gathered"
+        conflict = f"estimator={estimator!r}" if u is None else "weights, which are not gathered"
         size = distributed.world_size(group)
-        raise ValueError(f"group: expected None (MMDPrior: sync='local') with {given}, got {size} processes")
+        raise ValueError(f"group: expected None (MMDPrior: sync='local') with {conflict}, got {size} processes")
     if not kernel.needs_median:
         spread = prior.spread(x.shape[1])
         kernel = kernel.resolved(math.sqrt(x.shape[1]) if spread is None else spread)

@@ -1,4 +1,4 @@
-"""Kernels of the distance between two codes: small frozen objects that hold numbers and no tensors."""
+"""Kernels: functions of the distance between two codes, frozen dataclasses of plain numbers without tensors."""
 
 from interpreg.kernels.base import Kernel, Mixture, Spec
 from interpreg.kernels.radial import (

@@ -34,7 +34,7 @@ class Mixture(NamedTuple):
 class Kernel(ABC):
     r"""A kernel :math:`k(x, y) = p(|x - y|^2)` that depends on the distance alone.
 
-    A kernel of your own needs only :meth:`profile`, made of differentiable torch operations::
+    A kernel of your own needs only :meth:`profile`, of differentiable torch operations::
 
         @dataclass(frozen=True)
         class Cauchy(Kernel):
@@ -43,9 +43,9 @@ class Kernel(ABC):
     """
 
     kind: ClassVar[str] = ""
-    """The kernel's name in fused backends; empty where they do not have it."""
+    """The kernel's name in fused backends; empty where none implements it."""
     at_zero: float = 1.0
-    """The value of a sample with itself."""
+    """k(x, x)."""
 
     @abstractmethod
     def profile(self, sq: Tensor) -> Tensor:
@@ -60,20 +60,20 @@ class Kernel(ABC):
         return value.detach(), slope
 
     def resolved(self, spread: float) -> "Kernel":
-        """The same kernel with every bandwidth a number, ``spread`` being that of the rule by dimension."""
+        """The same kernel with numbers as bandwidths; ``spread`` is the unit of the rule by dimension."""
         return self
 
     @property
     def needs_median(self) -> bool:
-        """Whether the bandwidth is to be measured on the data."""
+        """Whether the bandwidths follow the median rule."""
         return False
 
     def spec(self) -> Spec | None:
-        """The kernel as plain numbers, or ``None`` where no fused backend has it."""
+        """The kernel as plain numbers, or ``None`` where no fused backend implements it."""
         return None
 
     def mixture(self, typical: float) -> Mixture:
-        """The kernel as a mixture of Gaussians; ``typical`` is a usual squared distance."""
+        """The kernel as a mixture of Gaussians; ``typical`` is a typical squared distance."""
         raise NotImplementedError(f"kernel: {type(self).__name__} has no mixture of Gaussians")
 
     @property
@@ -88,7 +88,7 @@ class Kernel(ABC):
 
 @dataclass(frozen=True)
 class Scaled(Kernel):
-    """A sum of one profile at several bandwidths, as four of the five kernels are."""
+    """The sum of one profile over several bandwidths: the base of all kernels but ``Energy``."""
 
     bandwidths: float | Sequence[float] | str = "dimension"
     scales: Sequence[float] = (0.5, 1.0, 2.0)

@@ -5,7 +5,7 @@ By Bernstein's theorem a kernel that is completely monotone in the squared dista
 .. math:: p(t) = \int_0^\infty e^{-s t} \, \rho(s) \, ds = \int_{-\infty}^\infty e^{-e^v t} \rho(e^v) e^v \, dv .
 
 The integrand is analytic for :math:`|\mathrm{Im}\, v| < \pi / 2`, so the trapezoidal rule with step h errs by about
-:math:`e^{-\pi^2 / h}` (Trefethen & Weideman 2014, Theorem 5.1): 3e-10 for the step used here. The ends are cut where
+:math:`e^{-\pi^2 / h}` (Trefethen & Weideman 2014, Theorem 5.1): 3e-10 for the step used here. The range ends where
 the neglected mass is below 1e-8.
 """
 
@@ -17,9 +17,9 @@ import numpy as np
 
 from interpreg.kernels.base import Mixture
 
-STEP = 0.45
-CUT = 18.5  # e-folds: exp(-18.5) = 1e-8
-GONE = 40.0  # exp(-40) is nothing
+STEP = 0.45  # in the logarithm of the rate
+CUTOFF_EXPONENT = 18.5  # exp(-18.5) = 1e-8
+UNDERFLOW_EXPONENT = 40.0  # exp(-40) = 4e-18 is negligible
 
 
 def rational_quadratic(widths: tuple[float, ...], alpha: float) -> Mixture:
@@ -30,9 +30,9 @@ def rational_quadratic(widths: tuple[float, ...], alpha: float) -> Mixture:
         return np.exp(logs).sum(0)
 
     betas = [2 * alpha * width**2 for width in widths]
-    low = -math.log(max(betas)) - (CUT - math.lgamma(alpha + 1)) / alpha
-    high = -math.log(min(betas)) + math.log(GONE + 4 * alpha)
-    # a large alpha makes a narrow peak, and asks for a smaller step
+    low = -math.log(max(betas)) - (CUTOFF_EXPONENT - math.lgamma(alpha + 1)) / alpha
+    high = -math.log(min(betas)) + math.log(UNDERFLOW_EXPONENT + 4 * alpha)
+    # a large alpha gives a narrow peak, which needs a smaller step
     return _quadrature(density, min(low, high - 1), high, step=STEP / math.sqrt(1 + alpha / 3))
 
 
@@ -43,8 +43,8 @@ def laplacian(widths: tuple[float, ...]) -> Mixture:
         return sum(a / (2 * math.sqrt(math.pi)) * s**-1.5 * np.exp(-(a**2) / (4 * s)) for a in rates)
 
     rates = [1 / width for width in widths]
-    low = 2 * math.log(min(rates)) - math.log(4 * GONE)
-    return _quadrature(density, low, 2 * math.log(max(rates)) + 2 * CUT)
+    low = 2 * math.log(min(rates)) - math.log(4 * UNDERFLOW_EXPONENT)
+    return _quadrature(density, low, 2 * math.log(max(rates)) + 2 * CUTOFF_EXPONENT)
 
 
 def energy(typical: float) -> Mixture:
@@ -54,7 +54,7 @@ def energy(typical: float) -> Mixture:
         return s**-1.5 / (2 * math.sqrt(math.pi))
 
     middle = -math.log(typical)
-    return _quadrature(density, middle - 2 * CUT, middle + 2 * CUT, relative=True)
+    return _quadrature(density, middle - 2 * CUTOFF_EXPONENT, middle + 2 * CUTOFF_EXPONENT, relative=True)
 
 
 def _quadrature(

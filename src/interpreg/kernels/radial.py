@@ -19,14 +19,14 @@ MAX_AMPLIFICATION = 16  # of the relative error, 6e-8 in fp32, which squaring do
 
 
 class Rung(NamedTuple):
-    """One exponential of an RBF: the one before it squared ``squarings`` times, or a new one if that is 0."""
+    """One exponential of an RBF: the previous one squared ``squarings`` times; computed anew if that is 0."""
 
     rate: float
     squarings: int
 
 
 def ladder(widths: Sequence[float]) -> list[Rung]:
-    """The exponentials of an RBF, widest first, as many as possible from the one before by squaring."""
+    """The exponentials of an RBF, widest first, as squares of the previous one where ratio and rounding allow."""
     rungs: list[Rung] = []
     amplified = 1
     for width in sorted(widths, reverse=True):
@@ -51,11 +51,11 @@ class RBF(Scaled):
         bandwidths: the :math:`\sigma`, positive numbers; or "dimension",
             :math:`\sigma = s \sqrt{E |z - z'|^2 / 2}` over the prior, which is :math:`s \sqrt d` for a standard
             normal one and where there is no prior; or "median", :math:`\sigma = s \sqrt{m / 2}` with m the
-            median squared distance of the samples at hand, detached.
+            median squared distance of the samples, detached.
         scales: the factors s of a rule; not used with numbers.
 
     Raises:
-        TypeError, ValueError: a bandwidth or scale that is not a positive finite number; no such rule.
+        TypeError, ValueError: a bandwidth or scale that is not a positive finite number; an unknown rule.
     """
 
     kind: ClassVar[str] = "rbf"
@@ -170,7 +170,7 @@ class RationalQuadratic(Scaled):
 
 @dataclass(frozen=True)
 class Laplacian(Scaled):
-    r""":math:`k = \sum_\sigma \exp(-r / \sigma)`, with the Euclidean distance: sharp at 0, wide in the tail.
+    r""":math:`k = \sum_\sigma \exp(-r / \sigma)`, with the Euclidean distance: a kink at 0, a wide tail.
 
     Args:
         bandwidths, scales: as for :class:`RBF`.
@@ -203,9 +203,9 @@ class Laplacian(Scaled):
 
 @dataclass(frozen=True)
 class Energy(Kernel):
-    r""":math:`k = -r`: no bandwidth at all. The MMD is the energy distance :math:`2 E|x-y| - E|x-x'| - E|y-y'|`.
+    r""":math:`k = -r`, without a bandwidth. The MMD is the energy distance :math:`2 E|x-y| - E|x-x'| - E|y-y'|`.
 
-    Conditionally positive definite, which is all that an MMD needs (Sejdinovic et al. 2013).
+    Conditionally positive definite, which suffices for an MMD (Sejdinovic et al. 2013).
     """
 
     kind: ClassVar[str] = "energy"

@@ -9,7 +9,7 @@ from interpreg import _checks
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SAMPLES_PER_BLOCK = 4096  # bounds the memory
-NO_VARIANCE = 1e-6  # of the largest standard deviation: an element or direction below does not vary
+MIN_RELATIVE_STD = 1e-6  # of the largest: an element or direction of less does not vary
 
 
 def as_rows(name: str, codes: Tensor, low: int = 1) -> Tensor:
@@ -22,7 +22,7 @@ def as_rows(name: str, codes: Tensor, low: int = 1) -> Tensor:
 
 
 def check_finite(name: str, values: Tensor) -> None:
-    """Raise unless ``values`` are a floating point batch; count the samples with NaN or infinite elements."""
+    """Raise unless ``values`` are a floating point batch; the error counts the samples that are not finite."""
     _checks.check_tensor(name, values)
     blocks = values.detach().split(SAMPLES_PER_BLOCK)
     wrong = sum(int((~block[:, None].isfinite()).flatten(1).any(1).sum()) for block in blocks)
@@ -36,7 +36,7 @@ def check_finite(name: str, values: Tensor) -> None:
 def as_arrays(
     codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels: Tensor
 ) -> tuple[Array, Array, Array, Array]:
-    """All four as arrays, codes in float64 and ``[n, d]``; an error unless they fit and there are two classes."""
+    """All four as arrays, codes ``[n, d]`` in float64; an error unless shapes fit and there are two classes."""
     train, test = as_rows("codes", codes), as_rows("test_codes", test_codes)
     _checks.check_labels("labels", labels, len(codes), "codes")
     _checks.check_labels("test_labels", test_labels, len(test_codes), "test_codes")

@@ -1,4 +1,4 @@
-"""Shared by the measures of paths: checks, parameters with a period, networks run in batches."""
+"""Shared by the measures of paths: checks, periodic parameters, networks called in batches."""
 
 import math
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ def wrap(differences: Tensor, period: Tensor) -> Tensor:
 
 
 def largest_distance(parameters: Tensor, period: Tensor) -> float:
-    """The largest distance that two parameters can have; at least a tiny number."""
+    """The largest distance that two parameters can have; at least 1e-300."""
     spread = parameters.amax(0) - parameters.amin(0)
     return max(float(torch.where(period.isfinite(), period / 2, spread).norm()), 1e-300)
 
@@ -86,6 +86,6 @@ def decode_paths(
     batch_size: int = 256,
     progress: bool = True,
 ) -> Tensor:
-    """The paths ``[n, steps, ...]`` that are decoded between codes ``[n, ...]``."""
+    """The decoded paths ``[n, steps, ...]`` between codes ``[n, ...]``."""
     images = run_in_batches("decoder", decoder, path(start, end, steps, kind).flatten(0, 1), batch_size, progress)
     return images.view(len(start), steps, *images.shape[1:])

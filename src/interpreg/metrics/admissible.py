@@ -12,14 +12,14 @@ from interpreg._types import Network
 from interpreg.metrics import _paths
 from interpreg.metrics.nearest import nearest
 
-LEAST_WAY = 1e-3  # of the distance between the data: a shorter path is stationary
-ROUNDING = 1e-6  # of the same distance: not a step back
+MIN_RELATIVE_LENGTH = 1e-3  # of the distance between the data: a shorter path is stationary
+STEP_TOLERANCE = 1e-6  # of the same distance: a smaller step is not a step back
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Admissibility:
-    """How far interpolations are admissible. Stationary paths have no value but ``boundary``.
+    """The four conditions of an admissible interpolation. Stationary paths count for ``boundary`` only.
 
     Attributes:
         boundary: mean squared error of the paths' two ends against the data; 0 is perfect.
@@ -29,10 +29,10 @@ class Admissibility:
         lipschitz: the constant K: the largest speed of any step of any path, \\|x(a + t) - x(a)\\| / t, in the
             Euclidean norm of an image.
         unevenness: mean over paths of the largest speed / the mean speed, in [1, steps - 1]; 1 is perfectly even.
-        credibility: share of the images in between that look real, 1 - beta; 1 is best. NaN without references or
+        credibility: share of the images in between that count as real, 1 - beta; 1 is best. NaN without references or
             a probability.
-        threshold: the mean squared distance to a reference under which an image was taken for real; NaN without.
-        stationary: number of paths that hardly move, which count for ``boundary`` only; all others are NaN if all are.
+        threshold: the mean squared distance to a reference up to which an image counts as real; NaN without references.
+        stationary: number of paths that hardly move; if all are, only ``boundary`` is not NaN.
         paths: number of paths.
     """
 
@@ -72,8 +72,8 @@ def admissibility(
        all if it holds for neighbouring steps.
     3. *Smoothness*: :math:`\lVert \hat x(\alpha) - \hat x(\alpha + t) \rVert \leq K |t|`; K is estimated from the
        steps, so more steps raise it.
-    4. *Credibility*: :math:`P(\hat x(\alpha)) \geq 1 - \beta`. The paper leaves P open. With ``references`` an image
-       counts as real if it is no farther from its nearest reference (mean squared error) than 95 % of the data
+    4. *Credibility*: :math:`P(\hat x(\alpha)) \geq 1 - \beta`. The paper leaves P undefined. With ``references`` an
+       image counts as real if it is no farther from its nearest reference (mean squared error) than 95 % of the data
        ``start`` and ``end`` are from theirs, an image's own copy left out. With ``probability`` it is that network's
        mean over images.
 
@@ -89,7 +89,7 @@ def admissibility(
         progress: show a bar on a terminal if it takes long.
 
     Raises:
-        TypeError: not floating point tensors, or networks that are none.
+        TypeError: not floating point tensors, or a ``probability`` that cannot be called.
         ValueError: other shapes, values that are not finite, both ``references`` and ``probability``.
 
     >>> start, end = torch.zeros(1, 2), torch.tensor([[3.0, 4.0]])
@@ -103,10 +103,10 @@ def admissibility(
     if references is not None and probability is not None:
         raise ValueError("probability: expected None beside references, got both")
     _checks.as_number("quantile", quantile, high=1.0)
-    walk, first, last = paths.detach().double(), start.detach().double(), end.detach().double()
-    boundary = ((walk[:, 0] - first).square().mean() + (walk[:, -1] - last).square().mean()).item() / 2
-    strides = walk.diff(dim=1).flatten(2).norm(dim=2)  # [n, steps - 1]
-    moving = strides.sum(1) > LEAST_WAY * euclidean(first, last)
+    images, first, last = paths.detach().double(), start.detach().double(), end.detach().double()
+    boundary = ((images[:, 0] - first).square().mean() + (images[:, -1] - last).square().mean()).item() / 2
+    strides = images.diff(dim=1).flatten(2).norm(dim=2)  # [n, steps - 1]
+    moving = strides.sum(1) > MIN_RELATIVE_LENGTH * euclidean(first, last)
     forward, backtrack = _monotonicity(paths[moving], start[moving], end[moving], distance)
     credibility, threshold = _credibility(paths[moving], start, end, references, probability, quantile, progress)
     speeds = strides[moving] * strides.shape[1]
@@ -136,9 +136,9 @@ def _monotonicity(paths: Tensor, start: Tensor, end: Tensor, distance: Distance)
         )
     whole = distance(start, end).double()[:, None]
     steps = torch.stack([away.diff(dim=1), nearer.diff(dim=1)])  # [2, n, steps - 1]
-    forward = (steps >= -ROUNDING * whole).all(0).double().mean().item()
-    walked = steps.abs().sum((0, 2))
-    back = (-steps).clamp(min=0).sum((0, 2)) / walked.where(walked > 0, torch.ones_like(walked))
+    forward = (steps >= -STEP_TOLERANCE * whole).all(0).double().mean().item()
+    length = steps.abs().sum((0, 2))
+    back = (-steps).clamp(min=0).sum((0, 2)) / length.where(length > 0, torch.ones_like(length))
     return forward, back.mean().item()
 
 
@@ -151,7 +151,7 @@ def _credibility(
     quantile: float,
     progress: bool,
 ) -> tuple[float, float]:
-    """The share of images in between that look real, and the distance under which they do."""
+    """The share of images in between that count as real, and the distance up to which they do."""
     between = paths[:, 1:-1].flatten(0, 1)
     if probability is not None:
         _checks.check_network("probability", probability)

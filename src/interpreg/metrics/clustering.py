@@ -18,7 +18,7 @@ from interpreg._extras import optional_import
 from interpreg.metrics import _codes
 from interpreg.metrics._codes import Array
 
-FINALISTS = 5  # restarts that are finished in float64
+FLOAT64_RESTARTS = 5  # the best ones, which go on in float64
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Clustering:
     """How k-means on training codes divides test codes, against their classes.
 
     Attributes:
-        accuracy: share of test codes in the cluster that stands for their class, in [0, 1].
+        accuracy: share of test codes in the cluster that is matched with their class, in [0, 1].
         nmi: normalised mutual information of clusters and classes of the test codes (arithmetic mean), in [0, 1].
         ari: adjusted Rand index of the same, at most 1, about 0 for independent ones.
         objective: sum of squared distances of the whitened training codes to their centres, of the best restart.
         converged: whether the best restart's assignment had stopped changing.
-        restarts, clusters: how many there were.
-        dropped_directions: directions of the code that whitening dropped, because nothing varies there.
-        objectives: of every restart, in order, before the best are finished in float64.
+        restarts, clusters: their numbers.
+        dropped_directions: directions that whitening dropped, because the codes do not vary along them.
+        objectives: of every restart, in order, in float32.
     """
 
     accuracy: float
@@ -70,11 +70,10 @@ def clustering(
     Every restart is scikit-learn's Lloyd iteration with its default tolerance, from the samples that its
     ``KMeans(init="random", n_init=restarts, random_state=seed)`` would draw, in float32. The best five
     then go on in float64 until no assignment changes, and the best of these counts. (Where codes have little
-    structure, a restart's rounding decides in which of many optima of nearly the same objective it ends, so that
-    single ones differ from scikit-learn's in float64.) A cluster that runs empty moves to the sample farthest
-    from its centre. Restarts run side by side, one thread
-    each, on as many threads as torch has; so the result depends neither on their number nor on their order.
-    Memory: one float32 copy of the codes a thread, besides float64 ones.
+    structure, rounding decides in which of many optima of nearly the same objective a restart ends, so that single
+    ones differ from scikit-learn's in float64.) An empty cluster moves to the sample farthest from its centre. Restarts
+    run side by side, one thread each, on as many threads as torch has; the result does not depend on the number of
+    threads or the order. Memory: one float32 copy of the codes a thread, besides float64 ones.
 
     Args:
         codes, test_codes: ``[n, ...]`` and ``[m, ...]``, floating point; the papers use 60,000 training codes.
@@ -131,7 +130,7 @@ def clustering(
 def clustering_accuracy(
     codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels: Tensor, *, restarts: int = 100, seed: int = 0
 ) -> float:
-    """Share of test codes in the cluster that stands for their class, in [0, 1]: one number of :func:`clustering`.
+    """Share of test codes in the cluster matched with their class, in [0, 1]: ``accuracy`` of :func:`clustering`.
 
     Restarts 100 times by default, where the papers restart 1,000 times. Args and errors: as :func:`clustering`.
     """
@@ -144,13 +143,13 @@ def _whitening(train: Array, whiten: bool, published: bool) -> tuple[Array, Arra
     mean = train.mean(0)
     if not whiten:
         return mean, np.eye(d), 0
-    triangle = np.linalg.qr(train - mean, mode="r")  # with the singular values of the codes, and small
+    triangle = np.linalg.qr(train - mean, mode="r")  # small, with the singular values of the codes
     _, scales, directions = np.linalg.svd(triangle, full_matrices=False)
     if scales.max() <= 1e-12 * np.sqrt(n) * np.abs(train).max():  # the mean of equal codes may be rounded
         raise ValueError("codes: expected codes that differ from each other, got one code for every sample")
-    kept = scales > _codes.NO_VARIANCE * scales.max() if not published else np.full(len(scales), True)
+    rows = scales > _codes.MIN_RELATIVE_STD * scales.max() if not published else np.full(len(scales), True)
     floor = 1e-5 if published else 0.0
-    return mean, directions[kept].T / (scales[kept] + floor) * np.sqrt(n), d - int(kept.sum())
+    return mean, directions[rows].T / (scales[rows] + floor) * np.sqrt(n), d - int(rows.sum())
 
 
 def _best(
@@ -172,20 +171,21 @@ def _best(
 
     with _threads(min(restarts, torch.get_num_threads())) as pool:
         runs = list(bars.progress(pool.map(run, starts), "k-means", shown=shown, total=restarts))
-        finalists = sorted(runs, key=lambda r: r[0])[:FINALISTS]
+        finalists = sorted(runs, key=lambda r: r[0])[:FLOAT64_RESTARTS]
         fits = list(pool.map(finish, [centres for _, centres in finalists]))
     return min(fits, key=lambda fit: float(fit.inertia_)), tuple(objective for objective, _ in runs)
 
 
 @contextmanager
 def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Workers whose numerical libraries use one thread each: sums in a fixed order, and no waiting for each other."""
+    """A pool whose numerical libraries use one thread a worker: sums have a fixed order, and threads do not contend."""
     limits = optional_import("threadpoolctl", "metrics", "clustering").threadpool_limits
-    poor = optional_import("sklearn.exceptions", "metrics", "clustering").ConvergenceWarning
-    # scikit-learn itself sets BLAS, which belongs to the process, to one thread and back in every fit: those of
-    # concurrent fits would cross, unless it is one to begin with
+    unconverged = optional_import("sklearn.exceptions", "metrics", "clustering").ConvergenceWarning
+    # every fit sets the process's BLAS to one thread and then restores the earlier number, which concurrent fits would
+    # mistake; with one thread around all of them the two are equal
     with limits(limits=1, user_api="blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", poor)  # duplicates may leave a restart with an empty cluster
+        # duplicate codes may give an empty cluster
+        warnings.simplefilter("ignore", unconverged)
         pool = ThreadPoolExecutor(count, initializer=partial(limits, limits=1, user_api="openmp"))
         try:
             yield pool
@@ -194,7 +194,7 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _matched(assignment: Array, truth: Array, classes: Array) -> float:
-    """Share of samples whose cluster stands for their class, matched one to one so that it is largest."""
+    """Share of samples whose cluster is matched with their class, by the one-to-one matching of the largest share."""
     assign = optional_import("scipy.optimize", "metrics", "clustering").linear_sum_assignment
     clusters = np.arange(len(classes))
     agreement = (assignment[:, None] == clusters).T.astype(np.int64) @ (truth[:, None] == classes)

@@ -14,8 +14,8 @@ def correlation(codes: Tensor) -> Tensor:
     .. math:: r_{ij} = \frac{\sum_n (z_{ni} - \bar z_i)(z_{nj} - \bar z_j)}
               {\sqrt{\sum_n (z_{ni} - \bar z_i)^2 \sum_n (z_{nj} - \bar z_j)^2}}
 
-    Rows and columns of :func:`dead_units` are NaN, the diagonal too: their correlation is
-    undefined. Computed in float64, in blocks of samples: two passes, and memory for a block and the result.
+    Rows and columns of :func:`dead_units` are NaN, the diagonal too: their correlation is undefined. Computed in
+    float64, in blocks of samples: two passes, and memory for a block and the result.
 
     Args:
         codes: ``[n, ...]``, at least two, floating point; flattened.
@@ -42,10 +42,10 @@ def latent_correlation(codes: Tensor) -> float:
     r"""The mean of :math:`|r_{ij}|` over pairs :math:`i \ne j` of elements that vary, in [0, 1].
 
     MIDR-AE's measure of how disentangled a code is (IJCAI 2020, section 5.2 and Table 1); lower is less related.
-    NaN where fewer than two elements vary. For codes of two elements it is :math:`|r|`, one number of one pair,
-    and it depends on the rotation of the code: the same cloud, turned onto its principal axes, has 0. Dead
-    units are left out, so look at :func:`dead_units` beside it. The published numbers come from the whole
-    training set, or from 4,000 test images where that is large.
+    NaN where fewer than two elements vary. For codes of two elements it is :math:`|r|` of the one pair. It depends on
+    the rotation of the code: the same codes along their principal axes have 0. Dead units are left out; report
+    :func:`dead_units` beside it. The published numbers come from the whole training set, or from 4,000 test images
+    where that is large.
 
     Args and errors: as :func:`correlation`.
 
@@ -87,4 +87,4 @@ def _moments(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         scatter.addmm_(centred.T, centred)
         differs |= (block != codes[0]).any(0)
     deviation = torch.where(differs, scatter.diagonal().sqrt(), 0.0)  # the mean of equal values may be rounded
-    return scatter, deviation, deviation > _codes.NO_VARIANCE * deviation.max()
+    return scatter, deviation, deviation > _codes.MIN_RELATIVE_STD * deviation.max()

@@ -1,4 +1,4 @@
-"""Measures in the space of a feature extractor of the caller's: perceptual path length and Fréchet distance."""
+"""Measures in the space of the caller's features: perceptual path length and Fréchet distance."""
 
 import math
 import warnings
@@ -19,7 +19,7 @@ SAMPLINGS = ("full", "ends")
 
 @dataclass(frozen=True)
 class PathLength:
-    """The perceptual path length and what it is made of.
+    """The perceptual path length, and the numbers of distances in it.
 
     Attributes:
         mean, std: of the distances that count, std without bias; NaN where there are too few.
@@ -57,14 +57,14 @@ def perceptual_path_length(
               \lVert F(g(z(t))) - F(g(z(t + \epsilon))) \rVert^2, \qquad z(0) = \text{start}, z(1) = \text{end}
 
     with the squared norm a sum over all elements of the features, not a mean. A short path is a smooth one; but a
-    decoder that ignores its code has length 0, so look at the reconstruction too. Numbers are comparable only
-    with the same features, sampling, kind and epsilon. For LPIPS let ``features`` return the network's normalised
+    decoder that ignores its code has length 0, so report the reconstruction error too. Numbers are comparable only with
+    the same features, sampling, kind and epsilon. For LPIPS let ``features`` return the network's normalised
     activations, flattened, each times the root of its weight over its number of positions.
 
-    Coefficients and codes are mixed in float64 and rounded to the codes' type; differences are taken in float64.
-    What remains is the rounding of the networks. In float32 that changes the result of small decoders by about
-    1e-4 of it at the default, StyleGAN's own step, and by 1e-3 at 1e-5; half precision, autocast or TF32 need a
-    step of 1e-2 or more, which for a decoder that bends as they do is off by some 1e-3 to 1e-2 of the result.
+    Codes are mixed in float64 and rounded to their type; differences are taken in float64. What remains is the rounding
+    of the networks: in float32 it changes the result of small decoders by about 1e-4 of it at the default, StyleGAN's
+    own step, and by 1e-3 at 1e-5. Half precision, autocast or TF32 need a step of 1e-2 or more, whose error, from the
+    decoder's curvature, is some 1e-3 to 1e-2 of the result.
 
     Networks are called as they are, ``decoder(codes)`` and ``features(images)``, on both ends of a step in one
     batch, without gradients, and stay in training or evaluation mode as they were.
@@ -75,7 +75,7 @@ def perceptual_path_length(
         features: images to features ``[B, ...]``; None compares the images themselves.
         epsilon: the step, in (0, 1).
         sampling: "full" draws t uniformly from [0, 1 - epsilon]; "ends" takes 0 or 1 - epsilon, each half the
-            time. (StyleGAN's code takes 0 only, and draws both codes alike.) The two differ by tens of per cent.
+            time. (StyleGAN's code takes 0 only: its two codes have one distribution.) They differ by tens of per cent.
         kind: "linear" or "spherical" paths, as :func:`interpreg.functional.path`; StyleGAN's spherical ones
             also normalise codes to length 1, which these do not.
         draws: values of t a path.
@@ -137,11 +137,11 @@ def frechet_distance(
 
     in float64, with unbiased covariances; the last trace is the sum of the singular values of
     :math:`\Sigma_1^{1/2} \Sigma_2^{1/2}`. With the features of an Inception network this is the FID, which means
-    nothing on digits or lines: bring features of your own. The estimate is biased upwards, the more the fewer
-    samples, so compare only sets of the same size; with no more samples than features a covariance is singular,
-    and a ``UserWarning`` says so. It does not depend on ``batch_size`` but for rounding, unless ``features`` has
-    batch statistics in training mode: its mode stays as it was. Called without gradients. Memory: a batch, and a
-    few matrices ``[d, d]`` of d features.
+    nothing on digits or lines: use features of your own. The estimate is biased upwards, the more the fewer samples, so
+    compare only sets of the same size; with no more samples than features a covariance is singular, and a
+    ``UserWarning`` is issued. It does not depend on ``batch_size`` but for rounding, unless ``features`` has batch
+    statistics in training mode: its mode stays as it was. Called without gradients. Memory: a batch, and a few matrices
+    ``[d, d]`` of d features.
 
     Args:
         images, reference: ``[n, ...]`` and ``[m, ...]``, at least two each.
@@ -189,7 +189,7 @@ def _check_percentiles(trim: object) -> None:
 
 
 def _features(decoder: Network | None, features: Network | None, inputs: Tensor) -> Tensor:
-    """Features of inputs, or of what they decode to: ``[B, d]`` in float64, finite."""
+    """Features of inputs, or of the decoded inputs: ``[B, d]`` in float64, finite."""
     x = inputs
     for name, network in (("decoder", decoder), ("features", features)):
         if network is not None:
@@ -200,18 +200,18 @@ def _features(decoder: Network | None, features: Network | None, inputs: Tensor)
 
 
 def _summary(distances: Tensor, undefined: int, trim: tuple[float, float] | None) -> PathLength:
-    kept = distances
+    inliers = distances
     if trim is not None and len(distances):
         low, high = (p / 100 for p in trim)
         lower = torch.quantile(distances, low, interpolation="lower")
         upper = torch.quantile(distances, high, interpolation="higher")
-        kept = distances[(distances >= lower) & (distances <= upper)]
+        inliers = distances[(distances >= lower) & (distances <= upper)]
     return PathLength(
-        mean=float(kept.mean()) if len(kept) else math.nan,
-        std=float(kept.std()) if len(kept) > 1 else math.nan,
-        n=len(kept),
+        mean=float(inliers.mean()) if len(inliers) else math.nan,
+        std=float(inliers.std()) if len(inliers) > 1 else math.nan,
+        n=len(inliers),
         undefined=undefined,
-        trimmed=len(distances) - len(kept),
+        trimmed=len(distances) - len(inliers),
     )
 
 

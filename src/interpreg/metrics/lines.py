@@ -1,4 +1,4 @@
-"""The scores of the lines benchmark: whether interpolants look like lines and turn evenly."""
+"""The scores of the lines benchmark: distance of interpolants from true lines, and how evenly they turn."""
 
 import math
 
@@ -12,7 +12,7 @@ from interpreg.datasets.samples import Samples
 from interpreg.metrics import _paths
 from interpreg.metrics.paths import PathScores, path_scores
 
-TRUE_LINES = 10_000  # as published
+TRUE_LINE_COUNT = 10_000  # as published
 
 LineScores = PathScores  # the same scores, of lines
 
@@ -26,9 +26,6 @@ def line_scores(paths: Tensor) -> PathScores:
     Args:
         paths: ``[n, steps, 1, H, W]``, floating point, background -1 and line 1, H = W even; at least two steps,
             the ends included (and so reconstructions, not the data). The paper: 256 paths of 16 steps of 32 x 32.
-
-    Returns:
-        The scores, as plain numbers.
 
     Raises:
         TypeError: not a floating point tensor.
@@ -47,8 +44,8 @@ def line_scores(paths: Tensor) -> PathScores:
 
 def grid(size: int = 32, device: torch.device | str | None = None) -> Samples:
     """The 10,000 evenly spaced lines that the published code matches against, in float64, with their angles."""
-    # numpy's, because torch's differs in last digits, which decide on which side of a jump a diagonal falls
-    angles = torch.from_numpy(np.linspace(0, 2 * np.pi - 2 * np.pi / TRUE_LINES, TRUE_LINES)).to(device)
+    # torch's linspace differs in last digits, which decide on which side of the discontinuity a diagonal lies
+    angles = torch.from_numpy(np.linspace(0, 2 * np.pi - 2 * np.pi / TRUE_LINE_COUNT, TRUE_LINE_COUNT)).to(device)
     return Samples(
         lines.render(angles, size), None, angles[:, None], (2 * math.pi,), ("angle (radians)",), "lines"
     )

@@ -1,4 +1,4 @@
-"""How far images are from real ones: nearest neighbours in a reference set."""
+"""Nearest neighbours of images in a reference set, and their distances."""
 
 from typing import Literal, NamedTuple
 
@@ -11,12 +11,11 @@ from interpreg import _progress as bars
 from interpreg.metrics._codes import check_finite
 
 MEASURES = ("cosine", "mse")
-IMAGES_PER_BLOCK = 1024  # these two bound the memory
-REFERENCES_PER_BLOCK = 16_384
+IMAGES_PER_BLOCK, REFERENCES_PER_BLOCK = 1024, 16_384  # bound the memory
 
 
 class Nearest(NamedTuple):
-    """For every image, the distance to the nearest reference and which one that is; ``[n]`` each."""
+    """For every image, the distance to the nearest reference and the index of that one; ``[n]`` each."""
 
     distances: Tensor
     indices: Tensor

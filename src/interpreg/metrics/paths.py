@@ -1,4 +1,4 @@
-"""Interpolations against a reference set: whether the images look real and their parameter turns evenly."""
+"""Interpolations against a reference set: distance from real images, and how evenly their parameter changes."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from torch import Tensor
 from interpreg.metrics import _paths
 from interpreg.metrics.nearest import nearest
 
-LEAST_TURN = 1e-4 / math.pi  # of the largest distance of two parameters; 1e-4 radians of angles, as published
+# of the largest distance of two parameters; 1e-4 radians of angles, as published
+MIN_RELATIVE_TURN = 1e-4 / math.pi
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,15 @@ class PathScores:
             it times 1,000. A model that decodes everything to one real image has a perfect one.
         smoothness: mean over the paths where it is defined of the largest turn between two steps, as a share of
             the whole turn, minus the least possible 1 / (N - 1) (ACAI, eq. 7). 0 is perfectly even; NaN where
-            no path defines it.
+            it is undefined on all.
         smoothness_paper: the same sum divided by the count of *all* paths, as the published code does: a path
             that does not turn at all counts as perfect. Compare this one with the published numbers.
         detour: mean over all paths of (the way turned - the shortest way between the two ends) / reach, the farthest
             that two parameters can be apart: half a period (pi for angles), or the range of the references'
             parameters where they have no period. 0 is the shortest path; the long way round, which the published
-            smoothness does not notice, costs 2 - 2 s / pi for angles s apart.
-        undefined: on how many paths smoothness is undefined, because the ends are matched to the same parameter.
-        paths: how many paths there were.
+            smoothness does not penalise, costs 2 - 2 s / pi for angles s apart.
+        undefined: number of paths of undefined smoothness, because the ends are matched to the same parameter.
+        paths: number of paths.
     """
 
     mean_distance: float
@@ -66,12 +67,9 @@ def path_scores(
         references: real images ``[m, ...]``, at the pixels' scale of ``paths``.
         parameters: what the references were made from, ``[m]`` or ``[m, k]``; without them only the mean
             distance is defined.
-        period: after how much a parameter comes back to where it was, such as 2 pi; one for all or one each.
+        period: of the parameters, such as 2 pi; one for all or one each.
         measure: "cosine" as published (of raw pixels in [-1, 1]: see :func:`interpreg.metrics.nearest`), or "mse".
         progress: show a bar on a terminal if it takes long.
-
-    Returns:
-        The scores, as plain numbers.
 
     Raises:
         TypeError: not floating point tensors.
@@ -93,10 +91,10 @@ def path_scores(
 
     steps, whole = turns.norm(dim=2), turns.sum(1)
     ends, shortest = whole.norm(dim=1), _paths.wrap(whole, cycle).norm(dim=1)
-    defined = ends >= LEAST_TURN * reach
-    largest = steps.amax(1) / ends.where(defined, torch.ones_like(ends))
-    scores = (largest - 1 / steps.shape[1])[defined]
-    count = int(defined.sum())
+    is_turning = ends >= MIN_RELATIVE_TURN * reach
+    largest = steps.amax(1) / ends.where(is_turning, torch.ones_like(ends))
+    scores = (largest - 1 / steps.shape[1])[is_turning]
+    count = int(is_turning.sum())
     return PathScores(
         mean_distance=distances.mean().item(),
         smoothness=scores.mean().item() if count else math.nan,

@@ -1,4 +1,4 @@
-"""How well classes can be told from codes by one linear layer: after training, or in tandem with it."""
+"""Accuracy of a linear classifier of codes, trained after the autoencoder or along with it."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -15,7 +15,7 @@ from interpreg.metrics import _codes
 
 
 def linear_probe(codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels: Tensor) -> float:
-    """Accuracy of a linear classifier on frozen codes: the share of ``test_labels`` it gets right, in [0, 1].
+    """Accuracy of a linear classifier on frozen codes: the share of ``test_labels`` it predicts, in [0, 1].
 
     A multinomial logistic regression (L2 of strength 1, scikit-learn's default) on flattened codes, each
     dimension standardised on the training codes. Deterministic, trained to convergence, after the autoencoder;
@@ -42,16 +42,16 @@ def linear_probe(codes: Tensor, labels: Tensor, test_codes: Tensor, test_labels:
 class OnlineProbe(nn.Module):
     r"""A linear classifier trained beside the autoencoder, on its codes, without a gradient to it.
 
-    One layer with a bias on flattened codes, softmax cross-entropy, an Adam of its own (ACAI, section 4.1). As
+    One layer with a bias on flattened codes, softmax cross-entropy, its own Adam (ACAI, section 4.1). As
     published: Glorot-uniform weights, zero bias, a learning rate of 1e-4, no weight decay, codes not normalised,
     one step on every batch of the autoencoder's. The paper reports the median of the last 20 accuracies on the
     whole test set: :func:`median_of_last`.
 
-    Give it the codes the method is judged by: the published VAE gives what comes before its layer of means, the
-    denoising autoencoder the codes of clean images.
+    Its input are the codes that the method is evaluated by: for the published VAE the input of its layer of means, for
+    the denoising autoencoder the codes of clean images.
 
-    ``state_dict`` carries the optimizer too, so that a loaded probe goes on as if it had never stopped. Moving the
-    probe to a device or dtype takes the optimizer along.
+    ``state_dict`` holds the optimizer too, so that a loaded probe resumes exactly. Moving the probe to a device or
+    dtype moves the optimizer's state.
 
     Args:
         code_size: elements of one flattened code.
@@ -92,9 +92,9 @@ class OnlineProbe(nn.Module):
         return logits
 
     def step(self, codes: Tensor, labels: Tensor) -> Tensor:
-        """One step of Adam; the detached loss before it, without waiting for the device.
+        """One step of Adam; the detached loss before it, without a synchronisation.
 
-        Nothing looks at the values: a label out of range is torch's own error.
+        Values are not checked: a label out of range is torch's own error.
 
         Args:
             codes: ``[B, ...]``; their graph is neither used nor freed.
@@ -114,7 +114,7 @@ class OnlineProbe(nn.Module):
 
     @torch.no_grad()
     def accuracy(self, codes: Tensor, labels: Tensor, batch_size: int = 4096) -> float:
-        """The share of ``labels`` that the probe gets right, in [0, 1].
+        """The share of ``labels`` that the probe predicts, in [0, 1].
 
         Raises:
             TypeError, ValueError: tensors of the wrong type or shape, no samples, codes that are not finite.
@@ -136,12 +136,13 @@ class OnlineProbe(nn.Module):
     @override
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "OnlineProbe":
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's is
-        self.optimizer.load_state_dict(self.optimizer.state_dict())  # which moves the moments to the parameters
+        # moves the moments to the parameters
+        self.optimizer.load_state_dict(self.optimizer.state_dict())
         return self
 
 
 def median_of_last(values: Iterable[float] | Tensor, last: int = 20) -> float:
-    """The median of the last evaluations of a run: the number that ACAI's tables report of it.
+    """The median of the last evaluations of a run, as in ACAI's tables.
 
     The published notebook takes the last 20, of accuracies and of scores on lines alike; over runs it then gives
     mean and population standard deviation. Of an even number of values it is the mean of the middle two. A run
@@ -149,7 +150,7 @@ def median_of_last(values: Iterable[float] | Tensor, last: int = 20) -> float:
 
     Args:
         values: in the order of the evaluations, at least one.
-        last: how many count, at least 1.
+        last: number of evaluations, at least 1.
 
     Raises:
         TypeError, ValueError: no values, or ``last`` is no count.

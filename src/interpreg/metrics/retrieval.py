@@ -1,4 +1,4 @@
-"""Which real image each interpolant resembles most, and where that image lies between the ends (AEAI, Figs 7 and 8)."""
+"""The real image nearest to each interpolant, and its position between the ends (AEAI, Figs 7 and 8)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ from interpreg import _checks
 from interpreg.metrics import _codes, _paths
 from interpreg.metrics.nearest import nearest
 
-TOLERANCE = 1e-6  # of an interval's length, for rounding
+ROUNDING_TOLERANCE = 1e-6  # of an interval's length
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class RetrievedAlpha:
     Attributes:
         alpha: the coefficients that were interpolated, ``[s]``, both ends included.
         median, low, high: of the retrieved coefficients over all paths: the median and the quartiles, ``[s]`` each;
-            the median is ``alpha`` at best.
+            at best the median is ``alpha``.
         error: mean of \\|retrieved - alpha\\|; 0 is perfect.
         outside: the share of images whose nearest real image lies outside the interval (retrieved beyond [0, 1], or
             off the straight way where there are several parameters), in [0, 1].
@@ -69,17 +69,17 @@ def retrieved_alpha(
 
     .. math:: \hat\alpha = \frac{(p - a) \cdot (b - a)}{\lVert b - a \rVert^2}
 
-    where parameters with a period go the shorter way from a to b and p is taken at its closest turn to the middle
-    between them; :math:`\hat\alpha` outside [0, 1] is an image beyond the ends. The paper's intervals have 70 degrees:
+    where a periodic parameter goes the shorter way from a to b, and of p and its periods the one nearest to the middle
+    is taken; :math:`\hat\alpha` outside [0, 1] is an image beyond the ends. The paper's intervals have 70 degrees:
     ``intervals(72, 15, closed=True)``. Distances from p to a and b (Fig. 8) are Euclidean over the parameters, each
     the shorter way round where it has a period: scale parameters of different units first.
 
     Args:
         paths: ``[n, steps, ...]``, the ends included.
         references: the real images to search, ``[m, ...]``.
-        parameters: what they were made from, ``[m]`` or ``[m, k]``.
+        parameters: of the references, ``[m]`` or ``[m, k]``.
         start, end: the parameters of the paths' ends, ``[n]`` or ``[n, k]``.
-        period: after how much a parameter comes back to where it was; one for all or one each.
+        period: of the parameters; one for all or one each.
         measure: "mse" as published, or "cosine".
         progress: show a bar on a terminal if it takes long.
 
@@ -141,10 +141,10 @@ def _coefficients(points: Tensor, start: Tensor, end: Tensor, cycle: Tensor) -> 
     way = _paths.wrap(end - start, cycle)  # [n, k]
     offsets = _paths.wrap(points - (start + way / 2)[:, None], cycle)  # from the middle, [n, steps, k]
     squares = way.square().sum(1)
-    defined = squares > 0
-    if not defined.any():
+    has_length = squares > 0
+    if not has_length.any():
         raise ValueError("start, end: expected ends of different parameters, got the same on every path")
-    way, offsets, squares = way[defined, None], offsets[defined], squares[defined, None]
+    way, offsets, squares = way[has_length, None], offsets[has_length], squares[has_length, None]
     centred = (offsets * way).sum(2) / squares  # the coefficient - 1/2, [n, steps]
-    aside = (offsets - centred[..., None] * way).norm(dim=2) > TOLERANCE * squares.sqrt()
-    return 0.5 + centred, (centred.abs() > 0.5 + TOLERANCE) | aside
+    aside = (offsets - centred[..., None] * way).norm(dim=2) > ROUNDING_TOLERANCE * squares.sqrt()
+    return 0.5 + centred, (centred.abs() > 0.5 + ROUNDING_TOLERANCE) | aside

@@ -21,7 +21,7 @@ class InterpolationError:
         alpha: the coefficients ``[s]``, in (0, 1); 0 is the start.
         mean, std: of the mean squared error over all paths, ``[s]`` each.
         overall: the mean over all paths and coefficients.
-        paths: how many paths there were.
+        paths: number of paths.
     """
 
     alpha: Tensor
@@ -38,7 +38,7 @@ class ErrorByInterval:
     Attributes:
         length: of the intervals, in ``unit``, ``[k]``.
         mean, std: of the mean squared error over all in-between images of all intervals, ``[k]`` each.
-        unit: what lengths are measured in.
+        unit: of the lengths.
     """
 
     length: Tensor
@@ -55,8 +55,8 @@ def intervals(views: int, images: int, *, closed: bool) -> Tensor:
     take 17 images.
 
     Args:
-        views: how many views there are, in order.
-        images: how many views an interval has, both ends included; at least 3.
+        views: number of views, in order.
+        images: views of an interval, both ends included; at least 3.
         closed: whether the first view follows the last, as on a turntable.
 
     Returns:
@@ -89,9 +89,6 @@ def interpolation_error(paths: Tensor, truth: Tensor) -> InterpolationError:
     Args:
         paths: ``[n, steps, ...]``, at least three steps, the ends included.
         truth: the real images at the same steps, of the same shape.
-
-    Returns:
-        The error by coefficient, and over all.
 
     Raises:
         TypeError: not floating point tensors.
@@ -133,19 +130,16 @@ def error_by_interval(
     """The interpolation error of all intervals of a ring of views, by the interval's length (AEAI, Fig. 6 right).
 
     Args:
-        encoder, decoder: the pair, called as it is: put it in eval mode first if it has one.
+        encoder, decoder: the pair, called as it is: set eval mode first where there is one.
         views: the real images of one or more objects, each in order: ``[objects, views, ...]``.
-        images: how many views the intervals have, both ends included. The default has lengths of 15 to 80 degrees
+        images: views of each interval, both ends included. The default has lengths of 15 to 80 degrees
             where views are 5 degrees apart, as in the paper.
         closed: whether the first view follows the last.
         step: the parameter between neighbouring views, in ``unit``.
-        unit: its name.
+        unit: of the parameter.
         kind: of the paths between codes.
-        batch_size: at most as many images are decoded at a time.
+        batch_size: images decoded at a time, at most.
         progress: show a bar on a terminal if it takes long.
-
-    Returns:
-        Mean and standard deviation by length.
 
     Raises:
         TypeError, ValueError: as :func:`intervals` and :func:`interpolation_error`.

@@ -1,4 +1,4 @@
-"""The median rule."""
+"""Bandwidths by the median rule."""
 
 import torch
 from torch import Tensor
@@ -21,5 +21,5 @@ def median_unit(x: Tensor, y: Tensor) -> Tensor:
 
 
 def evenly_spaced(x: Tensor, count: int) -> Tensor:
-    """At most ``count`` rows of ``x``, evenly spread."""
+    """At most ``count`` rows of ``x``, evenly spaced."""
     return x[:: -(-len(x) // count)]

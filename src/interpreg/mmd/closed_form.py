@@ -19,7 +19,7 @@ from interpreg.kernels import Kernel
 from interpreg.mmd.estimators import SWEPT
 from interpreg.priors import Normal, Prior
 
-NEGLIGIBLE_TERM = 1e-13  # beside a kernel of about 1
+NEGLIGIBLE_TERM = 1e-13  # relative to a kernel of about 1
 
 
 class Potential(NamedTuple):
@@ -63,14 +63,14 @@ def expectations(kernel: Kernel, prior: Normal, d: int) -> Expectations:
     return Expectations(Potential(weights, shifts, rates, mixture.relative, prior.mean), self_energy)
 
 
-def use_closed_form(wish: bool | str, prior: Prior, kernel: Kernel, estimator: str) -> bool:
-    """Whether the closed form is to be used; ``ValueError`` if it is demanded and there is none."""
-    if not (isinstance(wish, bool) or wish == "auto"):
-        raise ValueError(f"closed_form: expected 'auto', True or False, got {_checks.describe(wish)}")
+def use_closed_form(choice: bool | str, prior: Prior, kernel: Kernel, estimator: str) -> bool:
+    """Whether the closed form is used; ``ValueError`` if ``choice`` is True and there is none."""
+    if not (isinstance(choice, bool) or choice == "auto"):
+        raise ValueError(f"closed_form: expected 'auto', True or False, got {_checks.describe(choice)}")
     exists = isinstance(prior, Normal) and kernel.is_mixture and not kernel.needs_median and estimator in SWEPT
-    if wish is True and not exists:
+    if choice is True and not exists:
         raise ValueError(
             "closed_form: expected False or 'auto' without a normal prior, a kernel whose bandwidths are numbers or by "
             f"dimension, and the estimator 'unbiased' or 'biased', got True with {prior}, {kernel}, {estimator!r}"
         )
-    return exists and wish is not False
+    return exists and choice is not False

@@ -1,7 +1,7 @@
 """A warning of degenerate bandwidths: the kernel matrix is all 0 or all 1, so the gradient vanishes.
 
 The first, second, fourth, eighth ... call with a kernel and a dimension is checked, on a few dozen samples. On CUDA the
-statistics are copied asynchronously and judged at a later check. A kernel is reported once.
+statistics are copied asynchronously and evaluated at a later check. A kernel is reported once.
 """
 
 import math
@@ -18,8 +18,8 @@ from interpreg.mmd.dispatch import is_plain, is_transformed
 from interpreg.mmd.reference import squared_distances
 
 CHECKED_SAMPLES = 64  # of each set
-RESOLUTION = 1e-6  # about what fp32 resolves beside 1
-REMEMBERED_KERNELS = 256
+RESOLUTION = 1e-6  # of fp32 near 1, rounded up
+CACHED_HISTORIES = 256  # of a kernel and a dimension each
 
 
 @dataclass
@@ -27,10 +27,10 @@ class _History:
     calls: int = 0
     is_reported: bool = False
     pending: "tuple[Tensor, torch.cuda.Event] | None" = None
-    """Statistics on their way from the device, and the event of their arrival."""
+    """Statistics that are being copied from the device, and the event that ends the copy."""
 
 
-@lru_cache(maxsize=REMEMBERED_KERNELS)
+@lru_cache(maxsize=CACHED_HISTORIES)
 def _history(kernel: Kernel, d: int) -> _History:
     return _History()
 
@@ -38,7 +38,7 @@ def _history(kernel: Kernel, d: int) -> _History:
 def warn_if_degenerate(kernel: Kernel, x: Tensor, y: Tensor | None, spread: float | None = None) -> None:
     """Warn, at some calls, if every bandwidth of the kernel is degenerate on ``x`` ``[n, d]`` and ``y`` ``[m, d]``.
 
-    ``spread`` stands for a prior without samples.
+    ``spread`` is that of a prior in closed form, which has no samples.
     """
     if torch.compiler.is_compiling() or isinstance(kernel, Energy) or not is_plain(x) or is_transformed():
         return
@@ -62,7 +62,7 @@ def warn_if_degenerate(kernel: Kernel, x: Tensor, y: Tensor | None, spread: floa
 
 @torch.no_grad()
 def _statistics(kernel: Kernel, x: Tensor, y: Tensor | None, spread: float | None) -> Tensor:
-    """The median squared distance, then of each bandwidth the least and largest value, relative to that at 0."""
+    """The median squared distance; then for each bandwidth the least and the largest value, as shares of k(0)."""
     joint = torch.cat([evenly_spaced(s.detach(), CHECKED_SAMPLES) for s in (x, y) if s is not None]).double()
     i, j = torch.triu_indices(len(joint), len(joint), 1, device=x.device)
     sq = squared_distances(joint, joint)[i, j]
@@ -81,7 +81,7 @@ def _copied(statistics: Tensor) -> "tuple[Tensor, torch.cuda.Event]":
 
 
 def _warn(kernel: Kernel, statistics: list[float]) -> bool:
-    """Whether there was reason to warn."""
+    """Warn if all bandwidths are degenerate; whether they are."""
     median, *extremes = statistics
     all_0 = [largest < RESOLUTION for largest in extremes[1::2]]
     all_1 = [least > 1 - RESOLUTION for least in extremes[::2]]

@@ -1,4 +1,4 @@
-"""Which backend serves a request, and the request's value as an autograd function and as a custom operator."""
+"""The choice of a backend for a request, and the value as an autograd function and as a custom operator."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from interpreg.priors import Normal
 
 
 class Backend(NamedTuple):
-    """A sweep, and its reason not to serve a request, or an empty string."""
+    """A sweep, and the function that returns why it cannot serve a request, or an empty string."""
 
     sweep: Callable[[Request, bool, bool], Swept]
     refuses: Callable[[Request], str]
@@ -51,7 +51,7 @@ def value(request: Request, backend: str = "auto") -> Tensor:
 
 
 def choose(request: Request, backend: str) -> str:
-    """The name of the fused backend to use: the first that can, or the one asked for."""
+    """The name of the fused backend to use: the named one, or the first that can serve the request."""
     if backend == "auto":
         return next(name for name, fused in FUSED.items() if not fused.refuses(request))
     if refusal := FUSED[backend].refuses(request):
@@ -64,7 +64,7 @@ def choose(request: Request, backend: str) -> str:
 
 
 class _Combination(torch.autograd.Function):
-    """Value and gradients from one sweep; only a second derivative sweeps again, densely."""
+    """Value and gradients from one sweep; second derivatives by the dense reference."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor | None, request: Request, swept: Swept) -> Tensor:
@@ -80,7 +80,7 @@ class _Combination(torch.autograd.Function):
         x, y, grad_x, grad_y = ctx.saved_tensors
         # create_graph=True: the gradient itself has to be differentiable
         if torch.is_grad_enabled():
-            # aliases, because y may depend on x; saved tensors detect writes in the meantime
+            # aliases, because y may depend on x; saved tensors detect in-place changes
             x, y = x.view_as(x), None if y is None else y.view_as(y)
             dense = reference.value(ctx.request._replace(x=x, y=y))
             leaves = [s for s, slope in ((x, grad_x), (y, grad_y)) if s is not None and slope is not None]
@@ -96,7 +96,7 @@ def _total(request: Request, swept: Swept) -> Tensor:
 
 
 def is_plain(x: Tensor) -> bool:
-    """Whether tensors are backed by memory: no fake tensor, no other subclass, no mode that makes new ones so."""
+    """Whether ``x`` is backed by memory (not fake, meta or another subclass) and no dispatch mode is active."""
     plain = type(x) in (Tensor, torch.nn.Parameter) and x.device.type != "meta"
     return plain and not torch._C._len_torch_dispatch_stack()
 
@@ -150,12 +150,13 @@ def _(x: Tensor, y: Tensor | None, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
 
 def _operator_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     ctx.save_for_backward(*output[1:])
-    ctx.wants = inputs[-2:]
+    ctx.needs_grads = inputs[-2:]
     ctx.count = len(inputs)
 
 
 def _operator_backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-    slopes = [grad * each if want else None for each, want in zip(ctx.saved_tensors, ctx.wants, strict=True)]
+    pairs = zip(ctx.saved_tensors, ctx.needs_grads, strict=True)
+    slopes = [grad * slope if needed else None for slope, needed in pairs]
     return (*slopes, *(None,) * (ctx.count - 2))
 
 

@@ -90,22 +90,22 @@ class _Gathered(NamedTuple):
 
 
 def _gather(x: Tensor, group: Group) -> _Gathered:
-    """Own rows, the others', and all in the order of ranks; padded in transit, because lengths may differ."""
+    """Own rows, the others', and all in the order of ranks; exchanged with padding, because lengths may differ."""
     world, rank = world_size(group), distributed.get_rank(group)
     length = torch.tensor([len(x)], device=x.device)
     lengths = [torch.empty_like(length) for _ in range(world)]
     distributed.all_gather(lengths, length, group=group)
     counts = torch.cat(lengths).tolist()
-    padded = x.new_zeros(max(counts), x.shape[1])
-    padded[: len(x)] = x
-    parts = [torch.empty_like(padded) for _ in range(world)]
-    distributed.all_gather(parts, padded, group=group)
+    buffer = x.new_zeros(max(counts), x.shape[1])
+    buffer[: len(x)] = x
+    parts = [torch.empty_like(buffer) for _ in range(world)]
+    distributed.all_gather(parts, buffer, group=group)
     rows = [part[:count] for part, count in zip(parts, counts, strict=True)]
     return _Gathered(x, torch.cat([x[:0], *rows[:rank], *rows[rank + 1 :]]), torch.cat(rows))
 
 
 def _at(index: int, coef: Tensor) -> Tensor:
-    """The coefficients with all but one 0."""
+    """Coefficients of 0 but for one."""
     coefs = coef.new_zeros(4)
     coefs[index] = coef
     return coefs

@@ -1,6 +1,6 @@
 r"""Estimators, as linear combinations of raw sums, of :math:`\mathrm{MMD}^2 = E k(x, x') + E k(y, y') - 2 E k(x, y)`.
 
-With weights that sum to one (1 / n each, where none are given):
+With weights that sum to one (1 / n each where there are none):
 
 - unbiased (Gretton et al. 2012, Lemma 6): :math:`E k(x, x') \approx xx / (1 - \sum_i u_i^2)`; negative half of the time
   where the distributions agree.
@@ -46,7 +46,7 @@ def coefficients(
 
 
 def _is_transient() -> bool:
-    """Whether new tensors belong to a mode or a transform, which they must not outlive."""
+    """Whether new tensors belong to a dispatch mode or a transform, and so must not be cached."""
     return torch._C._len_torch_dispatch_stack() > 0 or torch._C._are_functorch_transforms_active()
 
 

@@ -7,8 +7,8 @@
  * xp = sum_i u_i sum_q a_q exp(-b_q |x_i - mean|^2). Gradients: of coefs . sums.
  *
  * A pair of a symmetric block is visited once. Samples are centred around their own mean, and the difference of the
- * means is carried along, so that distances do not cancel. Threads own disjoint strips in every round: no locks, and
- * the result depends on the number of threads alone.
+ * means is carried along, so that distances do not cancel. Threads work on disjoint strips in every round: no
+ * locks, and the result depends on the number of threads alone.
  */
 #include "native_tile.h"
 
@@ -116,12 +116,12 @@ static double triangle(scratch_t *s, const task_t *t, samples_t *a, int64_t from
 
 typedef struct {
     int index, threads;
-    const task_t *xx, *yy, *xy; /* NULL: not asked for */
+    const task_t *xx, *yy, *xy; /* NULL: not summed */
     samples_t *x, *y;
     scratch_t *scratch;
 } worker_t;
 
-static void meet(void)
+static void wait_for_all(void)
 {
 #pragma omp barrier
 }
@@ -139,14 +139,14 @@ static double tournament(const worker_t *w, const task_t *t, samples_t *a)
     for (int s = w->index; s < strips; s += w->threads)
         sum += triangle(w->scratch, t, a, strip(a->n, s, strips), strip(a->n, s + 1, strips));
     for (int round = 0; round < last; round++) {
-        meet();
+        wait_for_all();
         int p = w->index == 0 ? last : (round + w->index) % last;
         int q = w->index == 0 ? round : (round - w->index + last) % last;
         int low = p < q ? p : q, high = p < q ? q : p;
         sum += 2 * rectangle(w->scratch, t, a, strip(a->n, low, strips), strip(a->n, low + 1, strips), a,
                              strip(a->n, high, strips), strip(a->n, high + 1, strips));
     }
-    meet();
+    wait_for_all();
     return sum;
 }
 
@@ -159,7 +159,7 @@ static void work(const worker_t *w, double *sums) /* [3]: this thread's part of 
         int other = (t + round) % count;
         sums[2] += rectangle(w->scratch, w->xy, w->x, strip(w->x->n, t, count), strip(w->x->n, t + 1, count), w->y,
                              strip(w->y->n, other, count), strip(w->y->n, other + 1, count));
-        if (w->xy->cols) meet();
+        if (w->xy->cols) wait_for_all();
     }
 }
 
@@ -312,7 +312,7 @@ int interpreg_sweep(const sweep_t *c)
     int ready = mean_x && delta && scratch;
     if (ready) average(c->x, c->n, c->d, mean_x);
     if (ready && c->y) average(c->y, c->m, c->d, mean_y);
-    /* one middle for both sets, so that equal points stay equal */
+    /* one centre for both sets, so that equal points stay equal */
     for (int64_t k = 0; ready && c->y && c->d <= DIRECT_DIMENSION && k < c->d; k++)
         mean_x[k] = mean_y[k] = (mean_x[k] + mean_y[k]) / 2;
     if (ready) ready = (own_x = prepare(&x, c->x, c->u, c->n, c->d, width, mean_x, c->gx != NULL)) != NULL;

@@ -1,8 +1,8 @@
 """The compiled backend: ``native.c`` and its header, built by the machine's C compiler at first use, and cached.
 
-The build is for this very processor and takes about a second; the library is in ``$XDG_CACHE_HOME/interpreg`` (by
-default ``~/.cache/interpreg``), named by a hash of source, compiler and processor. Without a compiler, ``tiled`` is
-used. ``INTERPREG_NATIVE=0`` forbids compiling.
+Compilation is for this processor and takes about a second. The library is in ``$XDG_CACHE_HOME/interpreg`` (by default
+``~/.cache/interpreg``), named by a hash of source, compiler and processor. Without a compiler ``tiled`` is used.
+``INTERPREG_NATIVE=0`` forbids compiling.
 """
 
 import ctypes
@@ -65,8 +65,8 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     potential = None if closed is None else closed.potential
     spec = kernel.spec()
     assert spec is not None  # by refuses()
-    mixed = potential is not None and not potential.relative
-    mix = _mixture(potential) if potential is not None and mixed else None
+    has_mixture = potential is not None and not potential.relative
+    mix = _mixture(potential) if potential is not None and has_mixture else None
     sums = torch.empty(4, dtype=torch.float64, device=x.device)
     grad_x = torch.empty_like(x) if want_x else None
     grad_y = torch.empty_like(y) if want_y and y is not None else None
@@ -74,7 +74,7 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
     call = _Sweep(
         _pointer(x), _pointer(y), _pointer(u), _pointer(v), x.shape[0], 0 if y is None else y.shape[0],
         x.shape[1],
-        coefs.data_ptr(), (*map(int, blocks), int(mixed)), ctypes.addressof(profile),
+        coefs.data_ptr(), (*map(int, blocks), int(has_mixture)), ctypes.addressof(profile),
         mix and mix[0].data_ptr(), mix and mix[1].data_ptr(), mix[0].numel() if mix else 0,
         potential.mean if potential is not None else 0.0, sums.data_ptr(), _pointer(grad_x), _pointer(grad_y),
         _threads(request, want_x or want_y),
@@ -84,7 +84,7 @@ def sweep(request: Request, want_x: bool, want_y: bool) -> Swept:
         raise routine
     if routine(ctypes.addressof(call)):
         raise MemoryError(f"mmd: no memory for a second copy of {len(x)} samples of {x.shape[1]} coordinates")
-    if potential is not None and not mixed:
+    if potential is not None and not has_mixture:
         sums[3] = potential_with_slope(x, u, potential, coefs[3].to(x.dtype), grad_x)
     return Swept(sums, grad_x, grad_y)
 
@@ -109,7 +109,7 @@ def why_not() -> str:
 
 @lru_cache(maxsize=1)
 def _routine() -> "Callable[[int], int] | OSError":
-    """The library's function, or why there is none."""
+    """The library's function, or the error of compiling it."""
     if os.environ.get("INTERPREG_NATIVE") == "0":
         return OSError("INTERPREG_NATIVE=0 forbids compiling")
     try:
@@ -150,7 +150,7 @@ def _is_ours(folder: Path) -> bool:
 
 def _compile(compiler: str, target: Path) -> None:
     with atomic_write(target) as partial:
-        # tells a folder without permission from a compiler that fails
+        # raises PermissionError for the folder before the compiler can fail
         partial.touch()
         try:
             command = [compiler, *FLAGS, "-o", str(partial), str(SOURCE)]
@@ -205,14 +205,14 @@ def _mixture(potential: Potential) -> tuple[Tensor, Tensor]:
         [potential.weights, potential.shifts, potential.rates], dtype=torch.float64, device="cpu"
     )
     # torch aligns memory to 64 bytes
-    padded = torch.zeros(2, size, dtype=torch.float32, device="cpu")
-    padded[0, : len(rates)] = weights * shifts.exp()
-    padded[1, : len(rates)] = rates
-    return padded[0], padded[1]
+    terms = torch.zeros(2, size, dtype=torch.float32, device="cpu")
+    terms[0, : len(rates)] = weights * shifts.exp()
+    terms[1, : len(rates)] = rates
+    return terms[0], terms[1]
 
 
 def _threads(request: Request, wanted: bool) -> int:
-    """As many as torch uses, but no more than there is work for."""
+    """The number of threads: torch's, fewer for small requests."""
     n, d = request.x.shape
     m = 0 if request.y is None else request.y.shape[0]
     xx, yy, xy = request.blocks

@@ -1,4 +1,4 @@
-"""The reference: dense, obvious, differentiable to any order, in the inputs' own precision."""
+"""The reference backend: dense, differentiable to any order, in the precision of the inputs."""
 
 import torch
 from torch import Tensor
@@ -29,10 +29,10 @@ def value(request: Request) -> Tensor:
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """``[n, m]``. Both sets are centred, against cancellation; the expansion includes the means' difference."""
+    """Squared distances ``[n, m]``; both sets are centred against cancellation, and the means' difference is added."""
     mean_x, mean_y = x.detach().mean(0), y.detach().mean(0)
     if x.shape[1] <= DIRECT_DIMENSION:
-        # a mean propagates NaN and inf
+        # centred here too, because a mean propagates NaN and inf
         middle = (mean_x + mean_y) / 2
         return ((x - middle)[:, None] - (y - middle)).square().sum(2)
     apart = mean_x - mean_y
@@ -43,7 +43,7 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 def within(values: Tensor, weights: Tensor | None) -> Tensor:
-    """The sum off the diagonal."""
+    """The weighted sum off the diagonal."""
     diagonal = torch.eye(len(values), dtype=torch.bool, device=values.device)
     return weighted(values.masked_fill(diagonal, 0), weights, weights)
 

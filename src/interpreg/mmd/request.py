@@ -1,4 +1,4 @@
-"""The request to a backend, and its result."""
+"""A request to a backend, and its result."""
 
 from typing import NamedTuple
 

@@ -11,11 +11,11 @@ from interpreg.mmd.closed_form import Potential
 from interpreg.mmd.reference import DIRECT_DIMENSION
 from interpreg.mmd.request import Request, Swept
 
-# rows of a tile: few enough to stay in cache, many enough for few calls
-CPU_TILES = (128, 256, 512)
-# 64 MiB of fp32; smaller tiles leave the device idle
-CUDA_TILE = 4096
-POTENTIAL_ROWS = 2**16
+# small enough for the cache, large enough for few calls
+CPU_TILE_ROWS = (128, 256, 512)
+# 64 MiB of fp32; with smaller tiles the device is idle
+CUDA_TILE_ROWS = 4096
+POTENTIAL_ROWS_PER_BLOCK = 2**16
 
 
 class Side(NamedTuple):
@@ -51,7 +51,7 @@ def potential_with_slope(
     """The potential's sum; its gradient times ``coef`` is added to ``grad``."""
     weights, shifts, rates = potential_terms(potential, x.device, x.dtype)
     total = x.new_zeros((), dtype=torch.float64)
-    for rows in _spans(len(x), POTENTIAL_ROWS):
+    for rows in _spans(len(x), POTENTIAL_ROWS_PER_BLOCK):
         apart = x[rows] - potential.mean
         exponents = shifts - rates * apart.square().sum(1, keepdim=True)  # [rows, q]
         values = (exponents.expm1() if potential.relative else exponents.exp()) @ weights
@@ -123,8 +123,8 @@ def _between(
 
 def _tile(x: Tensor) -> int:
     if x.device.type != "cpu":
-        return CUDA_TILE
-    return next((tile for tile in CPU_TILES if len(x) <= 4 * tile), CPU_TILES[-1])
+        return CUDA_TILE_ROWS
+    return next((tile for tile in CPU_TILE_ROWS if len(x) <= 4 * tile), CPU_TILE_ROWS[-1])
 
 
 def _side(x: Tensor, apart: Tensor | int, weights: Tensor | None) -> Side:

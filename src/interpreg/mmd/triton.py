@@ -16,7 +16,7 @@ from interpreg.mmd.tiled import potential_terms
 
 KINDS = ("rbf", "imq", "rq", "laplacian", "energy")
 MAX_BANDWIDTHS = 64  # the loop over them is unrolled
-MIN_CAPABILITY = (7, 0)
+MIN_CUDA_CAPABILITY = (7, 0)
 MAX_ROWS_OF_SMALL_BLOCKS = 2048
 # beyond, the registers of a row spill, and the tiled backend's products by cuBLAS are faster
 MAX_DIMENSION = 256
@@ -84,16 +84,14 @@ def refuses(request: Request) -> str:
     if spec is None or spec.kind not in KINDS or len(spec.numbers) > MAX_BANDWIDTHS:
         return "it does not have the kernel"
     if x.shape[1] > MAX_DIMENSION:
-        return (
-            f"it takes up to {MAX_DIMENSION} coordinates, got {x.shape[1]}; 'tiled' leaves such products to cuBLAS"
-        )
+        return f"it takes up to {MAX_DIMENSION} coordinates, got {x.shape[1]}; 'tiled' computes such products by cuBLAS"
     return why_not(x.device)
 
 
 @lru_cache(maxsize=16)
 def why_not(device: torch.device) -> str:
     """Why Triton is not available for this device, or an empty string."""
-    if device.type == "cuda" and torch.cuda.get_device_capability(device) < MIN_CAPABILITY:
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < MIN_CUDA_CAPABILITY:
         return f"{torch.cuda.get_device_name(device)} is older than Triton's compiler supports"
     try:
         _kernels()
@@ -103,7 +101,7 @@ def why_not(device: torch.device) -> str:
 
 
 def blocks(n: int, d: int, wanted: bool) -> Blocks:
-    """The largest that spill no registers; small ones for few rows, so that every multiprocessor gets one."""
+    """The largest blocks that spill no registers; for few rows small ones, to occupy every multiprocessor."""
     if n <= MAX_ROWS_OF_SMALL_BLOCKS:
         return Blocks(16, 32, 8 if d > 128 else 4)
     if not wanted:

@@ -100,7 +100,7 @@ def _squared_distances(
         for k in range(D):
             b_row = tl.load(p_rows + o_i.to(tl.int64) * D + k, mask=m_i, other=0.0)
             b_column = tl.load(p_columns + o_j.to(tl.int64) * D + k, mask=m_j, other=0.0)
-            # a mean propagates NaN and inf
+            # centred here too, because a mean propagates NaN and inf
             mean = tl.load(p_mean + k)
             b_apart = (b_row - mean)[:, None] - (b_column - mean)[None, :]
             b_sq += b_apart * b_apart

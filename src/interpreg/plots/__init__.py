@@ -1,8 +1,8 @@
 """Pictures, by matplotlib: of interpolations, codes, measures and training.
 
-Each function draws with good defaults into the ``ax`` it is given, or into a new figure, and returns the axes. Colours
-are told apart by all eyes, and lines by their dashes and markers, too. Nothing is shown or saved, and no other figure
-is touched: ``interpolation_rows(rows).figure.savefig("rows.png")``.
+Each function draws into ``ax``, or into a new figure, and returns the axes. The colours suit colour-blind readers, and
+lines differ in dashes and markers too. No figure is shown, saved or changed but that of the axes:
+``interpolation_rows(rows).figure.savefig("rows.png")``.
 """
 
 from interpreg.plots.codes import latent_scatter

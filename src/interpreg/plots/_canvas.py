@@ -25,15 +25,15 @@ PALETTE = (  # Okabe and Ito 2008, the yellow last; a grey and a brown make it t
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)), (0, (3, 4)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 MARKER_STYLE: dict[str, Any] = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.5}
-NARROW_AXES = 180  # points, of axes whose legend is written smaller
-FRAME_COLOUR = "#E69F00"  # a frame that shows on dark images and on light ones
+NARROW_AXES_POINTS = 180  # axes of less width have a smaller legend
+FRAME_COLOUR = "#E69F00"  # visible on dark images and on light ones
 IMAGE_INCHES = 0.6  # height of an image in a new figure
 EDGE_INCHES = 0.04  # around a sheet
 IMAGE_GAP = 0.06  # of an image's height, between two images
 
 
 def canvas(ax: "Axes | None", what_for: str, width: float, height: float, full: bool = False) -> "Axes":
-    """``ax``, or the axes of a new figure of so many inches.
+    """``ax``, or the axes of a new figure of ``width`` x ``height`` inches.
 
     They fill a ``full`` figure but for its edges; the layout of any other makes room for labels and legends.
     """
@@ -54,7 +54,7 @@ def legend(ax: "Axes", inside: str = "best", beside: bool = True, **settings: An
     if beside and figure is not None and figure.get_layout_engine() is not None:
         place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "fontsize": "small"}
     else:
-        place = {"loc": inside, "fontsize": "small" if points_wide(ax)[0] > NARROW_AXES else "xx-small"}
+        place = {"loc": inside, "fontsize": "small" if points_wide(ax)[0] > NARROW_AXES_POINTS else "xx-small"}
     ax.legend(framealpha=0.8, edgecolor="none", labelspacing=0.4, **place, **settings)
 
 
@@ -78,13 +78,13 @@ def label(ax: "Axes", x: str, y: str) -> None:
 
 
 def line_styles() -> Iterator[dict[str, Any]]:
-    """Colour, dashes and marker of one line after the other; all three differ, so that grey paper does, too."""
+    """Colour, dashes and marker of one line after the other; all three differ, so that lines differ in grey too."""
     for colour, dashes, marker in zip(cycle(PALETTE), cycle(DASHES), cycle(MARKERS), strict=False):
         yield {"color": colour, "linestyle": dashes, "marker": marker}
 
 
 def methods(name: str, value: Mapping[str, T] | T, kind: str = "method") -> list[tuple[str, str, T]]:
-    """Of each method its name, what error messages call its value, and this; a value alone has the name ""."""
+    """Name, title in error messages, and value of each method; a value without a method has the name ""."""
     if not isinstance(value, Mapping):
         return [("", name, value)]
     if not value:
@@ -119,7 +119,7 @@ def check_images(name: str, value: Any, lead: str) -> None:
 
 
 def check_decoded(images: Any, n: int) -> None:
-    """Raise unless a decoder has made ``n`` images, ``[n, 1 or 3, H, W]``."""
+    """Raise unless a decoder's output is ``n`` images, ``[n, 1 or 3, H, W]``."""
     check_images("decoder", images, str(n))
     _checks.check_batch_size("decoder", images, n)
 
@@ -134,13 +134,13 @@ def as_rgb(images: Tensor) -> Tensor:
 def sheet(images: Tensor, rim: int, below: int = 0) -> Tensor:
     """Images ``[rows, columns, 3, H, W]`` in one, ``[3, H', W']``: rims of NaN between them, ``below`` more a row."""
     rows, columns, _, height, width = images.shape
-    padded = pad(images, (0, rim, 0, rim + below), value=torch.nan)
-    whole = padded.permute(2, 0, 3, 1, 4).reshape(3, rows * (height + rim + below), columns * (width + rim))
+    tiles = pad(images, (0, rim, 0, rim + below), value=torch.nan)
+    whole = tiles.permute(2, 0, 3, 1, 4).reshape(3, rows * (height + rim + below), columns * (width + rim))
     return whole[:, : whole.shape[1] - rim, : whole.shape[2] - rim]
 
 
 def rim_of(height: int) -> int:
-    """How many pixels lie between images of this height."""
+    """The number of pixels between images of a height."""
     return max(1, round(IMAGE_GAP * height))
 
 

@@ -1,4 +1,4 @@
-"""Codes as points of a plane, before images decoded from that plane."""
+"""Codes as points of a plane, in front of images decoded from that plane."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LATTICE_SIDE = 11  # decoded images along each side of the plane
 LATTICE_OPACITY = 0.35  # their opacity, under the points
-COLOURED_CLASSES = 10  # as many have a colour and a marker each
+MAX_COLOURED_CLASSES = 10  # with a colour and a marker each
 POINTS_AREA = 0.1  # of the axes' area, all points together
 MARGIN = 0.08  # of the codes' range, around them
 
@@ -41,8 +41,8 @@ def latent_scatter(
 ) -> "Axes":
     """Draw codes as points: as they are if they have two elements, else their first two principal components.
 
-    With a decoder, images decoded from a lattice over the plane are drawn faintly behind the points, each centred
-    where its code lies: the learned manifold, as in AEAI's figure 2 (arXiv 2008.01487).
+    With a decoder, images decoded from a lattice over the plane are drawn faintly behind the points, each centred at
+    its code: the learned manifold, as in AEAI's figure 2 (arXiv 2008.01487).
 
     Args:
         codes: ``[n, ...]``, flattened for drawing. A code of one element lies on a line.
@@ -56,7 +56,7 @@ def latent_scatter(
 
     Returns:
         The axes. Principal components are labelled with their share of the codes' variance. Codes that are all
-        equal give one point and a title that says so.
+        equal give one point and the title "all codes are equal".
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or shape, codes or values that are not finite.
@@ -118,7 +118,8 @@ def _plane(codes: Tensor) -> _Plane:
         labels = ("code", "") if d == 1 else ("code, element 1", "code, element 2")
         return _Plane(points, codes.new_zeros(d), torch.eye(2, d, dtype=codes.dtype), labels)
     mean = codes.mean(dim=0)
-    centred = torch.where((codes == codes[0]).all(dim=0), 0.0, codes - mean)  # without a constant's rounding error
+    # a constant element is exactly 0, without the mean's rounding error
+    centred = torch.where((codes == codes[0]).all(dim=0), 0.0, codes - mean)
     axes, shares = _components(centred)
     first, second = (f" ({100 * share:.0f} %)" if shares[0] else "" for share in shares.tolist())
     return _Plane(
@@ -129,20 +130,22 @@ def _plane(codes: Tensor) -> _Plane:
 def _components(centred: Tensor) -> tuple[Tensor, Tensor]:
     """The directions ``[2, d]`` of the largest variance and its shares ``[2]``; zeros where there is none."""
     scaled = centred / centred.abs().max().clamp(min=1e-300)
-    few = len(scaled) < scaled.shape[1]  # the smaller one of two matrices with the same eigenvalues
+    # of two matrices with the same eigenvalues the smaller one
+    few = len(scaled) < scaled.shape[1]
     values, vectors = torch.linalg.eigh(scaled @ scaled.T if few else scaled.T @ scaled)
     top = vectors[:, -2:].flip(1)
     axes = torch.nn.functional.normalize(scaled.T @ top if few else top, dim=0).T
     shares = values[-2:].flip(0).clamp(min=0) / scaled.square().sum().clamp(min=1e-300)
     shares = torch.where(shares > 1e-14, shares, 0.0)
     largest = axes.gather(1, axes.abs().argmax(dim=1, keepdim=True))
-    axes = axes * largest.sign() * shares.sign()[:, None]  # the sign is arbitrary; the same on every machine
+    # the sign is arbitrary; this one is the same on every machine
+    axes = axes * largest.sign() * shares.sign()[:, None]
     missing = 2 - len(axes)
     return torch.nn.functional.pad(axes, (0, 0, 0, missing)), torch.nn.functional.pad(shares, (0, missing))
 
 
 def _limits(points: Tensor) -> list[tuple[float, float]]:
-    """The range of the points and a margin, along each axis; 1 to both sides of a point that stands alone."""
+    """The range of the points and a margin, along each axis; at least 1 to both sides where all points are equal."""
     limits = []
     for low, high in zip(points.amin(dim=0).tolist(), points.amax(dim=0).tolist(), strict=True):
         around = MARGIN * (high - low) or max(1.0, abs(low) * 0.1)
@@ -167,7 +170,7 @@ def _draw_lattice(ax: "Axes", images: Tensor, limits: list[tuple[float, float]])
     picture = _canvas.as_rgba(_canvas.sheet(rimmed, 0))
     extent = (*limits[0], *limits[1])
     ax.imshow(picture, extent=extent, alpha=LATTICE_OPACITY, aspect="auto", zorder=0)
-    ax.set_box_aspect(height / width)  # as many cells along each side: each as wide and high as an image
+    ax.set_box_aspect(height / width)  # so each cell has the proportions of an image
 
 
 def _scatter(ax: "Axes", points: Any, values: Tensor | None, period: float | None, names: Any) -> None:
@@ -178,26 +181,29 @@ def _scatter(ax: "Axes", points: Any, values: Tensor | None, period: float | Non
     classes = [] if values is None or values.is_floating_point() else values.unique().tolist()
     if values is None:
         ax.scatter(x, y, s=size, color=_canvas.PALETTE[0], **point)
-    elif classes and len(classes) <= COLOURED_CLASSES:
+    elif classes and len(classes) <= MAX_COLOURED_CLASSES:
         for k, colour, marker in zip(classes, _canvas.PALETTE, _canvas.MARKERS, strict=False):
-            chosen = (values == k).numpy()
+            members = (values == k).numpy()
             label = names[k] if names is not None else str(k)
-            spiky = 1.0 if marker in "os" else 1.5  # as much ink for a star as for a disc
+            # of one size, discs and squares cover more area than the others
+            area_ratio = 1.0 if marker in "os" else 1.5
             if colour == _canvas.PALETTE[-1]:  # yellow
                 point["edgecolors"] = "0.4"
-            ax.scatter(x[chosen], y[chosen], s=spiky * size, color=colour, marker=marker, **point, label=label)
+            ax.scatter(
+                x[members], y[members], s=area_ratio * size, color=colour, marker=marker, **point, label=label
+            )
         _canvas.legend(ax, "upper right", handlelength=1.0, markerscale=math.sqrt(30 / size))
     elif period is None:
         _colour_bar(ax, ax.scatter(x, y, s=size, c=values.numpy(), cmap="viridis", **point))
     else:
-        turned = (values % period).numpy()
-        point["edgecolors"] = "0.3"  # the scale has a white of its own
-        dots = ax.scatter(x, y, s=size, c=turned, cmap="twilight_shifted", vmin=0, vmax=period, **point)
+        phases = (values % period).numpy()
+        point["edgecolors"] = "0.3"  # not white, which is in the colour scale
+        dots = ax.scatter(x, y, s=size, c=phases, cmap="twilight_shifted", vmin=0, vmax=period, **point)
         _colour_bar(ax, dots, [period * i / 4 for i in range(5)])
 
 
 def _colour_bar(ax: "Axes", dots: Any, ticks: Sequence[float] | None = None) -> None:
-    """A colour bar as high as the axes; it takes its room from them where the figure has no layout that makes some."""
+    """A colour bar as high as the axes, beside them, or where the figure has no layout engine, at their expense."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     if figure.get_layout_engine() is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from interpreg.metrics import ErrorByInterval, InterpolationError, RetrievedAlpha
 
 Numbers = NDArray[np.float64]
-FIGURE_INCHES = (4.6, 3.2)  # inches
+FIGURE_INCHES = (4.6, 3.2)
 PERFECT_STYLE: dict[str, Any] = {"color": "0.35", "linestyle": (0, (4, 3)), "linewidth": 1.2}
 X_ALPHA = r"coefficient $\alpha$"
 
@@ -39,8 +39,8 @@ def error_by_alpha(
         ValueError: no results, or attributes that are not one-dimensional and of one length.
         ImportError: matplotlib is not installed.
     """
-    checked = _checked(results, ("alpha", "mean", "std"))
-    return _error_curves(_canvas.canvas(ax, "error_by_alpha", *FIGURE_INCHES), checked, X_ALPHA)
+    curves = _checked(results, ("alpha", "mean", "std"))
+    return _error_curves(_canvas.canvas(ax, "error_by_alpha", *FIGURE_INCHES), curves, X_ALPHA)
 
 
 def error_by_interval(
@@ -55,13 +55,13 @@ def error_by_interval(
 
     Returns, raises: as :func:`error_by_alpha`.
     """
-    checked = _checked(results, ("length", "mean", "std"), ("unit",))
+    curves = _checked(results, ("length", "mean", "std"), ("unit",))
     units = {str(result.unit) for _, _, result in _canvas.methods("results", results)}
     if len(units) > 1:
         raise ValueError(f"results: expected lengths of one unit, got {', '.join(map(repr, sorted(units)))}")
     unit = units.pop()
     label = f"interval length ({unit})" if unit else "interval length"
-    return _error_curves(_canvas.canvas(ax, "error_by_interval", *FIGURE_INCHES), checked, label)
+    return _error_curves(_canvas.canvas(ax, "error_by_interval", *FIGURE_INCHES), curves, label)
 
 
 def retrieved_alpha(results: "Mapping[str, RetrievedAlpha] | RetrievedAlpha", ax: "Axes | None" = None) -> "Axes":
@@ -69,19 +69,19 @@ def retrieved_alpha(results: "Mapping[str, RetrievedAlpha] | RetrievedAlpha", ax
 
     Args:
         results: an object with tensors ``alpha``, ``median``, ``low`` and ``high``, ``[s]`` each: dots for the
-            medians, a band between the quartiles; or one a method. The dashed diagonal is perfect. What was
-            retrieved from beyond the ends is shown, too.
+            medians, a band between the quartiles; or one a method. The dashed diagonal is perfect.
+            Coefficients beyond the ends are shown too.
         ax: where to draw; a new figure when not given.
 
     Returns, raises: as :func:`error_by_alpha`.
     """
-    checked = _checked(results, ("alpha", "median", "low", "high"))
+    curves = _checked(results, ("alpha", "median", "low", "high"))
     ax = _canvas.canvas(ax, "retrieved_alpha", 3.6, 3.5)
     ax.plot([0, 1], [0, 1], **PERFECT_STYLE, label="perfect")
-    _lines_with_bands(ax, checked)
+    _lines_with_bands(ax, curves)
     _canvas.label(ax, X_ALPHA, r"retrieved $\alpha$")
     _canvas.legend(ax, "upper left", beside=False)
-    heights = np.concatenate([np.concatenate(curves[1:]) for curves in checked.values()])
+    heights = np.concatenate([np.concatenate(vectors[1:]) for vectors in curves.values()])
     heights = heights[np.isfinite(heights)]
     low, high = heights.min(initial=0.0), heights.max(initial=1.0)
     square = high - low <= 1.5
@@ -97,21 +97,21 @@ def parameter_distance(
     Args:
         results: an object with tensors ``alpha``, ``from_start`` and ``to_end``, ``[s]`` each, and ``interval``,
             the ends' distance in the same units; or one a method. The dashed straight lines,
-            ``alpha * interval`` and ``(1 - alpha) * interval``, are a perfectly even walk.
+            ``alpha * interval`` and ``(1 - alpha) * interval``, are perfectly even.
         ax: where to draw; a new figure when not given.
 
     Returns, raises: as :func:`error_by_alpha`; ``interval`` is a positive number.
     """
-    checked = _checked(results, ("alpha", "from_start", "to_end"), ("interval",))
+    curves = _checked(results, ("alpha", "from_start", "to_end"), ("interval",))
     named = _canvas.methods("results", results)
     intervals = {_checks.as_number(f"{title}.interval", result.interval) for _, title, result in named}
     ax = _canvas.canvas(ax, "parameter_distance", *FIGURE_INCHES)
     for i, interval in enumerate(sorted(intervals)):
         ax.plot([0, 1], [0, interval], **PERFECT_STYLE, label="_" if i else "perfectly even")
         ax.plot([0, 1], [interval, 0], **PERFECT_STYLE)
-    several = len(checked) > 1
+    several = len(curves) > 1
     styles = _canvas.line_styles()
-    for name, (x, start, end) in checked.items():
+    for name, (x, start, end) in curves.items():
         first = _canvas.MARKER_STYLE | _thinned(len(x)) | next(styles)
         hollow = {"markerfacecolor": "white", "markeredgecolor": first["color"], "markeredgewidth": 1.0}
         last = first | (hollow if several else next(styles))
@@ -129,7 +129,7 @@ def parameter_distance(
 
 def _checked(results: object, fields: Sequence[str], others: Sequence[str] = ()) -> dict[str, list[Numbers]]:
     """For each method its fields as vectors of one length, NaN where they are not finite."""
-    checked: dict[str, list[Numbers]] = {}
+    curves: dict[str, list[Numbers]] = {}
     needed = (*fields, *others)
     for name, title, result in _canvas.methods("results", results):
         for field in needed:
@@ -141,8 +141,8 @@ def _checked(results: object, fields: Sequence[str], others: Sequence[str] = ())
         if len(lengths) > 1 or 0 in lengths:
             sizes = ", ".join(f"{field} [{len(v)}]" for field, v in zip(fields, vectors, strict=True))
             raise ValueError(f"{title}: expected vectors of one length, at least 1, got {sizes}")
-        checked[name] = vectors
-    return checked
+        curves[name] = vectors
+    return curves
 
 
 def _vector(name: str, value: Any) -> Numbers:

@@ -20,16 +20,13 @@ PAIR_GAP = 0.35  # between one pair of ends and the next
 def interpolation_rows(
     rows: Mapping[str, Tensor] | Tensor, ends: tuple[Tensor, Tensor] | None = None, ax: "Axes | None" = None
 ) -> "Axes":
-    """Draw interpolations of the same pairs by several methods, method under method, pair under pair.
+    """Draw interpolations of the same pairs by several methods, a row a method, a block a pair.
 
     Args:
         rows: for each method its paths, ``[n, steps, C, H, W]`` in [-1, 1], C 1 or 3; all of one shape. Or the
-            paths of a single method, which goes without a name.
+            paths of a single method without a name.
         ends: the data ``([n, C, H, W], [n, C, H, W])`` that the paths lead from and to; drawn at both sides.
         ax: where to draw; a new figure of fitting size when not given.
-
-    Returns:
-        The axes.
 
     Raises:
         TypeError, ValueError: no methods, tensors of the wrong type or shape, values that are not finite.
@@ -86,5 +83,5 @@ def _strip(path: Tensor, ends: tuple[Tensor, Tensor] | None, rim: int, gap: int)
     if ends is not None:
         start, end = (image.detach().to(images[0]) for image in ends)
         images, gaps = [start, *images, end], [0, gap, *gaps[1:], gap]
-    padded = [pad(image, (before, 0), value=torch.nan) for image, before in zip(images, gaps, strict=True)]
-    return torch.cat(padded, dim=2)
+    strips = [pad(image, (before, 0), value=torch.nan) for image, before in zip(images, gaps, strict=True)]
+    return torch.cat(strips, dim=2)

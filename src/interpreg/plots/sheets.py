@@ -28,8 +28,7 @@ def image_sheet(
     """Draw images side by side and row under row.
 
     Args:
-        images: ``[n, C, H, W]``, C 1 or 3; floats in [-1, 1] (what lies outside is drawn as the nearest end) or
-            uint8 in [0, 255].
+        images: ``[n, C, H, W]``, C 1 or 3; floats in [-1, 1] (clamped to it) or uint8 in [0, 255].
         columns: images in a row; as many as make the sheet nearly square when not given.
         labels: a text under each image, as many as there are images.
         ax: where to draw; a new figure of fitting size when not given.
@@ -51,9 +50,9 @@ def image_sheet(
     rows = -(-n // columns)
 
     rim, below = _canvas.rim_of(height), math.ceil(LABEL_HEIGHT * height) if labels is not None else 0
-    filled = torch.full((rows * columns, 3, height, width), torch.nan)
-    filled[:n] = _canvas.as_rgb(images)
-    picture = _canvas.sheet(filled.unflatten(0, (rows, columns)), rim, below)
+    cells = torch.full((rows * columns, 3, height, width), torch.nan)
+    cells[:n] = _canvas.as_rgb(images)
+    picture = _canvas.sheet(cells.unflatten(0, (rows, columns)), rim, below)
     longest = max([3, *map(len, labels or ())])
     inches = columns * max(_canvas.IMAGE_INCHES * width / height, min(1.3, LETTER_INCHES * longest))
     ax = _canvas.canvas(ax, "image_sheet", inches, inches * picture.shape[1] / picture.shape[2], full=True)
@@ -70,9 +69,8 @@ def image_sheet(
 def corner_grid(grids: Tensor | Mapping[str, Tensor], ax: "Axes | None" = None) -> "Axes":
     """Draw the images between four corners, for one method or several side by side.
 
-    The corners, the reconstructions that everything else lies between, are framed. AEAI's figures 9 to 13
-    (arXiv 2008.01487); the grids come from :func:`interpreg.functional.bilinear` codes that have been decoded,
-    which :func:`corner_grid_of` does.
+    The corners, which are reconstructions, are framed. AEAI's figures 9 to 13 (arXiv 2008.01487); the grids are decoded
+    :func:`interpreg.functional.bilinear` mixes of codes, as :func:`corner_grid_of` makes them.
 
     Args:
         grids: decoded images, ``[rows, columns, C, H, W]``, C 1 or 3, floats in [-1, 1] or uint8; or one such
@@ -90,9 +88,9 @@ def corner_grid(grids: Tensor | Mapping[str, Tensor], ax: "Axes | None" = None) 
     down = -(-len(blocks) // across)
     tall, wide = pictures[0].shape[1:]
     title = max(gap, math.ceil(TITLE_HEIGHT * tall)) if isinstance(grids, Mapping) else 0
-    filled = torch.full((down * across, 3, title + tall, wide), torch.nan)
-    filled[: len(blocks), :, title:] = torch.stack(pictures)
-    picture = _canvas.sheet(filled.unflatten(0, (down, across)), gap)
+    cells = torch.full((down * across, 3, title + tall, wide), torch.nan)
+    cells[: len(blocks), :, title:] = torch.stack(pictures)
+    picture = _canvas.sheet(cells.unflatten(0, (down, across)), gap)
 
     inches = min(_canvas.IMAGE_INCHES * columns * width / height, 4.2 if across == 1 else 2.8) * across
     ax = _canvas.canvas(ax, "corner_grid", inches, inches * picture.shape[1] / picture.shape[2], full=True)
@@ -146,13 +144,13 @@ def prior_samples(
         shape: a code's, without the batch.
         prior: a name ("normal", "ball", "sphere"), an :class:`interpreg.priors.Prior`, a torch distribution or a
             callable of the number of samples.
-        n: how many.
-        generator: where randomness comes from; torch's default generator when not given.
-        device: where codes are drawn; the decoder's own when not given.
+        n: number of samples.
+        generator: of the random numbers; torch's default generator when not given.
+        device: of the codes; the decoder's own when not given.
         ax: where to draw; a new figure of fitting size when not given.
 
     Returns:
-        The axes; the sheet is :func:`image_sheet`'s.
+        The axes of an :func:`image_sheet`.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or value; a decoder that returns no images.

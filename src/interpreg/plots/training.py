@@ -1,4 +1,4 @@
-"""How the losses went down."""
+"""Curves of the training losses."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -29,8 +29,8 @@ def training_curves(
     Args:
         history: what was logged: dicts ``{"step": int, name: float, ...}``; or such a list for each of several runs.
         log: a logarithmic axis for the losses; symmetrically logarithmic where some are not positive.
-        smooth: how many logged values around a step are averaged, the values themselves staying faintly visible;
-            a fortieth of the longest run when not given, 1 for no averaging.
+        smooth: number of logged values around a step that are averaged; the values themselves are drawn faintly.
+            A fortieth of the longest run when not given, 1 for no averaging.
         ax: where to draw; a new figure when not given.
 
     Returns:
@@ -116,7 +116,7 @@ def _smoothed(values: Numbers, window: int) -> Numbers:
 
 
 def _logarithmic(ax: "Axes", values: Numbers) -> None:
-    """A logarithmic axis; around 0 linear where some values are not positive; linear where none is anything else."""
+    """A logarithmic axis; symmetrically logarithmic where some values are not positive; linear where all are 0."""
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
     if not len(sizes):
         return

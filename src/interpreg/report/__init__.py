@@ -1,4 +1,4 @@
-"""A report on how an autoencoder interpolates: a table, a JSON file, a page with pictures."""
+"""A report on the interpolations of an autoencoder: a table, a JSON file, a page with pictures."""
 
 from interpreg.report.metric import Metric
 from interpreg.report.report import Report, interpolation_report

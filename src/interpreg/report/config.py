@@ -29,8 +29,8 @@ TABLES = {
     "train": DATA_KEYS,
     "report": {"prior", "pairs", "steps", "kind", "restarts", "batch_size", "seed"},
 }
-# The only code that a checkpoint's own configuration may call: anything else could be harmful.
-BUILT_IN = "interpreg.demo.networks:"
+# the only code that a configuration in a checkpoint may call, because other code could be harmful
+BUILT_IN_FACTORIES = "interpreg.demo.networks:"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -62,10 +62,10 @@ def embedded(path: Path, state: Any) -> dict[str, Any]:
         )
     content = _checked(path, content)
     for table in ("encoder", "decoder"):
-        if not str(content[table]["factory"]).startswith(BUILT_IN):
+        if not str(content[table]["factory"]).startswith(BUILT_IN_FACTORIES):
             raise ValueError(
-                f"{path}: [{table}] factory: expected {BUILT_IN}..., because a checkpoint may not call other code "
-                f"without --config FILE, got {content[table]['factory']!r}"
+                f"{path}: [{table}] factory: expected {BUILT_IN_FACTORIES}..., because a checkpoint "
+                f"may not call other code without --config FILE, got {content[table]['factory']!r}"
             )
     return content
 
@@ -99,12 +99,13 @@ def checkpoint(path: Path) -> Any:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about foreign pickles, which are refused below
+            # about foreign pickles, which are refused below
+            warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
         raise ValueError(
             f"{path}: expected a checkpoint of tensors, such as torch.save({{'encoder': encoder.state_dict(), ...}}, "
-            f"path), got a file that holds other things, which would have to be executed: {str(error).splitlines()[0]}"
+            f"path), got a file with other objects, which would have to be executed: {str(error).splitlines()[0]}"
         ) from error
 
 

@@ -17,8 +17,8 @@ from interpreg.metrics import _codes
 
 Data = Samples | Tensor | Iterable[Any]
 DATASET_BATCH = 256  # items of a Dataset that are read at a time
-MIN_VIEWS = 4  # of a ring
-TEST_SHARE = 5  # one sample in five is held out by default
+MIN_RING_VIEWS = 4
+SAMPLES_PER_HELD_OUT = 5  # one in five is held out by default
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def samples(name: str, data: Data, labels: Tensor | None = None) -> Samples:
     if isinstance(data, Samples):
         if labels is not None:
             raise TypeError(f"labels: expected None, because {name} has its own, got a tensor")
-        if data.images.is_floating_point():  # bytes are finite
+        if data.images.is_floating_point():
             _codes.check_finite(name, data.images)
         return replace(data, images=data.scaled())
     if not isinstance(data, Tensor):
@@ -92,7 +92,7 @@ def split(data: Samples) -> tuple[Samples, Samples]:
     held_out = torch.zeros(len(data), dtype=torch.bool)
     for label in labels.unique():
         rows = (labels == label).nonzero().flatten()
-        held_out[rows[-max(least, len(rows) // TEST_SHARE) :]] = True
+        held_out[rows[-max(least, len(rows) // SAMPLES_PER_HELD_OUT) :]] = True
     return data[~held_out], data[held_out]
 
 
@@ -103,14 +103,15 @@ def rings(data: Samples) -> Rings | None:
     turning, fixed = data.parameters[:, -1].double(), data.parameters[:, :-1].double()
     labels = torch.zeros(len(data), 1) if data.labels is None else data.labels[:, None]
     objects, group = torch.cat([fixed, labels.to(fixed)], dim=1).unique(dim=0, return_inverse=True)
-    if MIN_VIEWS * len(objects) > len(data):  # mostly random parameters
+    # random parameters, of which few are equal
+    if MIN_RING_VIEWS * len(objects) > len(data):
         return None
     rows = []
     for number in range(len(objects)):
         members = (group == number).nonzero().flatten()
         rows.append(members[turning[members].argsort()])
     lengths = {len(row) for row in rows}
-    if len(lengths) != 1 or lengths.pop() < MIN_VIEWS:
+    if len(lengths) != 1 or lengths.pop() < MIN_RING_VIEWS:
         return None
     table = torch.stack(rows)
     gaps = turning[table].diff(dim=1)

@@ -23,7 +23,7 @@ from interpreg.metrics import (
 from interpreg.report.metric import Metric
 from interpreg.report.subject import EQUAL_CODES, Subject
 
-MAX_FEATURES = 1024  # of a Frechet distance; more cost much and say little
+MAX_FEATURES = 1024  # of a Frechet distance: with more it is slow and dominated by the number of samples
 
 
 def reconstruction(subject: Subject) -> Iterator[Metric]:
@@ -33,7 +33,7 @@ def reconstruction(subject: Subject) -> Iterator[Metric]:
     variance = (data - data.mean(0)).double().square().mean().item()
     yield Metric(
         group, "reconstruction_error", "reconstruction error", error, "0",
-        f"mean squared, an element; the mean sample as a constant answer has {variance:.4f}",
+        f"mean squared, an element; a constant output, the mean sample, has {variance:.4f}",
     )  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def paths(subject: Subject, references: Samples) -> Iterator[Metric]:
         "cosine distance of all images of a path to the nearest real one (ACAI, eq. 6; the paper prints it x 1,000)",
         baseline.mean_distance,
     )  # fmt: skip
-    # A collapsed model may decode every code to one real image, of distance 0.
+    # a collapsed model may decode every code to one real image, of distance 0
     yield replace(distance, value=None, undefined=subject.collapse) if subject.collapse else distance
     if references.parameters is None:
         return
@@ -86,7 +86,7 @@ def conditions(subject: Subject, references: Samples) -> Iterator[Metric]:
     rows = (
         ("boundary", "boundary", "0", "mean squared error of the paths' ends against the samples"),
         ("monotonicity", "monotonicity", "1", "share of steps that lead away from the start and nearer to the end"),
-        ("backtrack", "steps back", "0", "the part of the way, by the distance to the ends, that is walked back"),
+        ("backtrack", "steps back", "0", "the part of the way, by the distance to the ends, that leads back"),
         ("unevenness", "unevenness", "1", "the largest speed over the mean speed of a path"),
         ("lipschitz", "Lipschitz constant", "lower", "the largest speed of any step, in the norm of a whole sample"),
         ("credibility", "credibility", "1",
@@ -110,14 +110,14 @@ def decoded(subject: Subject, references: Samples, features: Network | None) -> 
         yield distance(None, undefined=subject.collapse)
         return
     features = None if features is None else subject.on_device(features)
-    measured = partial(
+    path_length = partial(
         perceptual_path_length, features=features, draws=4,
         generator=torch.Generator().manual_seed(settings.seed),
         batch_size=settings.batch_size, progress=settings.progress,
     )  # fmt: skip
     start, end = (subject.codes[indices] for indices in subject.pairs)
-    model = measured(subject.on_device(subject.decoder), start, end, kind=settings.kind).mean
-    baseline = measured(torch.nn.Identity(), subject.start, subject.end).mean
+    model = path_length(subject.on_device(subject.decoder), start, end, kind=settings.kind).mean
+    baseline = path_length(torch.nn.Identity(), subject.start, subject.end).mean
     note = "mean squared speed of the features along the path"
     yield length(model, note=note, baseline=baseline, undefined="every path is stationary")
     interpolants, crossfades = (p[:, 1:-1].flatten(0, 1) for p in (subject.paths, subject.baseline_paths))
@@ -140,7 +140,7 @@ def codes(subject: Subject) -> Iterator[Metric]:
     group, size, equal = "Codes", subject.codes[0].numel(), subject.equal_codes
     yield Metric(group, "code_size", "elements of a code", size)
     dead = size if equal else dead_units(subject.codes)
-    yield Metric(group, "dead_units", "elements that never change", dead, "0", "and carry no information")
+    yield Metric(group, "dead_units", "elements that never change", dead, "0", "without information")
     yield Metric(
         group, "latent_correlation", "correlation of elements",
         None if equal else latent_correlation(subject.codes), "0",
@@ -155,7 +155,7 @@ def _labelled(subject: Subject, group: str, train_labels: Tensor, labels: Tensor
     settings = subject.settings
     reason = _no_probe(subject, train_labels, labels)
     names = (
-        ("linear_probe", "linear probe accuracy", "of a linear classifier of training codes, on held-out ones"),
+        ("linear_probe", "linear probe accuracy", "of a linear classifier fitted to training codes, on held-out ones"),
         ("clustering_accuracy", "clustering accuracy",
          f"k-means on whitened codes, the best of {settings.restarts} restarts (ACAI, section 4.2)"),
         ("nmi", "clusters and classes, NMI", "normalised mutual information"),

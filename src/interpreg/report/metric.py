@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric, its value or the reason why it has none, and the same metric of the baseline.
+    """A metric, its value or the reason for a missing one, and its value for the baseline.
 
     Attributes:
         group: the part of the report that it belongs to.

@@ -24,7 +24,7 @@ from interpreg.report.page import page
 from interpreg.report.pictures import Picture, pictures
 from interpreg.report.subject import Settings, Subject, evaluating
 
-MAX_LABEL = 20  # letters of a name in the legend of a picture
+MAX_LEGEND_LETTERS = 20  # of a name in a picture
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def interpolation_report(
     Of any samples: reconstruction, distance of interpolants to real samples, the four conditions of an admissible
     interpolation, path length, correlation of the code's elements. With labels: linear probe and clusters. With
     parameters (of :class:`interpreg.datasets.Samples`): smoothness and detours, and where there are evenly spaced
-    views of the same object, errors against the images in between. The baseline are cross-fades of the same samples.
+    views of the same object, errors against the images in between. The baseline is cross-fades of the same samples.
 
     Networks are set to eval mode and back, and run without gradients, on the device of their parameters.
 
@@ -129,8 +129,8 @@ def interpolation_report(
         data: held-out samples ``[n, ...]``, floats (images in [-1, 1]), or ``Samples``; or a ``DataLoader`` or
             ``Dataset`` of ``x`` or ``(x, labels)``, which is read into memory.
         train: samples to fit probes and clusters on, and neighbours of interpolants. None: the last fifth of each
-            class of ``data`` is held out, and the rest is this. The very object ``data``: nothing is held out, as in
-            AEAI's experiments on the views of an object.
+            class of ``data`` is held out, and the rest is this. ``data`` itself: nothing is held out, as in AEAI's
+            experiments on the views of an object.
         references: neighbours of interpolants, instead of ``train`` (with parameters: instead of ``data`` and
             ``train`` together).
         labels, train_labels: integers ``[n]``, for tensors.
@@ -147,9 +147,6 @@ def interpolation_report(
         seed: of the pairs, the clusters and the path length.
         draw: whether to draw pictures, which needs matplotlib.
         progress: whether to show progress bars on a terminal.
-
-    Returns:
-        The report.
 
     Raises:
         TypeError: not networks, or data that are not floating point.
@@ -173,12 +170,12 @@ def interpolation_report(
     if train is None:
         if train_labels is not None:
             raise TypeError("train_labels: expected None without train, got a tensor")
-        fitted, held_out = split(held_out)
+        train_samples, held_out = split(held_out)
     elif train is data and train_labels is None:
-        fitted = held_out
+        train_samples = held_out
     else:
-        fitted = _alike("train", samples("train", train, train_labels), held_out)
-    subject = Subject(encoder, decoder, held_out, fitted, settings)
+        train_samples = _alike("train", samples("train", train, train_labels), held_out)
+    subject = Subject(encoder, decoder, held_out, train_samples, settings)
     neighbours = _references(subject, references)
     with evaluating(encoder, decoder), torch.no_grad():
         rows = [
@@ -188,18 +185,18 @@ def interpolation_report(
             *groups.decoded(subject, neighbours, features),
             *groups.codes(subject),
         ]
-        label = name if len(name) <= MAX_LABEL else "autoencoder"
+        label = name if len(name) <= MAX_LEGEND_LETTERS else "autoencoder"
         curves = truth.curves(subject, label)
         if curves is not None:
             rows += truth.metrics(curves, label)
-        drawn = pictures(subject, curves, label, history, prior) if draw else []
+        images = pictures(subject, curves, label, history, prior) if draw else []
     return Report(
         name,
         tuple(rows),
         _about(subject, neighbours),
         curves,
         (f"{subject.collapse[0].upper()}{subject.collapse[1:]}.",) if subject.collapse else (),
-        tuple(drawn),
+        tuple(images),
     )
 
 

@@ -16,7 +16,7 @@ from interpreg.functional import path
 from interpreg.metrics import _paths
 from interpreg.report.data import Rings, rings
 
-ROUNDING = 1e-6  # relative differences below it count as none
+ROUNDING_TOLERANCE = 1e-6  # of a relative difference
 EQUAL_CODES = "all codes are equal: the model has collapsed"
 EQUAL_IMAGES = "all samples are decoded alike: the model has collapsed"
 
@@ -56,7 +56,7 @@ class Subject:
 
     @property
     def has_images(self) -> bool:
-        """Whether the samples can be drawn: grey or colour images."""
+        """Whether the samples are grey or colour images, which can be drawn."""
         return self.data.images.ndim == 4 and self.data.images.shape[1] in (1, 3)
 
     @cached_property
@@ -161,7 +161,7 @@ class Subject:
 def _equal(values: Tensor) -> bool:
     """Whether all samples are equal up to rounding."""
     flat = values.flatten(1).double()
-    return bool((flat - flat[0]).norm(dim=1).max() <= ROUNDING * flat.norm(dim=1).max())
+    return bool((flat - flat[0]).norm(dim=1).max() <= ROUNDING_TOLERANCE * flat.norm(dim=1).max())
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class Curves(NamedTuple):
     retrieved: dict[str, RetrievedAlpha]
 
     def numbers(self) -> dict[str, Any]:
-        """All of them as lists and plain numbers."""
+        """All curves as lists and plain numbers."""
         return {
             curve: {method: _plain(vars(result)) for method, result in results.items()}
             for curve, results in self._asdict().items()

@@ -18,13 +18,13 @@ StrPath = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class About:
-    """A data set.
+    """Facts about a data set.
 
     Attributes:
         name: as in ``interpreg.datasets.NAMES``.
         title: as its authors call it.
         home: the page where the official files are.
-        files: what the official files are, in words.
+        files: a description of the official files.
         classes: the labels' names, in order.
         checksums: the md5 of official files by name, of their content where they come compressed.
         archives: names, hash algorithms and hashes of official archives.
@@ -39,7 +39,7 @@ class About:
     archives: tuple[tuple[str, str, str], ...] = ()
 
     def missing(self, what: str, where: object) -> FileNotFoundError:
-        """The error of a file that is not there."""
+        """The error for a missing file."""
         return FileNotFoundError(f"{where}: no {what}; {self.title} is {self.files}, from {self.home}")
 
     def check(self, content: bytes, name: str, where: str) -> None:
@@ -49,11 +49,11 @@ class About:
         if got != expected:
             raise ValueError(
                 f"{where}: expected the official {name} of {self.title}, md5 {expected}, got md5 {got}; "
-                "checksum=False reads it all the same"
+                "checksum=False reads it anyway"
             )
 
     def check_archive(self, path: Path) -> None:
-        """Raise ``ValueError`` unless the file at ``path`` is an official archive, of which it has the name."""
+        """Raise ``ValueError`` unless ``path`` has the name and the content of an official archive."""
         archives = {name: (algorithm, expected) for name, algorithm, expected in self.archives}
         if path.name not in archives or not path.is_file():
             raise ValueError(f"{path}: checksum='full' needs the official {' or '.join(archives)} of {self.title}")
@@ -78,7 +78,7 @@ class About:
 def reduce(images: Bytes, size: int, name: str = "size") -> Bytes:
     """Square uint8 images ``[..., H, H]`` by an integer factor: the mean of each block, halves rounded up.
 
-    NumPy, because most images come one by one, and PyTorch's threads are slow to start for so little.
+    By NumPy, because most images are reduced one by one, and PyTorch's threads are slow to start.
 
     Raises:
         ValueError: ``size`` does not divide H.
@@ -103,7 +103,7 @@ def check_checksum(value: object) -> None:
         raise ValueError(f"checksum: expected True, False or 'full', got {_checks.describe(value)}")
 
 
-def listed(names: Sequence[str], most: int = 5) -> str:
-    """The first few names, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+def listed(names: Sequence[str], limit: int = 5) -> str:
+    """The first ``limit`` names, and the number of further ones."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 MAX_TOTAL_BYTES = 16 * 2**30  # by its own listing; the largest, CelebA's, has 1.5 GB
-BROKEN = (
+CORRUPTION_ERRORS = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
@@ -28,7 +28,7 @@ Listing = tuple[dict[str, int], Callable[[str], IO[bytes]]]
 
 
 @contextmanager
-def value_errors(message: str, errors: tuple[type[Exception], ...] = BROKEN) -> Iterator[None]:
+def value_errors(message: str, errors: tuple[type[Exception], ...] = CORRUPTION_ERRORS) -> Iterator[None]:
     """Raise ``ValueError`` with ``message`` and the cause in place of what a corrupt file raises."""
     try:
         yield

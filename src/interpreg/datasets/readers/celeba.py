@@ -16,7 +16,7 @@ from interpreg.datasets.samples import Samples
 SPLITS = {"train": 0, "valid": 1, "test": 2}  # as in list_eval_partition.txt
 WIDTH, HEIGHT = 178, 218
 BOX = (16, 36, WIDTH - 16, HEIGHT - 36)  # the middle 146 x 146: 16 columns and 36 rows less on each side
-BICUBIC = 3  # Pillow's number of the filter
+PILLOW_BICUBIC = 3  # the filter's number
 ZIP = "img_align_celeba.zip"
 PARTITION, ATTRIBUTES = "list_eval_partition.txt", "list_attr_celeba.txt"
 MAX_LIST_BYTES, MAX_IMAGE_BYTES = 2**26, 2**20  # the largest have 26 MB and some 20 kB
@@ -45,8 +45,8 @@ def celeba(
     """CelebFaces attributes (Liu et al. 2015; for non-commercial research only).
 
     An image is cut to its middle 146 x 146 pixels, 16 columns and 36 rows less on each side, and reduced by Pillow's
-    bicubic filter, which takes the mean over what a pixel covers; ACAI's code cuts the same and reduces by
-    TensorFlow's, which does not. ACAI's "test" set is its training set; here it is the official one.
+    bicubic filter, which averages over the area of a pixel; ACAI's code cuts alike and reduces by TensorFlow's, which
+    does not. ACAI's "test" set is its training set; here it is the official one.
 
     Args:
         path: a folder with ``img_align_celeba.zip``, or with its images, and the official lists; the zip itself, with
@@ -61,8 +61,8 @@ def celeba(
 
     Raises:
         ImportError: Pillow is not installed, and ``path`` is no .npz file.
-        FileNotFoundError: a file is missing; the message says which, and where it comes from.
-        ValueError: a file is not what it should be; the message names it, what was expected and what came.
+        FileNotFoundError: a file is missing; the message names it and its source.
+        ValueError: a file is malformed or not official; the message names it, what was expected and what came.
     """
     _checks.check_one_of("split", split, SPLITS)
     _checks.as_count("size", size, low=1)
@@ -82,7 +82,7 @@ def celeba(
         holder = stack.enter_context(opened(archive, CELEBA)) if inner else files
         images = np.empty((len(names), 3, size, size), dtype=np.uint8)
         for i, face in pictures.each(holder, names, "JPEG", "RGB", (WIDTH, HEIGHT), MAX_IMAGE_BYTES):
-            images[i] = pictures.array(face.crop(BOX).resize((size, size), BICUBIC))
+            images[i] = pictures.array(face.crop(BOX).resize((size, size), PILLOW_BICUBIC))
     return Samples(torch.from_numpy(images), labels=labels, name="celeba")
 
 

@@ -30,7 +30,7 @@ CIFAR10 = About(
 
 
 def cifar10(path: StrPath, split: str = "train", *, checksum: bool = True) -> Samples:
-    """Small photographs of ten kinds of things (Krizhevsky 2009; no licence is stated), labels 0 to 9.
+    """Small photographs of ten classes (Krizhevsky 2009; no licence is stated), labels 0 to 9.
 
     Args:
         path: a folder with the files of the binary version, its archive, or an .npz file. The Python version is
@@ -42,8 +42,8 @@ def cifar10(path: StrPath, split: str = "train", *, checksum: bool = True) -> Sa
         :class:`Samples`, uint8 ``[n, 3, 32, 32]``.
 
     Raises:
-        FileNotFoundError: a file is missing; the message says which, and where it comes from.
-        ValueError: a file is not what it should be, or pickled; the message names it.
+        FileNotFoundError: a file is missing; the message names it and its source.
+        ValueError: a file is malformed, not official, or pickled; the message names it.
     """
     _checks.check_one_of("split", split, SPLITS)
     if npz.is_npz(path):

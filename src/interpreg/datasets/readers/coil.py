@@ -1,4 +1,4 @@
-"""COIL-20 and COIL-100: things on a turntable, one view every 5 degrees."""
+"""COIL-20 and COIL-100: objects on a turntable, one view every 5 degrees."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from interpreg.datasets.readers.about import About, StrPath, check_checksum, lis
 from interpreg.datasets.readers.files import Files, opened
 from interpreg.datasets.samples import Samples
 
-VIEWS, STEP, SIDE = 72, 5, 128  # views of a thing, degrees between them, pixels
+VIEWS, STEP_DEGREES, SIDE_PIXELS = 72, 5, 128  # of an object, between views, of an image
 MAX_FILE_BYTES = 2**20  # the official ones have some 18 kB
 COIL20 = About(
     name="coil20",
@@ -58,8 +58,8 @@ def coil100(
         objects: ids of those to read, in this order; the others may be missing. None: all, which must all be there
             (in an .npz file: all that are there).
         size: of the images in pixels, a divisor of 128: each pixel is the mean of a block. None leaves them.
-        checksum: "full": ``path`` must be the archive as others have recorded it (coil-100.zip as TensorFlow Datasets
-            has). True and False are the same here.
+        checksum: "full": ``path`` must be an archive whose checksum others have recorded (of coil-100.zip TensorFlow
+            Datasets). True and False are the same here.
 
     Returns:
         :class:`Samples`, uint8 ``[n, C, H, W]``, object by object in order of their angles; the labels are object ids,
@@ -67,8 +67,8 @@ def coil100(
 
     Raises:
         ImportError: Pillow is not installed, and ``path`` is no .npz file.
-        FileNotFoundError: a view is missing; the message names it and says where it comes from.
-        ValueError: a file is not what it should be; the message names it, what was expected and what came.
+        FileNotFoundError: a view is missing; the message names it and its source.
+        ValueError: a file is malformed or not official; the message names it, what was expected and what came.
     """
     return _read(path, COIL100, 100, 3, objects, size, checksum)
 
@@ -95,10 +95,10 @@ def _read(
         images, ids, angles = _arrays(path, about, channels, objects)
         images = images if size is None else torch.from_numpy(reduce(images.numpy(), size))
     else:
-        chosen = objects or range(1, count + 1)
+        object_ids = objects or range(1, count + 1)
         with opened(path, about) as files:
-            images = _files(files, channels, chosen, size or SIDE)
-        ids, angles = torch.tensor(list(chosen)), torch.arange(VIEWS) * STEP
+            images = _files(files, channels, object_ids, size or SIDE_PIXELS)
+        ids, angles = torch.tensor(list(object_ids)), torch.arange(VIEWS) * STEP_DEGREES
     return Samples(
         images.flatten(0, 1),
         labels=ids.repeat_interleave(len(angles)),
@@ -111,12 +111,13 @@ def _read(
 
 def _files(files: Files, channels: int, objects: Iterable[int], size: int) -> Tensor:
     """The images ``[objects, views, C, size, size]``."""
-    reduce(np.zeros((SIDE, SIDE), dtype=np.uint8), size)  # raises now if the size does not fit
-    step = 1 if files.about is COIL20 else STEP
+    # raises before a file is read if the size does not fit
+    reduce(np.zeros((SIDE_PIXELS, SIDE_PIXELS), dtype=np.uint8), size)
+    step = 1 if files.about is COIL20 else STEP_DEGREES
     names = [f"obj{i}__{k * step}.png" for i in objects for k in range(VIEWS)]
     images = np.empty((len(names), channels, size, size), dtype=np.uint8)
     mode = "L" if channels == 1 else "RGB"
-    for i, image in pictures.each(files, names, "PNG", mode, (SIDE, SIDE), MAX_FILE_BYTES):
+    for i, image in pictures.each(files, names, "PNG", mode, (SIDE_PIXELS, SIDE_PIXELS), MAX_FILE_BYTES):
         images[i] = reduce(pictures.array(image), size)
     return torch.from_numpy(images.reshape(-1, VIEWS, *images.shape[1:]))
 

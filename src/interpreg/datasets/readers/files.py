@@ -1,4 +1,4 @@
-"""Folders, zip and tar archives as one thing: names and bytes. Archives are read in memory, never extracted."""
+"""Folders, zip and tar archives by one interface: names and bytes. Archives are read in memory, never extracted."""
 
 import gzip
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +18,7 @@ class Files:
     Attributes:
         path: of the folder or archive.
         sizes: bytes of each file by its name, ``/`` between folders, in the archive's own order.
-        reading: gives a file's content as a stream, by its name.
+        reading: opens a file by its name, as a stream.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Files:
         """The content of a file.
 
         Raises:
-            ValueError: it declares, or turns out, to be larger than ``limit`` bytes, or the archive is corrupt.
+            ValueError: its declared or actual size is above ``limit`` bytes, or the archive is corrupt.
         """
         self._fits(name, self.sizes[name], limit)
         corrupt = value_errors(f"{self.where(name)}: cannot be read, the file is corrupt")
@@ -89,8 +89,8 @@ class Files:
 
     def each(self, names: Iterable[str], limit: int) -> Iterator[tuple[str, bytes]]:
         """Names and contents, in the archive's own order, which is the fast one in a compressed tar."""
-        wanted = set(names)
-        return ((name, self.read(name, limit)) for name in self.sizes if name in wanted)
+        selection = set(names)
+        return ((name, self.read(name, limit)) for name in self.sizes if name in selection)
 
     def where(self, name: str) -> str:
         """The file's place, for a message."""
@@ -105,13 +105,13 @@ class Files:
 def opened(path: StrPath, about: About) -> Iterator[Files]:
     """The files at ``path``, a folder or a .zip, .tar or compressed .tar archive.
 
-    A folder's symbolic links to files are followed: they are its owner's own. Links to folders are not. In an archive
-    all links are left out.
+    A folder's symbolic links to files are followed, because its owner made them; links to folders are not. In an
+    archive all links are left out.
 
     Raises:
         FileNotFoundError: there is nothing at ``path``.
-        ValueError: it is something else, an archive that cannot be read, or one with a member or a link that points
-            out of the archive.
+        ValueError: it is neither, an archive that cannot be read, or one with a member or a link that points out of
+            the archive.
     """
     path = Path(path)
     if not path.exists():
@@ -140,6 +140,6 @@ def gunzip(content: bytes, limit: int, where: str) -> bytes:
 
 
 def folder(path: Path, about: About, pattern: str = "**/*") -> Files:
-    """The files of a folder and of all within it; with the pattern "*", of itself alone."""
+    """The files of a folder and its subfolders; with the pattern "*", of the folder alone."""
     sizes = {p.relative_to(path).as_posix(): p.stat().st_size for p in sorted(path.glob(pattern)) if p.is_file()}
     return Files(path, about, sizes, lambda name: (path / name).open("rb"))

@@ -59,19 +59,19 @@ def mnist(path: StrPath, split: str = "train", *, size: int | None = None, check
     """Handwritten digits (LeCun, Cortes and Burges; CC BY-SA 3.0), labels 0 to 9.
 
     Args:
-        path: a folder with the official idx files, packed (.gz) or not, in whatever folder inside it; an archive of
-            them; or an .npz file (see :doc:`datasets`).
+        path: a folder with the official idx files, packed (.gz) or not, in any subfolder; an archive of them;
+            or an .npz file (see :doc:`datasets`).
         split: "train" or "test".
         size: None leaves the images at 28 x 28; 32 pads them by two black pixels on each side, as ACAI's code does.
-        checksum: whether the files must be the official ones, byte for byte when unpacked. Nothing is known of an
-            .npz file's.
+        checksum: whether the files must be the official ones, byte for byte when unpacked. An .npz file
+            has no official checksum.
 
     Returns:
         :class:`Samples`, uint8 ``[n, 1, 28, 28]`` or ``[n, 1, 32, 32]``.
 
     Raises:
-        FileNotFoundError: a file is missing; the message says which, and where it comes from.
-        ValueError: a file is not what it should be; the message names it, what was expected and what came.
+        FileNotFoundError: a file is missing; the message names it and its source.
+        ValueError: a file is malformed or not official; the message names it, what was expected and what came.
     """
     return _read(path, MNIST, split, size, checksum)
 
@@ -111,8 +111,8 @@ def _idx(files: Files, name: str, magic: int, checksum: bool) -> Tensor:
     content, where = files.official(*names, limit=MAX_FILE_BYTES, checksum=checksum)
     got = int.from_bytes(content[:4], "big")
     if got != magic:
-        swapped = {IMAGES: ", which is a file of images", LABELS: ", which is a file of labels"}.get(got, "")
-        raise ValueError(f"{where}: expected an idx file of magic number {magic}, got {got}{swapped}")
+        hint = {IMAGES: ", which is a file of images", LABELS: ", which is a file of labels"}.get(got, "")
+        raise ValueError(f"{where}: expected an idx file of magic number {magic}, got {got}{hint}")
     dimensions = magic & 0xFF
     header = 4 + 4 * dimensions
     shape = [int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(dimensions)]

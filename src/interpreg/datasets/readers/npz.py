@@ -43,7 +43,7 @@ class Arrays:
         """The array of the first of ``keys`` that exists, None if none does.
 
         Raises:
-            ValueError: it is pickled, corrupt, or larger or smaller than its header says.
+            ValueError: it is pickled or corrupt, or its size differs from that in its header.
         """
         for key in keys:
             if f"{key}.npy" in self.sizes:

@@ -15,7 +15,7 @@ from interpreg.datasets.readers.about import Bytes
 from interpreg.datasets.readers.archives import value_errors
 from interpreg.datasets.readers.files import Files
 
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+CORRUPTION_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -38,7 +38,7 @@ def opened(content: bytes, form: str, mode: str, size: tuple[int, int], where: s
         content: of the file.
         form: "PNG" or "JPEG"; no other decoder is tried.
         mode: "L" for grey, "RGB" for colour.
-        size: width and height that it must have, which is looked at before anything is decoded.
+        size: the required width and height, checked before decoding.
         where: the file, for messages.
 
     Raises:
@@ -48,7 +48,7 @@ def opened(content: bytes, form: str, mode: str, size: tuple[int, int], where: s
     pillow = optional_import("PIL.Image", "data", f"reading {form} files")
     if form == "PNG":
         check_png(content, where)
-    errors = (*BROKEN, pillow.DecompressionBombError, pillow.DecompressionBombWarning)
+    errors = (*CORRUPTION_ERRORS, pillow.DecompressionBombError, pillow.DecompressionBombWarning)
     with value_errors(f"{where}: not a {form} file, or corrupt", errors), catch_warnings():
         simplefilter("error", pillow.DecompressionBombWarning)
         image = pillow.open(BytesIO(content), formats=[form])
@@ -57,19 +57,19 @@ def opened(content: bytes, form: str, mode: str, size: tuple[int, int], where: s
             f"{where}: expected {size[0]} x {size[1]} pixels of mode {mode}, "
             f"got {image.size[0]} x {image.size[1]} of mode {image.mode}"
         )
-    with value_errors(f"{where}: cannot be decoded, the file is corrupt", BROKEN):
+    with value_errors(f"{where}: cannot be decoded, the file is corrupt", CORRUPTION_ERRORS):
         image.load()
     return image
 
 
 def array(image: Any) -> Bytes:
-    """Pillow's image as uint8 ``[C, H, W]``."""
+    """A Pillow image as uint8 ``[C, H, W]``."""
     pixels: Bytes = np.asarray(image)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
 def check_png(content: bytes, where: str) -> None:
-    """Raise ``ValueError`` unless the bytes are a PNG file's, whole, every chunk with its right checksum."""
+    """Raise ``ValueError`` unless the bytes are a complete PNG file whose chunks have their checksums."""
     if not content.startswith(SIGNATURE):
         raise ValueError(f"{where}: not a PNG file")
     at, kind = len(SIGNATURE), b""

@@ -45,8 +45,8 @@ def svhn(path: StrPath, split: str = "train", *, checksum: bool = True) -> Sampl
 
     Raises:
         ImportError: SciPy is not installed, and ``path`` is no .npz file.
-        FileNotFoundError: the file is missing; the message says where it comes from.
-        ValueError: the file is not what it should be; the message names it, what was expected and what came.
+        FileNotFoundError: the file is missing; the message names its source.
+        ValueError: the file is malformed or not official; the message names it, what was expected and what came.
     """
     _checks.check_one_of("split", split, SPLITS)
     if npz.is_npz(path):
@@ -64,8 +64,9 @@ def svhn(path: StrPath, split: str = "train", *, checksum: bool = True) -> Sampl
 
 
 def _load(io: Any, content: bytes, where: str) -> dict[str, Any]:
-    """X and y, once the declared shapes are checked."""
-    anything = (Exception,)  # SciPy's parser raises errors of many kinds
+    """X and y; the declared shapes are checked before the arrays are read."""
+    # SciPy's parser raises errors of many kinds
+    anything = (Exception,)
     with value_errors(f"{where}: not a Matlab file, or corrupt", anything):
         declared = {name: (shape, kind) for name, shape, kind in io.whosmat(BytesIO(content))}
     shape, kind = declared.get("X", ((), "nothing"))
