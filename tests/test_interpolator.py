@@ -189,5 +189,7 @@ def test_the_middle_of_an_odd_batch_is_unmixed_at_every_point_of_a_grid() -> Non
 
 def test_a_mask_beside_partners_of_the_callers_is_refused() -> None:
     z = torch.randn(4, 5, 2)
-    with pytest.raises(ValueError, match="mask: expected None beside a z_partner of your own, got a tensor"):
+    with pytest.raises(
+        ValueError, match="mask: expected None beside a z_partner, whose mask is unknown, got a tensor"
+    ):
         Interpolator().sample(z, z.flip(0), mask=torch.ones(4, 5, dtype=torch.bool))

@@ -1,4 +1,4 @@
-"""Modules that refer to other people's networks without owning them."""
+"""Modules whose attributes refer to networks that are no submodules of them, or are set once."""
 
 from typing import Any, ClassVar, overload
 
@@ -8,7 +8,7 @@ from interpreg import _checks
 
 
 class Reference:
-    """An attribute that is set once, in the constructor, and is no submodule: its parameters stay the user's."""
+    """An attribute that is set once, in the constructor, and is no submodule: ``parameters()`` leaves it out."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -27,10 +27,10 @@ class Reference:
 
 
 class Referring(nn.Module):
-    """A module whose descriptors and properties decide what an assignment means, before ``nn.Module`` registers it."""
+    """A module in which an assignment to a descriptor or a property calls its setter, even of a submodule."""
 
     set_once: ClassVar[frozenset[str]] = frozenset()
-    """Attributes that are set in the constructor and not again."""
+    """The attributes that cannot be assigned again after the constructor."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         attribute = getattr(type(self), name, None)
@@ -44,7 +44,7 @@ class Referring(nn.Module):
 
 
 def fixed(instance: object, name: str, value: object) -> AttributeError:
-    """The error of an assignment after construction, which could be honoured in part only."""
+    """The error of an assignment that, after construction, would change only a part of the module."""
     return AttributeError(
         f"{name}: expected no assignment after {type(instance).__name__} was made, got {_checks.describe(value)}; "
         "make a new one with it"

@@ -1,4 +1,4 @@
-"""The types that every floor of the house passes around."""
+"""The types that all folders share."""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Protocol
@@ -14,36 +14,35 @@ Preset = Literal["published", "paper"] | None
 
 
 class Codes(Protocol):
-    """What is mixed: the codes of a batch and where they are valid."""
+    """The codes of a batch ``[B, ...]``, and where they are valid."""
 
     @property
     def z(self) -> Tensor:
-        """The codes ``[B, ...]``."""
+        """The codes."""
 
     mask: Tensor | None
 
 
 class Mix(NamedTuple):
-    """A mixed code and how it was made."""
+    """Mixed codes, their coefficients and their partners."""
 
     z_mix: Tensor
-    """The mixed code, shaped and typed like the code."""
+    """The mixed codes, shaped and typed like the codes."""
     alpha: Tensor
-    """The coefficient, broadcastable to the code; fp32 where the code is half precision."""
+    """The coefficients, broadcastable to the codes; fp32 where these are in half precision."""
     z_partner: Tensor
-    """What the code was mixed with."""
+    """The partners, shaped like the codes."""
     mask: Tensor | None = None
-    """``[B, T]``, where either of the two codes is valid; None where no padding mask was given."""
+    """``[B, T]``, where either of the two codes is valid; None without a padding mask."""
 
 
 class Interpolants(NamedTuple):
-    """A mixed code, its coefficient and its decoded image."""
+    """Mixed codes with their coefficients and their decoded images; the mask is that of the :class:`Mix`."""
 
     z_mix: Tensor
     alpha: Tensor
     x_mix: Tensor
     mask: Tensor | None = None
-    """As of the :class:`Mix`."""
 
 
 class Term(NamedTuple):

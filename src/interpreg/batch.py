@@ -1,4 +1,4 @@
-"""The shared forward pass of one batch: whatever several terms need is computed once."""
+"""The forward pass of one batch, which all terms share."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,13 +17,13 @@ from interpreg.priors import Prior
 
 _T = TypeVar("_T")
 DEFAULT = Interpolator()
-"""The interpolator of terms that name none, ACAI's."""
+"""ACAI's interpolator, that of terms without one."""
 _IMAGES = " (images are expected as floats in [-1, 1]: x.float() / 127.5 - 1)"
 _CODE = " (where the encoder returns more than its code, wrap it in a bottleneck, or a function of the code alone)"
 
 
 class CodeMixer(Protocol):
-    """What makes mixed codes of a batch: an :class:`Interpolator`, or anything else with these two methods."""
+    """A source of mixed codes: an :class:`Interpolator`, or any other object with these two methods."""
 
     def mixed(self, batch: "Batch") -> Mix:
         """Mixed codes, any number of them, shaped like codes."""
@@ -33,11 +33,11 @@ class CodeMixer(Protocol):
 
 
 class Derivative(Protocol):
-    """How a decoder is differentiated along a direction."""
+    """A derivative of a decoder along a direction."""
 
     @property
     def method(self) -> str:
-        """The name of the method; two derivatives of one name are the same."""
+        """The name of the method; derivatives of the same name are equal."""
 
     def __call__(
         self, decode: Network, z: Tensor, direction: Tensor, mask: Tensor | None
@@ -49,12 +49,12 @@ class Decode(NamedTuple):
     """A need of a term: the interpolants of a mixer, perhaps with their derivative along the path."""
 
     mixer: CodeMixer | None = None
-    """None: the interpolator that the other parts of the sum use."""
+    """None: the interpolator of the other parts of the sum."""
     derivative: Derivative | None = None
 
 
 class AtLeast(NamedTuple):
-    """A need of a term: a batch of some size."""
+    """A need of a term: a batch of at least so many samples."""
 
     samples: int
     purpose: str
@@ -70,37 +70,34 @@ class AtLeast(NamedTuple):
 
 
 Need = Decode | AtLeast | Bottleneck
-"""What a term needs besides codes and reconstructions; a bottleneck inside the encoder means its auxiliary output."""
+"""What a term uses besides codes and reconstructions; a bottleneck inside the encoder is its auxiliary output."""
 
 
 class Plan(NamedTuple):
-    """The needs of all terms, worked out once for every batch."""
+    """The needs of all terms, in the form that every batch uses."""
 
     followed: Interpolator = DEFAULT
-    """The interpolator of terms that follow the others."""
+    """The interpolator of needs without one."""
     default: Interpolator = DEFAULT
-    """What stands in for ``DEFAULT``: the interpolator that was added to the sum, if any."""
+    """The interpolator in the place of ``DEFAULT``: the one that was added to the sum, if any."""
     derivatives: tuple[tuple[CodeMixer, Derivative], ...] = ()
     bottlenecks: tuple[Bottleneck, ...] = ()
     checks: tuple[Callable[[int], None], ...] = ()
 
 
 class Batch:
-    """A batch and everything that terms ask of it, each computed when first asked for and then kept.
+    """A batch and the values that terms share, each computed once, at its first use.
 
     Args:
         x: images or any other samples ``[B, ...]``, floating point.
-        encoder, decoder: called through ``__call__`` alone, so wrappers and hooks keep working.
-        z: the codes, where the caller has them already.
-        x_hat: the reconstructions, where the caller has them already.
-        mask: of padded sequences, boolean ``[B, T]``, True where valid. Then every network is called as
-            ``network(value, mask)``, with the mask of the value's own rows.
+        encoder, decoder: called through ``__call__`` alone, so that wrappers and hooks work.
+        z, x_hat, mask: as for :meth:`interpreg.Regularizer.forward`.
         plan: the needs of the terms, see :func:`interpreg.regularizers.plan.plan_of`.
 
     Raises:
-        TypeError: something is not a floating point tensor.
-        ValueError: a shape does not fit: codes not one a sample, reconstructions not shaped like ``x``; too few
-            samples for a need.
+        TypeError: a value is not a floating point tensor.
+        ValueError: not one code for each sample, or reconstructions that are not shaped like ``x``; too few samples for
+            a need.
     """
 
     def __init__(
@@ -127,22 +124,22 @@ class Batch:
         if mask is not None:
             check_mask(mask, size)
         self.plan = plan or Plan()
-        for check in self.plan.checks:  # before a network is called and its statistics move
+        for check in self.plan.checks:  # before a network is called and its statistics are updated
             check(size)
         self.x, self.mask = x, mask
         self.encoder, self.decoder = encoder, decoder
-        self._kept: list[tuple[str, object, Any]] = []
+        self._results: list[tuple[str, object, Any]] = []
         if z is not None:
-            self._keep_codes(z, given=True)
+            self._take_aux(z)
         self._z, self._x_hat = z, x_hat
 
     def once(self, what: str, of: object, make: Callable[[], _T]) -> _T:
-        """What ``make`` returns, made once a batch for ``what`` and the very object ``of``."""
-        for name, key, value in self._kept:
+        """The result of ``make``, which is called once a batch for each ``what`` and object ``of`` (by identity)."""
+        for name, key, value in self._results:
             if key is of and name == what:
                 return value  # type: ignore[no-any-return]
         value = make()
-        self._kept.append((what, of, value))
+        self._results.append((what, of, value))
         return value
 
     @property
@@ -150,7 +147,7 @@ class Batch:
         """The codes ``[B, ...]``."""
         if self._z is None:
             self._z = self.encode(self.x, self.mask)
-            self._keep_codes(self._z)
+            self._take_aux()
         return self._z
 
     @property
@@ -161,12 +158,12 @@ class Batch:
         return self._x_hat
 
     def interpolants(self, mixer: CodeMixer | None = None) -> Interpolants:
-        """The interpolants of a mixer; of the one that is followed when not given."""
+        """The interpolants of a mixer; when not given, of the interpolator of the other parts of the sum."""
         mixer = self._resolved(mixer)
         return self.once("interpolants", mixer, partial(self._decoded, mixer))
 
     def derivative(self, mixer: CodeMixer | None = None) -> Tensor:
-        """How a mixer's interpolants change with their coefficient, ``dx_mix/dalpha``, shaped like them.
+        """The derivative of a mixer's interpolants by their coefficient, ``dx_mix/dalpha``, shaped like them.
 
         Raises:
             ValueError: no need of a derivative was declared for it.
@@ -182,22 +179,22 @@ class Batch:
 
     def aux(self, bottleneck: Bottleneck) -> Any:
         """The auxiliary output of a bottleneck inside the encoder for these codes."""
-        self.z  # noqa: B018  # the call that fills the output
+        self.z  # noqa: B018  # computes the codes and with them the output
         return self.once("aux", bottleneck, bottleneck.take_aux)
 
     def prior_samples(self, prior: Prior, generator: torch.Generator | None = None) -> Tensor:
         """As many samples of a prior as there are codes, ``[B, d]``, d elements in a code; drawn once a generator."""
-        drawn: list[tuple[object, Tensor]] = self.once("prior", prior, list)
-        for key, samples in drawn:
+        draws: list[tuple[object, Tensor]] = self.once("prior", prior, list)
+        for key, samples in draws:
             if key is generator:
                 return samples
         codes = self.z.detach()
         like = as_wide(codes.reshape(codes.shape[0], -1))
-        drawn.append((generator, prior.sample(like.shape[0], like, generator)))
-        return drawn[-1][1]
+        draws.append((generator, prior.sample(like.shape[0], like, generator)))
+        return draws[-1][1]
 
     def encode(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``encoder(x)``, checked; for terms that encode something of their own."""
+        """``encoder(x)``, checked; for inputs that a term does not share."""
         z = call(self.encoder, x, mask)
         if x is not self.x:
             for bottleneck in self.plan.bottlenecks:
@@ -207,7 +204,7 @@ class Batch:
         return z
 
     def decode(self, z: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``decoder(z)``, checked; for terms that decode something of their own."""
+        """``decoder(z)``, checked; for codes that a term does not share."""
         images = call(self.decoder, z, mask)
         _checks.check_tensor("decoder", images)
         if images.shape[1:] != self.x.shape[1:] or images.shape[0] != z.shape[0]:
@@ -217,10 +214,10 @@ class Batch:
     def _resolved(self, mixer: CodeMixer | None) -> CodeMixer:
         return self.plan.followed if mixer is None else self.plan.default if mixer is DEFAULT else mixer
 
-    def _keep_codes(self, z: Tensor, given: bool = False) -> None:
-        """Take aux outputs right after encoding, before anything else calls the encoder."""
+    def _take_aux(self, z: Tensor | None = None) -> None:
+        """Take the auxiliary outputs, of the caller's codes ``z`` or else of the last call, before the next call."""
         for bottleneck in self.plan.bottlenecks:
-            self._kept.append(("aux", bottleneck, bottleneck.take_aux(z if given else None)))
+            self._results.append(("aux", bottleneck, bottleneck.take_aux(z)))
 
     def _decoded(self, mixer: CodeMixer) -> Interpolants:
         mixed = mixer.mixed(self)
@@ -229,7 +226,7 @@ class Batch:
                 assert isinstance(mixer, Interpolator)
                 decode = partial(self.decode, mask=mixed.mask)
                 x_mix, dx = derivative(decode, mixed.z_mix, mixer.direction(self.z, mixed), self.mask)
-                self._kept.append(("dx_mix", mixer, dx))
+                self._results.append(("dx_mix", mixer, dx))
                 break
         else:
             x_mix = self.decode(mixed.z_mix, mixed.mask)
@@ -243,6 +240,6 @@ def call(network: Network, value: Tensor, mask: Tensor | None) -> Tensor:
 
 def _not_planned() -> Tensor:
     raise ValueError(
-        "derivative: expected a need that declares it, Decode(interpolator, derivative=...), among the needs() of the "
-        "term that asks, got none"
+        "derivative: expected a need that declares it, Decode(interpolator, derivative=...), in the needs() of the "
+        "term, got none"
     )

@@ -1,4 +1,4 @@
-"""Mixing codes: coefficients, partners, formulas."""
+"""The module that mixes codes."""
 
 from typing import Literal
 
@@ -32,45 +32,43 @@ class Interpolator(Referring):
 
     .. math:: z_\mathrm{mix} = \alpha z + (1 - \alpha) z_\mathrm{partner}
 
-    Made around a pair of networks it takes images: ``interpolator(x)`` returns the interpolants, and
-    :meth:`path` walks between images. Made without a pair it is a strategy to hand to the terms, and
-    :meth:`path` walks between codes. In a sum of regularizers it adds no term and mixes for every
-    part that names no interpolator of its own.
+    With a pair of networks it maps images: ``interpolator(x)`` returns the interpolants, and :meth:`path` leads from
+    image to image. Without a pair it is an argument for terms, and :meth:`path` leads from code to code. In a sum of
+    regularizers it adds no term and mixes for every part without an interpolator.
 
     Args:
         encoder, decoder: the pair, or neither.
-        kind: what the coefficient is and how it mixes.
+        kind: the kind of coefficient and of mix.
 
             - ``"linear"``: one coefficient a sample, drawn from ``alpha_range`` (ACAI, section 2.1).
             - ``"multidimensional"``: one a code element, independently (MIDR-AE, eq. 4), or a channel (``grain``).
             - ``"spherical"``: one a sample, along the great circle (:func:`interpreg.functional.slerp`).
-            - ``"bernoulli"``: each channel or element (``grain``) is taken whole, from the own code with a
-              probability drawn once a sample from ``alpha_range`` (AMR's "Bernoulli mixup"), or with more than
-              two ``ways`` from any of the codes alike; the coefficient is the own code's mask of zeros and ones.
-            - ``"convex"``: ``ways`` codes with weights from the flat Dirichlet distribution (AMR's k-way
-              mixup); the coefficient is 1 - the largest weight, in [0, 1 - 1/ways], which for two ways is
-              the folded coefficient.
-        alpha_range: (low, high) within [0, 1]; the coefficient is uniform on it. The default, (0, 0.5), is
-            ACAI's: folding u ~ U(0, 1) to 0.5 - \|u - 0.5\| leaves no doubt which of the two codes is the
-            nearer one. ``"convex"`` has no use for it.
-        pairing: who the partner is.
+            - ``"bernoulli"``: each channel or element (``grain``) is that of one code: of the own code with a
+              probability drawn once a sample from ``alpha_range`` (AMR's "Bernoulli mixup"), or, for more than two
+              ``ways``, of each code with the same probability. The coefficient is 1 where it is the own code's, else 0.
+            - ``"convex"``: ``ways`` codes with weights from the flat Dirichlet distribution (AMR's k-way mixup). The
+              coefficient is 1 - the largest weight, in [0, 1 - 1/ways]; for two ways it is the folded coefficient.
+        alpha_range: (low, high) within [0, 1]; the coefficient is uniform on it. The default, (0, 0.5), is ACAI's:
+            u ~ U(0, 1) is folded to 0.5 - \|u - 0.5\|, so that the partner is always the nearer of the two codes.
+            Not used by ``"convex"``.
+        pairing: the partners.
 
-            - ``"reverse"``: the batch backwards, as published. The middle sample of an odd batch is its own
-              partner, so nothing is mixed there, and its coefficient is 0.
-            - ``"permutation"``: a new random cyclic permutation, so no sample is its own partner. The
-              default for "convex".
+            - ``"reverse"``: the batch backwards, as published. The middle sample of an odd batch is its own partner:
+              it is not mixed, and its coefficient is 0.
+            - ``"permutation"``: a new random cyclic permutation, so that no sample is its own partner. The default for
+              "convex".
             - ``"prior"``: a draw from ``prior``.
-            - a callable: given the codes, it returns their partners.
+            - a callable that maps the codes to their partners.
         grain: of "bernoulli" and "multidimensional": "channel" (axis 1 of the code, constant over all further axes;
-            the default of the former) or "element" (the latter).
-        ways: of "convex" and "bernoulli": how many codes are mixed, at least 2.
-        grid: instead of a random coefficient, this many evenly spaced ones, from one end of ``alpha_range`` to the
-            other, for every pair: ``grid`` times as many mixed codes, one batch after the other (AEAI's M + 1). For
-            "linear" and "spherical".
+            the default of the former) or "element" (the default of the latter).
+        ways: of "convex" and "bernoulli": the number of codes in a mix, at least 2.
+        grid: of "linear" and "spherical": instead of a random coefficient, this many evenly spaced ones for every pair,
+            from one end of ``alpha_range`` to the other: ``grid`` times as many mixed codes, one batch after the other
+            (AEAI's M + 1).
         shared: one random coefficient (or probability) for the whole batch instead of one a sample.
-        prior: for ``pairing="prior"``: a callable that is given the codes and returns draws of their shape;
-            standard normal when not given.
-        generator: where randomness comes from; torch's default generator when not given.
+        prior: for ``pairing="prior"``: a callable that maps the codes to draws of their shape; standard normal when not
+            given.
+        generator: draws coefficients and partners; torch's default generator when not given.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, an unknown name, a range outside [0, 1].
@@ -98,17 +96,17 @@ class Interpolator(Referring):
         prior: Sampler | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
+        super().__init__()
         _checks.check_one_of("kind", kind, KINDS)
         grain = grain or ("channel" if kind == "bernoulli" else "element")
         _checks.check_one_of("grain", grain, GRAINS)
-        _checks.as_count("ways", ways, low=2)
+        self.kind, self.grain, self.ways = kind, grain, _checks.as_count("ways", ways, low=2)
         if grid is not None and kind not in ("linear", "spherical"):
             raise ValueError(f"grid: expected None for kind={kind!r}, whose coefficients are random, got {grid!r}")
-        kway = kind == "convex" or (kind == "bernoulli" and ways > 2)
-        pairing = pairing or ("permutation" if kway else "reverse")
+        pairing = pairing or ("permutation" if self._is_kway else "reverse")
         if not callable(pairing):
             _checks.check_one_of("pairing", pairing, PAIRINGS)
-        if pairing == "reverse" and kway:
+        if pairing == "reverse" and self._is_kway:
             raise ValueError(
                 "pairing: expected 'permutation', 'prior' or a callable to mix more than two codes, got 'reverse'"
             )
@@ -118,16 +116,9 @@ class Interpolator(Referring):
         if encoder is not None:
             _checks.check_network("encoder", encoder)
             _checks.check_network("decoder", decoder)
-        super().__init__()
-        self.kind = kind
         self.alpha_range = _checks.as_interval("alpha_range", alpha_range)
-        self.pairing = pairing
-        self.grain = grain
-        self.ways = ways
         self.grid = None if grid is None else _checks.as_count("grid", grid, low=2)
-        self.shared = shared
-        self.prior = prior
-        self.generator = generator
+        self.pairing, self.shared, self.prior, self.generator = pairing, shared, prior, generator
         self.encoder, self.decoder = encoder, decoder
 
     def forward(self, x: Tensor) -> Tensor:
@@ -156,14 +147,14 @@ class Interpolator(Referring):
         *,
         mask: Tensor | None = None,
     ) -> Mix:
-        """Mixed codes, and the coefficients and partners that made them; those not given are drawn.
+        """Mixed codes with their coefficients and partners, which are drawn unless given.
 
         With a padding mask ``[B, T]`` of the codes, a mix is valid where either of the two is.
 
         Raises:
             TypeError: ``z`` is not a floating point tensor.
             ValueError: fewer than two samples where partners come from the batch itself; a mask beside partners whose
-                own is unknown.
+                mask is unknown.
         """
         _checks.check_tensor("z", z)
         size = z.shape[0]
@@ -172,45 +163,44 @@ class Interpolator(Referring):
             self.check_batch(size)
             if self._is_kway and alpha is None:
                 return self._kway(z, mask)
-            ((z_partner, mask),) = self._partners(z, mask)
+            ((z_partner, mask),) = partners(z, mask, self.pairing, self.prior, self.generator)
         elif mask is not None:
-            raise ValueError("mask: expected None beside a z_partner of your own, got a tensor")
+            raise ValueError("mask: expected None beside a z_partner, whose mask is unknown, got a tensor")
         if self.grid is not None and alpha is None:
             z, z_partner = torch.cat([z] * self.grid), torch.cat([z_partner] * self.grid)
             mask = None if mask is None else torch.cat([mask] * self.grid)
             alpha = grid_coefficients(z, self.alpha_range, self.grid)
-        given = alpha is not None
+        combine = slerp if self.kind == "spherical" else unchecked_mix if alpha is None else mix
         if alpha is None:
             alpha = random_coefficients(z, self.kind, self.alpha_range, self.grain, self.shared, self.generator)
         else:
             alpha = torch.as_tensor(alpha, dtype=wide_dtype(z), device=z.device)
             if alpha.ndim == 1:
                 alpha = alpha.view(-1, *[1] * (z.ndim - 1))  # [B, 1, ...]
-        if middle_alone:  # nothing is mixed in the middle of an odd batch: the coefficient there is 0
+        if middle_alone:  # the middle sample of an odd batch is not mixed: its coefficient is 0
             rows = torch.arange(z.shape[0], device=z.device).view(-1, *[1] * (z.ndim - 1))
             alpha = alpha * (rows % size != size // 2)
-        combine = slerp if self.kind == "spherical" else mix if given else unchecked_mix
         return Mix(combine(z, z_partner, alpha), alpha, z_partner, mask)
 
     def mixed(self, batch: Codes) -> Mix:
-        """Mixed codes of a batch, as the terms of a regularizer share them."""
+        """Mixed codes of a batch, which the terms of a regularizer share."""
         return self.sample(batch.z, mask=batch.mask)
 
     def direction(self, z: Tensor, mixed: Mix) -> Tensor:
-        r"""How the mixed codes of ``z`` change with their coefficient, :math:`dz_\mathrm{mix} / d\alpha`.
+        r"""The derivative of the mixed codes of ``z`` by their coefficient, :math:`dz_\mathrm{mix} / d\alpha`.
 
-        Every coefficient of a sample is taken to grow at the same rate: :math:`z - z_\mathrm{partner}`, and along
-        the great circle for ``kind="spherical"``.
+        All coefficients of a sample grow at the same rate: :math:`z - z_\mathrm{partner}`, and along the great circle
+        for ``kind="spherical"``.
 
         Raises:
-            ValueError: ``kind="bernoulli"``, whose coefficients are zeros and ones: there is no path to go along.
+            ValueError: ``kind="bernoulli"``, see :meth:`check_path`.
         """
         self.check_path()
         own = z if len(z) == len(mixed.z_mix) else torch.cat([z] * (len(mixed.z_mix) // len(z)))
         return direction(own, mixed.z_partner, mixed.alpha, "spherical" if self.kind == "spherical" else "linear")
 
     def check_path(self) -> None:
-        """Raise ``ValueError`` if there is no path from code to code: coefficients are zeros and ones."""
+        """Raise ``ValueError`` for ``kind="bernoulli"``: coefficients of zeros and ones are no path between codes."""
         if self.kind == "bernoulli":
             raise ValueError(
                 "interpolator: expected one with a path from code to code, got kind='bernoulli'; use 'linear', "
@@ -218,7 +208,7 @@ class Interpolator(Referring):
             )
 
     def check_batch(self, size: int) -> None:
-        """Raise ``ValueError`` if ``size`` samples are too few to find partners among themselves."""
+        """Raise ``ValueError`` if partners come from the batch and ``size`` samples are too few."""
         least = self.ways if self._is_kway else 2
         if self.pairing in ("reverse", "permutation") and size < least:
             raise ValueError(
@@ -229,8 +219,8 @@ class Interpolator(Referring):
     def path(self, start: Tensor, end: Tensor, steps: int = 16) -> Tensor:
         """``steps`` evenly spaced points from ``start`` to ``end``, both ends included: ``[B, steps, ...]``.
 
-        With a pair of networks: from images to images, through their codes (so the ends are reconstructions).
-        Without: from codes to codes. Spherical for ``kind="spherical"``, straight for every other kind.
+        With a pair of networks from images to images, through their codes, so that the ends are reconstructions;
+        without from codes to codes. Spherical for ``kind="spherical"``, straight for every other kind.
         """
         kind = "spherical" if self.kind == "spherical" else "linear"
         if self.encoder is None:
@@ -243,13 +233,13 @@ class Interpolator(Referring):
         return images.view(len(start), steps, *images.shape[1:])
 
     def __radd__(self, other: object) -> "Interpolator":
-        """Let ``sum([interpolator, regularizer])`` begin; the regularizer does the adding."""
+        """The interpolator itself in ``0 + interpolator``, the start of ``sum([interpolator, regularizer])``."""
         if isinstance(other, int) and other == 0:
             return self
         return NotImplemented
 
     def extra_repr(self) -> str:
-        """What is shown between the brackets of ``repr``."""
+        """The text between the brackets of ``repr``."""
         pairing = self.pairing if isinstance(self.pairing, str) else "given"
         return f"kind={self.kind!r}, alpha_range={self.alpha_range}, pairing={pairing!r}"
 
@@ -264,15 +254,12 @@ class Interpolator(Referring):
 
     @property
     def _is_kway(self) -> bool:
-        """Whether more than pairs are mixed."""
+        """Whether mixes are drawn as those of k codes; "convex" is, of two codes too."""
         return self.kind == "convex" or (self.kind == "bernoulli" and self.ways > 2)
-
-    def _partners(self, z: Tensor, mask: Tensor | None, count: int = 1) -> list[tuple[Tensor, Tensor | None]]:
-        return partners(z, mask, self.pairing, self.prior, self.generator, count)
 
     def _kway(self, z: Tensor, mask: Tensor | None) -> Mix:
         """A mix of k codes, valid where any of them is."""
-        pairs = self._partners(z, mask, self.ways - 1)
+        pairs = partners(z, mask, self.pairing, self.prior, self.generator, self.ways - 1)
         for _, either in pairs:
             mask = None if mask is None or either is None else mask | either
         others = torch.stack([partner for partner, _ in pairs])  # [k - 1, B, ...]

@@ -16,7 +16,7 @@ Masked = tuple[Tensor, Tensor | None]
 
 
 def grain_shape(z: Tensor, grain: str) -> tuple[int, ...]:
-    """The shape of one number for each element of the codes, or for each channel."""
+    """The shape of codes ``[B, ...]`` with one number for each element, or for each channel."""
     by_element = grain == "element" or z.ndim < 2
     return tuple(z.shape) if by_element else (*z.shape[:2], *[1] * (z.ndim - 2))
 
@@ -40,7 +40,7 @@ def random_coefficients(
     shape = grain_shape(z, grain) if kind == "multidimensional" else (rows, *[1] * (z.ndim - 1))
     u = uniform(shape, z, generator)
     low, high = alpha_range
-    # drawn as published; the law is the same either way
+    # [0, 0.5] is drawn as published, folded; the distribution is uniform either way
     folded = alpha_range == (0.0, 0.5)
     alpha = 0.5 - (u - 0.5).abs() if folded else low + (high - low) * u
     if kind == "bernoulli":
@@ -56,7 +56,7 @@ def partners(
     generator: torch.Generator | None,
     count: int = 1,
 ) -> list[Masked]:
-    """``count`` partners for every code, and where either of the two is valid.
+    """``count`` partners for every code, each with the mask of where either of the two is valid.
 
     Raises:
         ValueError: a mask beside a callable; partners that are not shaped like the codes.
@@ -65,7 +65,7 @@ def partners(
         return [(z.flip(0), None if mask is None else mask | mask.flip(0))]
     if pairing == "permutation":
         cycle = uniform((z.shape[0],), z, generator).argsort()
-        position = cycle.argsort()  # of each sample in the cycle
+        position = cycle.argsort()  # of each sample within the cycle
         rows = [cycle.roll(-step)[position] for step in range(1, count + 1)]
         return [(z[each], None if mask is None else mask | mask[each]) for each in rows]
     if callable(pairing):

@@ -7,12 +7,12 @@ from interpreg._numerics import as_wide
 
 
 def adaptive_weight(reference: Tensor, adversarial: Tensor, at: Tensor, *, most: float = 1e4) -> Tensor:
-    r"""How much larger one loss's gradient is than another's at a parameter (VQGAN, Esser et al. 2021, eq. 7).
+    r"""The ratio of two losses' gradient norms at a parameter (VQGAN, Esser et al. 2021, eq. 7).
 
     .. math:: \min\left(\frac{\lVert \nabla_{\theta} L_\mathrm{reference} \rVert}
               {\lVert \nabla_{\theta} L_\mathrm{adversarial} \rVert + 10^{-4}}, \mathrm{most}\right)
 
-    with theta the decoder's last layer. Multiply the adversarial loss by it, and neither drowns the other.
+    with theta the decoder's last layer. Multiplied by it, the adversarial loss has a gradient as large as the other's.
 
     Args:
         reference: 0-dim loss, of the reconstruction.

@@ -1,6 +1,6 @@
-"""How decoded codes change as their code moves: exact directional derivatives of a decoder."""
+"""Directional derivatives of a decoder."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,24 +25,23 @@ _INSTEAD = "use method='double-backward' or method='finite'"
 def path_derivative(
     decoder: Network, z: Tensor, direction: Tensor, *, method: str = "forward", module: object = None
 ) -> tuple[Tensor, Tensor]:
-    r"""The decoded codes, and how they change as the codes move in a direction.
+    r"""The decoded codes and their derivative along a direction.
 
     .. math:: \left(g(z), \; J_g(z)\, v = \frac{\partial}{\partial t} g(z + t v) \Big|_{t=0}\right)
 
-    Differentiable in the decoder's parameters, in z and in v. The decoder may have layers that see the whole batch;
-    normalisations in it are computed from their definition, because torch's own rules are wrong when differentiated
-    once more, and attention by its mathematics, because no fused kernel has a derivative of its derivative.
+    Differentiable in the decoder's parameters, in z and in v. The decoder may have layers that depend on the whole
+    batch. Normalisations in it are computed from their definition, because the derivatives of torch's own rules are
+    wrong, and attention by its mathematics, because no fused kernel has a second derivative.
 
     Args:
         decoder: g, called through ``__call__``; a module or another callable of one tensor.
         z: codes ``[B, ...]``.
         direction: v, shaped like them.
         method: "forward", one pass in forward mode; "double-backward", one pass, its gradient, and the gradient of
-            that: slower, and it goes through activation checkpointing; "finite", the central difference of two more
-            passes a step of :math:`\epsilon^{1/3}` away, which goes through everything that can be trained. Those two
-            passes draw the random numbers of the first again, leave buffers as the first did, and run without
-            autocast.
-        module: for "finite", whose buffers are kept; the decoder itself where it is a module.
+            that, which is slower and supports activation checkpointing; "finite", the central difference of two more
+            passes a step of :math:`\epsilon^{1/3}` away, which supports every decoder that can be trained. Those two
+            passes draw the random numbers of the first again, do not change buffers, and run without autocast.
+        module: for "finite", the module that has the buffers; the decoder itself where it is a module.
 
     Returns:
         ``(x, dx)``, shaped alike.
@@ -50,7 +49,7 @@ def path_derivative(
     Raises:
         TypeError, ValueError: an argument of the wrong type, shape or name; in compiled code, another method than
             "forward".
-        RuntimeError: the decoder has an operation through which the method does not go, or loses the tangent.
+        RuntimeError: the decoder has an operation that the method does not support, or loses the tangent.
 
     A custom operator (``torch.library``) beside other branches silently drops its own part of a tangent. Only a
     comparison detects it; :class:`interpreg.AlphaSmoothness` makes one.
@@ -98,13 +97,13 @@ def _forward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Te
     with _clear_errors(), sdpa_kernel(SDPBackend.MATH), forward_ad.dual_level(), WrittenOut():
         decoded = decoder(forward_ad.make_dual(z, direction.to(z.dtype)))
         x, dx = forward_ad.unpack_dual(decoded)
-    if dx is None:  # which is not a zero: somewhere in the decoder it was lost
+    if dx is None:  # not a zero: an operation of the decoder lost it
         raise RuntimeError(f"decoder: expected it to carry tangents in forward mode, got none from it; {_INSTEAD}")
     return x, dx.to(x.dtype)  # a number in the decoder makes some tangents float64
 
 
 def _double_backward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradient is linear in what it is seeded with, and its gradient is the derivative."""
+    """The derivative as the gradient of the gradient, which is linear in its seed."""
     grad_enabled = torch.is_grad_enabled()
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), WrittenOut():
         start = z if z.requires_grad else z.detach().requires_grad_()
@@ -123,7 +122,8 @@ def finite(
     decoder: Network, z: Tensor, direction: Tensor, module: object = None, *, coarser: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """The central difference, with a step ``coarser`` times as long as the usual one."""
-    buffers = own_buffers(module)
+    state = dict(module.named_buffers()) if isinstance(module, nn.Module) else {}
+    buffers = {name: buffer.clone() for name, buffer in state.items()}
     devices, states = get_device_states(z)
     before = torch.get_rng_state()
     x = decoder(z)
@@ -138,21 +138,14 @@ def finite(
         ):
             torch.set_rng_state(before)
             set_device_states(devices, states, device_type=z.device.type)
-            ends.append(with_state(decoder, module, buffers())(z + signed * direction))
+            copies = {name: buffer.clone() for name, buffer in buffers.items()}  # the pass may change them
+            ends.append(with_state(decoder, module, copies)(z + signed * direction))
     wide = wide_dtype(ends[0])
     return x, (ends[0].to(wide) - ends[1].to(wide)) / (2 * step)
 
 
-def own_buffers(module: object) -> Callable[[], dict[str, Tensor]]:
-    """Copies of a module's buffers as they are now, made anew at each call."""
-    if not isinstance(module, nn.Module):
-        return dict
-    kept = {name: buffer.clone() for name, buffer in module.named_buffers()}
-    return lambda: {name: buffer.clone() for name, buffer in kept.items()}
-
-
 def with_state(run: Network, module: object, state: dict[str, Tensor]) -> Network:
-    """``run`` while the module has other parameters and buffers, those that are given."""
+    """``run``, which calls the module, with the parameters and buffers in ``state``."""
     if not isinstance(module, nn.Module):
         return run
     around, prefixed = _Around(module, run), {f"module.{name}": value for name, value in state.items()}
@@ -165,7 +158,7 @@ class _Around(nn.Module):
     def __init__(self, module: nn.Module, run: Network) -> None:
         super().__init__()
         self.module = module
-        self._run = (run,)
+        self._run = (run,)  # in a tuple, because it may be a module itself
 
     @override
     def forward(self, *arguments: Any) -> Any:
@@ -173,15 +166,14 @@ class _Around(nn.Module):
 
 
 def _trained_dtype(module: object, z: Tensor) -> torch.dtype:
-    """The dtype of a decoder's parameters, to call it without autocast."""
+    """The dtype of a decoder's parameters, for a call without autocast."""
     parameters = module.parameters() if isinstance(module, nn.Module) else iter(())
-    wide = wide_dtype(z)
-    return next((p.dtype for p in parameters if p.is_floating_point()), wide)
+    return next((p.dtype for p in parameters if p.is_floating_point()), wide_dtype(z))
 
 
 @contextmanager
 def _clear_errors() -> Iterator[None]:
-    """Name another method where torch has no forward mode of an operation."""
+    """An error that names another method where torch has no forward mode of an operation."""
     try:
         yield
     except (NotImplementedError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""The losses of GAIA, as pure functions of how well its critic copies images; and how far distances are kept."""
+"""The losses of GAIA, as pure functions of its critic's errors; and its loss of pairwise distances."""
 
 import torch
 from torch import Tensor
@@ -12,12 +12,12 @@ SLOPE = 20.0
 
 
 def gaia_simple_critic_loss(of_data: Tensor, of_reconstructions: Tensor, of_interpolants: Tensor) -> Tensor:
-    r"""What the critic of GAIA's simplified form minimises.
+    r"""The critic's loss in GAIA's simplified form.
 
     .. math:: R_x + R_g - \min(R_i, R_x)
 
-    It learns to copy the data, and to make the data of reconstructions; and not to copy interpolants, as long as it
-    copies those better than the data. The autoencoder minimises :math:`R_g + R_i`.
+    The critic is trained to copy the data, to map reconstructions to the data, and not to copy interpolants, as long as
+    their error is below that of the data. The autoencoder's loss is :math:`R_g + R_i`.
 
     Args:
         of_data: :math:`R_x = \overline{(x - d(x))^2}`, 0-dim, as the others.
@@ -25,7 +25,7 @@ def gaia_simple_critic_loss(of_data: Tensor, of_reconstructions: Tensor, of_inte
         of_interpolants: :math:`R_i = \overline{(x_i - d(x_i))^2}`.
 
     Returns:
-        0-dim. Where the minimum is :math:`R_x`, that has the gradient.
+        0-dim. The gradient of the minimum is that of the smaller error.
 
     Raises:
         ValueError: an error that is not 0-dim.
@@ -47,19 +47,19 @@ def missed(of_data: Tensor, of_interpolants: Tensor) -> Tensor:
 def gaia_autoencoder_loss(
     of_reconstructions: Tensor, of_interpolants: Tensor, extra: Tensor | float = 0.0
 ) -> Tensor:
-    r"""What the autoencoder of GAIA's published form minimises.
+    r"""The autoencoder's loss in GAIA's published form.
 
     .. math:: L_G = \mathrm{clip}(p_g R_i + (1 - p_g) R_g + e, -1, 1),
               \qquad p_g = \sigma(20 (R_i - R_g))
 
-    The worse of the two errors weighs more. Gradients go through :math:`p_g` as well; there are none where the loss is
+    The larger error has the larger weight. Gradients go through :math:`p_g` as well; there are none where the loss is
     clipped.
 
     Args:
         of_reconstructions: :math:`R_g = \overline{|x - d(\hat x)|}`, against the data, with pixels in [0, 1]; 0-dim, as
             the others.
         of_interpolants: :math:`R_i = \overline{|x_i - d(x_i)|}`.
-        extra: e, what is added within the clip: published as 5e-5 times :func:`distance_loss`.
+        extra: e, added within the clip: published as 5e-5 times :func:`distance_loss`.
 
     Returns:
         0-dim, in [-1, 1].
@@ -78,12 +78,12 @@ def gaia_autoencoder_loss(
 
 
 def gaia_critic_loss(of_data: Tensor, of_reconstructions: Tensor, of_interpolants: Tensor) -> Tensor:
-    r"""What the critic of GAIA's published form minimises.
+    r"""The critic's loss in GAIA's published form.
 
     .. math:: L_D = \mathrm{clip}(R_x - p_f \tfrac{R_g + R_i}{2}, -1, 1),
               \qquad p_f = \mathrm{clip}(\sigma(20 (\tfrac12 R_i - R_x)), 0, 0.9)
 
-    Gradients go through :math:`p_f` as well, where neither clip is in force.
+    Gradients go through :math:`p_f` as well, except where a clip is active.
 
     Args, returns, errors and source: as :func:`gaia_autoencoder_loss`; of_data is
     :math:`R_x = \overline{|x - d(x)|}`.
@@ -101,7 +101,7 @@ def gaia_balance(of_data: Tensor, of_reconstructions: Tensor, of_interpolants: T
 
     .. math:: 1 - s \quad \text{and} \quad s = \sigma(20 (R_x - \tfrac{R_g + R_i}{2}))
 
-    The critic learns fast where it copies generated images as well as it copies the data.
+    The critic's share is the larger one where it copies generated images better than the data.
 
     Args and errors: as :func:`gaia_critic_loss`.
 
@@ -115,13 +115,13 @@ def gaia_balance(of_data: Tensor, of_reconstructions: Tensor, of_interpolants: T
 
 
 def copying_error(image: Tensor, copy: Tensor, loss: str, mask: Tensor | None = None) -> Tensor:
-    """How far a copy is from an image, "mse", or "l1" of pixels in [0, 1] where they are in [-1, 1]; 0-dim."""
+    """The "mse" of a copy, or the "l1" after pixels in [-1, 1] are mapped to [0, 1]; 0-dim."""
     error = reconstruction_loss(copy, image, loss, mask)
     return error / 2 if loss == "l1" else error
 
 
 def distance_loss(x: Tensor, z: Tensor, mask: Tensor | None = None) -> Tensor:
-    r"""How far the distances of codes are from the distances of what they encode, each up to scale.
+    r"""The mean squared difference of the distances of codes from those of their samples, each up to scale.
 
     .. math:: \frac{1}{B^2} \sum_{ij} (\ln(1 + \delta^x_{ij}) - \ln(1 + \delta^z_{ij}))^2, \qquad
               \delta_{ij} = d_{ij} \Big/ \frac{1}{B^2} \sum_{kl} d_{kl}
@@ -131,10 +131,10 @@ def distance_loss(x: Tensor, z: Tensor, mask: Tensor | None = None) -> Tensor:
     Args:
         x: samples ``[B, ...]``.
         z: their codes ``[B, ...]``.
-        mask: boolean ``[B, T]``; of what is ``[B, T, ...]`` two samples' positions that are valid in both count.
+        mask: boolean ``[B, T]``; of samples ``[B, T, ...]`` the positions count that are valid in both of a pair.
 
     Returns:
-        0-dim, in fp32 at least; 0 where codes keep distances exactly, up to one scale.
+        0-dim, in fp32 at least; 0 where the distances of codes are exactly in proportion to those of samples.
 
     Raises:
         TypeError, ValueError: not tensors of one batch.

@@ -33,5 +33,5 @@ def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     _checks.check_tensor("log_variance", log_variance)
     _checks.check_shape("log_variance", log_variance, mean.shape, "the mean")
     mean, log_variance = widen(mean, log_variance)
-    # expm1, because var - 1 of a posterior close to the prior has lost its digits
+    # expm1, because exp(log_variance) - 1 loses its digits where the posterior is close to the prior
     return (mean.square() + torch.expm1(log_variance) - log_variance) / 2

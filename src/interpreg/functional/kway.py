@@ -1,4 +1,4 @@
-"""Mixing more than two codes: each mix is one of the own code with a combination of the others."""
+"""Mixing more than two codes: each mixed code is one of the own code and a combination of the others."""
 
 import torch
 from torch import Tensor
@@ -35,15 +35,15 @@ def one_of_k(z: Tensor, others: Tensor, uniform: Tensor) -> Mix:
     Args:
         z: own codes ``[B, ...]``.
         others: ``[k - 1, B, ...]``.
-        uniform: draws from U(0, 1), one for each that is chosen alone; broadcasts to the codes.
+        uniform: draws from U(0, 1), one for each independent choice; broadcasts to the codes.
 
     Returns:
-        The mixed codes; the mask of what is the own code's; what the others made, where they were chosen.
+        The mixed codes; 1 where the own code was chosen and 0 elsewhere; the channels or elements of the others.
     """
     ways = len(others) + 1
-    chosen = (uniform * ways).floor().clamp_max(ways - 1)
-    alpha = (chosen == ways - 1).to(uniform.dtype)
+    choice = (uniform * ways).floor().clamp_max(ways - 1)
+    alpha = (choice == ways - 1).to(uniform.dtype)
     partner = others[0]
     for way in range(1, ways - 1):
-        partner = torch.where(chosen == way, others[way], partner)
+        partner = torch.where(choice == way, others[way], partner)
     return Mix(mix(z, partner, alpha), alpha, partner)

@@ -1,9 +1,9 @@
-"""Layers whose second derivatives torch gets wrong, computed from their definitions.
+"""Layers computed from their definitions, because torch's second derivatives of them are wrong.
 
-The rules that torch has for batch, layer and instance normalisation, forward mode and double backward alike, take the
-batch's mean and variance for constants when they are themselves differentiated: the derivative along a path is right,
-its gradient is silently wrong. They also mix dtypes under autocast and cannot be traced by torch.compile.
-The softmax's forward rule overwrites what its own backward needs.
+When torch's rules for batch, layer and instance normalisation, forward mode and double backward alike, are themselves
+differentiated, they treat the batch's mean and variance as constants: the derivative along a path is right, its
+gradient is silently wrong. They also mix dtypes under autocast and cannot be traced by torch.compile. The softmax's
+forward rule overwrites tensors that its own backward uses.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,9 +21,9 @@ from interpreg._numerics import as_wide
 
 
 class WrittenOut(TorchFunctionMode):
-    """While it is entered, normalisations are computed from their definition and softmaxes out of place.
+    """A context in which normalisations are computed from their definition and softmaxes out of place.
 
-    Values are the same to rounding; running statistics are updated as ever.
+    Values are the same to rounding; running statistics are updated as usual.
     """
 
     @override
@@ -42,7 +42,7 @@ class WrittenOut(TorchFunctionMode):
 
 
 class _OutOfPlace(TorchDispatchMode):
-    """Changes nothing; but where any such mode is active, torch's rules overwrite nothing."""
+    """A mode that changes nothing: torch's rules overwrite no tensors where any dispatch mode is active."""
 
     @override
     def __torch_dispatch__(
@@ -57,18 +57,31 @@ def _normalised(values: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
     return (values - mean) * (variance + eps).rsqrt()
 
 
-def _of_channels(values: Tensor, like: Tensor) -> Tensor:
-    return values.reshape(1, -1, *[1] * (like.ndim - 2))
-
-
 def _scaled(values: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
     values = values if weight is None else values * weight
     return values if bias is None else values + bias
 
 
 def _scaled_channels(values: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    weight, bias = (None if each is None else _of_channels(each, values) for each in (weight, bias))
+    channels = (1, -1, *[1] * (values.ndim - 2))
+    weight, bias = (None if each is None else each.reshape(channels) for each in (weight, bias))
     return _scaled(values, weight, bias)
+
+
+def _statistics_norm(
+    layer: Callable[..., Tensor], axes: tuple[int, ...], input: Tensor, running: tuple[Tensor | None, Tensor | None],
+    weight: Tensor | None, bias: Tensor | None, of_input: bool, momentum: float, eps: float,
+) -> Tensor:  # fmt: skip
+    """Batch or instance normalisation, by the statistics of the input over ``axes`` or by running ones."""
+    if of_input:
+        with torch.no_grad():  # updates the running statistics, and raises the layer's own errors
+            layer(forward_ad.unpack_dual(input).primal.detach(), *running, None, None, True, momentum, eps)
+        normalised = _normalised(as_wide(input), axes, eps)
+    else:
+        channels = (1, -1, *[1] * (input.ndim - 2))
+        mean, variance = (each.reshape(channels) for each in running if each is not None)
+        normalised = (as_wide(input) - mean) * (variance + eps).rsqrt()
+    return _scaled_channels(normalised, weight, bias).to(input.dtype)
 
 
 def _layer_norm(
@@ -108,14 +121,8 @@ def _batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    if training:
-        with torch.no_grad():  # updates the running statistics, and refuses what it refuses
-            values = forward_ad.unpack_dual(input).primal.detach()
-            layers.batch_norm(values, running_mean, running_var, None, None, True, momentum, eps)
-        normalised = _normalised(as_wide(input), (0, *range(2, input.ndim)), eps)
-    else:
-        normalised = _by_running(input, running_mean, running_var, eps)
-    return _scaled_channels(normalised, weight, bias).to(input.dtype)
+    axes, running = (0, *range(2, input.ndim)), (running_mean, running_var)
+    return _statistics_norm(layers.batch_norm, axes, input, running, weight, bias, training, momentum, eps)
 
 
 def _instance_norm(
@@ -128,24 +135,14 @@ def _instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    if use_input_stats:
-        with torch.no_grad():
-            values = forward_ad.unpack_dual(input).primal.detach()
-            layers.instance_norm(values, running_mean, running_var, None, None, True, momentum, eps)
-        normalised = _normalised(as_wide(input), tuple(range(2, input.ndim)), eps)
-    else:
-        normalised = _by_running(input, running_mean, running_var, eps)
-    return _scaled_channels(normalised, weight, bias).to(input.dtype)
-
-
-def _by_running(input: Tensor, mean: Tensor | None, variance: Tensor | None, eps: float) -> Tensor:
-    assert mean is not None
-    assert variance is not None
-    return (as_wide(input) - _of_channels(mean, input)) * (_of_channels(variance, input) + eps).rsqrt()
+    axes, running = tuple(range(2, input.ndim)), (running_mean, running_var)
+    return _statistics_norm(
+        layers.instance_norm, axes, input, running, weight, bias, use_input_stats, momentum, eps
+    )
 
 
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Value and tangent apart: torch adds a bias, which has no tangent, by a detour that takes ten times as long."""
+    """Value and tangent computed apart, because torch takes ten times as long for a bias without a tangent."""
     value, tangent = forward_ad.unpack_dual(input)
     constants = [weight] if bias is None else [weight, bias]
     if tangent is None or any(forward_ad.unpack_dual(each).tangent is not None for each in constants):

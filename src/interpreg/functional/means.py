@@ -1,4 +1,4 @@
-"""The mean that every loss takes: over the batch and over elements, in fp32 at least, of what is valid."""
+"""Means over the batch and over elements, in fp32 at least, of valid positions."""
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ def mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
 
     Args:
         values: ``[B, ...]``, floating point.
-        mask: boolean ``[B, T]``, True where valid. All values count where they are not ``[B, T, ...]`` of
-            rank 3 or more.
+        mask: boolean ``[B, T]``, True where valid. All values count unless they are ``[B, T, ...]`` of rank 3 at
+            least.
 
     Returns:
         0-dim, fp32 or wider; 0 where nothing is valid.
@@ -48,22 +48,22 @@ def mean_of_positions(values: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def valid_part(values: Tensor, mask: Tensor | None) -> Tensor:
-    """The values, with 0 in positions that are not valid; a NaN there is replaced too."""
+    """The values, with 0 in positions that are not valid, where they may be NaN."""
     if mask is None or not has_positions(values, mask):
         return values
     return torch.where(mask.view(*mask.shape, *[1] * (values.ndim - 2)), values, torch.zeros_like(values))
 
 
 def valid_count(values: Tensor, mask: Tensor | None) -> int | Tensor:
-    """How many elements are in valid positions; 1 at least."""
+    """The number of elements in valid positions, 1 at least."""
     if mask is None or not has_positions(values, mask):
         return values.numel()
     return (mask.sum() * values[0, 0].numel()).clamp_min(1)
 
 
 def has_positions(values: Tensor, mask: Tensor) -> bool:
-    """Whether ``values`` are ``[B, T, ...]`` with the mask's B and T; of rank 3 at least, so that vector codes whose
-    length happens to be T are not taken for sequences."""
+    """Whether ``values`` are ``[B, T, ...]`` with the mask's B and T."""
+    # of rank 3 at least, because the length of vector codes may happen to be T
     return values.ndim >= 3 and values.shape[:2] == mask.shape
 
 

@@ -1,4 +1,4 @@
-"""Mixing codes: linear, spherical, and whole paths. Tensors in, tensor out."""
+"""Mixed codes, linear and spherical, and paths and grids of them."""
 
 import torch
 from torch import Tensor
@@ -13,8 +13,8 @@ PATH_KINDS = ("linear", "spherical")
 def mix(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
     r"""The linear mixed code, :math:`\alpha z + (1 - \alpha) z_\mathrm{partner}`.
 
-    So ``alpha`` is the weight of the *own* code ``z``, as in ACAI (arXiv 1807.07543, section 2.1); with one
-    coefficient per element it is MIDR-AE's eq. 4.
+    ``alpha`` is the weight of the *own* code ``z``, as in ACAI (arXiv 1807.07543, section 2.1); with one coefficient
+    per element this is MIDR-AE's eq. 4.
 
     Args:
         z: codes ``[B, ...]``.
@@ -22,7 +22,7 @@ def mix(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
         alpha: in [0, 1]: a number, one per sample ``[B]``, or anything that broadcasts to the code.
 
     Returns:
-        Mixed codes, shaped and typed like ``z``; computed in ``alpha``'s precision where that is the higher.
+        Mixed codes, shaped and typed like ``z``; computed in ``alpha``'s precision where that is higher.
 
     Raises:
         TypeError: ``z`` or ``z_partner`` is not a floating point tensor.
@@ -48,8 +48,8 @@ def slerp(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
     .. math:: \frac{\sin(\alpha\omega)}{\sin\omega} z
               + \frac{\sin((1 - \alpha)\omega)}{\sin\omega} z_\mathrm{partner}
 
-    where :math:`\omega` is the angle between the two flattened codes. Where they are parallel or opposite the
-    great circle is undefined and the mix is the linear one: the value and the gradient stay finite.
+    where :math:`\omega` is the angle between the two flattened codes. Where they are parallel or opposite the great
+    circle is undefined and the mix is the linear one: the value and the gradient stay finite.
 
     Args, returns and errors: as :func:`mix`.
 
@@ -65,7 +65,7 @@ def slerp(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
 
 
 def direction(z: Tensor, z_partner: Tensor, alpha: Tensor | float, kind: str = "linear") -> Tensor:
-    r"""How the mixed code changes with its coefficient, :math:`dz_\mathrm{mix} / d\alpha`.
+    r"""The derivative of the mixed code by its coefficient, :math:`dz_\mathrm{mix} / d\alpha`.
 
     :math:`z - z_\mathrm{partner}` for ``kind="linear"``; for ``"spherical"``, the derivative of :func:`slerp`,
 
@@ -78,7 +78,7 @@ def direction(z: Tensor, z_partner: Tensor, alpha: Tensor | float, kind: str = "
     tensor([[ 1., -1.]])
     """
     _checks.check_one_of("kind", kind, PATH_KINDS)
-    weight = _weight(z, z_partner, alpha)
+    weight = _weight(z, z_partner, alpha)  # checks all three
     if kind == "linear":
         return z - z_partner
     own, partner = z.to(weight.dtype), z_partner.to(weight.dtype)
@@ -94,8 +94,8 @@ def path(z1: Tensor, z2: Tensor, steps: int, kind: str = "linear") -> Tensor:
     ``kind="linear"`` is ACAI's eq. 3; ``"spherical"`` follows :func:`slerp`.
 
     Args:
-        z1: codes ``[B, ...]`` to start from.
-        z2: codes to arrive at, shaped like ``z1``.
+        z1: codes ``[B, ...]``, the start.
+        z2: codes shaped like them, the end.
         steps: N, at least 2.
         kind: "linear" or "spherical".
 
@@ -128,7 +128,7 @@ def bilinear(codes: Tensor, rows: int, columns: int) -> Tensor:
         columns: at least 2.
 
     Returns:
-        ``[rows, columns, ...]``; the corners are the given codes.
+        ``[rows, columns, ...]``, with ``codes`` in the corners.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or shape.
@@ -147,10 +147,10 @@ def bilinear(codes: Tensor, rows: int, columns: int) -> Tensor:
 
 
 def _angle(own: Tensor, partner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The angle between flattened codes, its sine (1 where it vanishes) and where it does, ``[B, 1, ...]`` each."""
+    """The angle between flattened codes, its sine (1 where that is 0) and where it is 0, ``[B, 1, ...]`` each."""
     a = normalize(own.reshape(len(own), -1), dim=1)
     b = normalize(partner.reshape(len(own), -1), dim=1)
-    # atan2 keeps the digits of small angles, which arccos of a dot product loses
+    # arccos of a dot product would lose the digits of small angles
     omega = 2 * torch.atan2((a - b).norm(dim=1), (a + b).norm(dim=1))
     omega = omega.view(-1, *[1] * (own.ndim - 1))
     sine = omega.sin()
@@ -159,7 +159,7 @@ def _angle(own: Tensor, partner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _weight(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
-    """``alpha`` as a tensor that broadcasts to ``z``, at least of the codes' precision and of fp32's."""
+    """``alpha`` as a tensor that broadcasts to ``z``, in the codes' precision and fp32 at least."""
     _checks.check_tensor("z", z)
     _checks.check_tensor("z_partner", z_partner)
     _checks.check_shape("z_partner", z_partner, z.shape, "z")
@@ -169,8 +169,7 @@ def _weight(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
     if alpha.ndim == 1:
         _checks.check_batch_size("alpha", alpha, len(z))
         alpha = alpha.view(-1, *[1] * (z.ndim - 1))  # [B, 1, ...]
-    fits = alpha.ndim in (0, z.ndim) and all(a in (1, n) for a, n in zip(alpha.shape, z.shape, strict=False))
-    if not fits:
+    if alpha.ndim not in (0, z.ndim) or any(a not in (1, n) for a, n in zip(alpha.shape, z.shape, strict=False)):
         raise ValueError(
             f"alpha: expected a number, one per sample [{len(z)}], or a shape that broadcasts to the code "
             f"{tuple(z.shape)}, got {_checks.describe(alpha)}"

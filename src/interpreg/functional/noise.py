@@ -1,4 +1,4 @@
-"""What disturbs images and codes: Gaussian noise, dropout, a posterior's sample."""
+"""Gaussian noise, dropout and samples of a posterior."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ def add_noise(x: Tensor, std: float = 1.0, generator: torch.Generator | None = N
     Args:
         x: any shape, floating point.
         std: at least 0.
-        generator: where the noise comes from; torch's default generator when not given.
+        generator: draws the noise; torch's default generator when not given.
 
     Returns:
         Shaped and typed like ``x``.
@@ -35,7 +35,7 @@ def drop_out(z: Tensor, p: float = 0.5, generator: torch.Generator | None = None
     Args:
         z: any shape, floating point.
         p: in [0, 1).
-        generator: where randomness comes from; torch's default generator when not given.
+        generator: draws the dropped elements; torch's default generator when not given.
 
     Returns:
         Shaped and typed like ``z``, with the same expectation.
@@ -48,8 +48,8 @@ def drop_out(z: Tensor, p: float = 0.5, generator: torch.Generator | None = None
     """
     _checks.check_tensor("z", z)
     as_probability(p)
-    kept = uniform(z.shape, z, generator) >= p
-    return torch.where(kept, z / (1 - p), torch.zeros_like(z))
+    stays = uniform(z.shape, z, generator) >= p
+    return torch.where(stays, z / (1 - p), torch.zeros_like(z))
 
 
 def sample_normal(mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -60,7 +60,7 @@ def sample_normal(mean: Tensor, log_variance: Tensor, generator: torch.Generator
     Args:
         mean: mu, any shape, floating point.
         log_variance: :math:`\ln \sigma^2`, of the same shape.
-        generator: where randomness comes from; torch's default generator when not given.
+        generator: draws epsilon; torch's default generator when not given.
 
     Returns:
         Shaped and typed like ``mean``.
@@ -84,5 +84,5 @@ def as_probability(p: float) -> float:
     """``p`` as a float; ``TypeError`` or ``ValueError`` unless it is in [0, 1)."""
     number = _checks.as_number("p", p, high=1.0)
     if number == 1.0:
-        raise ValueError("p: expected a number below 1, so that something of the code is left, got 1.0")
+        raise ValueError("p: expected a number below 1, because at 1 no element of the code is left, got 1.0")
     return number

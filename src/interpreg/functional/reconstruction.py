@@ -1,4 +1,4 @@
-"""How far reconstructions are from the data."""
+"""The distance of reconstructions from the data."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ def reconstruction_loss(
         0-dim, in fp32 at least.
 
     Raises:
-        ValueError: no such loss, or one that does not return a 0-dim tensor; a mask that does not fit ``x``.
+        ValueError: an unknown loss, or one that does not return a 0-dim tensor; a mask that does not fit ``x``.
 
     >>> reconstruction_loss(torch.zeros(2, 3), torch.ones(2, 3), "l1")
     tensor(1.)

@@ -1,4 +1,4 @@
-"""How far codes are from being sparse."""
+"""The divergence of codes from sparse ones."""
 
 import math
 
@@ -12,7 +12,7 @@ from interpreg.functional.means import check_mask, has_positions
 
 
 def sparsity_kl(z: Tensor, target: float = 0.05, mask: Tensor | None = None) -> Tensor:
-    r"""How far the mean activation of each unit is from a small target, averaged over units.
+    r"""The divergence of each unit's mean activation from a small target, averaged over units.
 
     .. math::
         \frac{1}{d} \sum_{j=1}^d \rho \ln \frac{\rho}{\hat\rho_j} + (1 - \rho) \ln \frac{1 - \rho}{1 - \hat\rho_j},
@@ -47,7 +47,7 @@ def sparsity_kl(z: Tensor, target: float = 0.05, mask: Tensor | None = None) -> 
     else:
         units, valid = z.flatten(0, 1).flatten(1), mask.flatten()
     count = valid.sum()
-    # in logarithms, because a sigmoid of a unit that is off everywhere is 0, and the logarithm of that is lost
+    # in logarithms, because the sigmoid of a unit that is off everywhere is 0, whose logarithm is infinite
     log_on, log_off = (_log_mean_sigmoid(side, valid, count) for side in (units, -units))
     divergence = target * (math.log(target) - log_on) + (1 - target) * (math.log(1 - target) - log_off)
     return torch.where(count > 0, divergence.mean(), torch.zeros_like(divergence[0]))

@@ -1,4 +1,4 @@
-"""Regularizers named after papers: each a composition of terms, and nothing more."""
+"""Regularizers named after papers, each a sum of terms."""
 
 from interpreg.recipes.aae import AAERegularizer
 from interpreg.recipes.acai import ACAIRegularizer

@@ -20,23 +20,20 @@ class AAERegularizer(Game):
         L_{f,g} &= \overline{(x - \hat x)^2} + \lambda \, \overline{-\ln \sigma(d(z))} \\
         L_d &= \overline{-\ln \sigma(d(h))} + \overline{-\ln (1 - \sigma(d(z)))}, \qquad h \sim p
 
-    with a critic of codes d that gives logits, and means over the batch and over elements. It equals the baseline
-    published with ACAI: lambda is 1, the critic a network of two hidden layers of 100 units on the flattened code, all
-    players step at once. (The paper takes its reconstruction, critic and encoder steps one after the other.)
+    with a critic d that maps codes to logits, and means over the batch and over elements. The defaults are those of the
+    baseline published with ACAI: lambda is 1, the critic a network of two hidden layers of 100 units on the flattened
+    code, and all players step at once. (The paper takes the steps for reconstruction, critic and encoder in turn.)
 
     Losses: ``reconstruction``, ``latent`` (the autoencoder's), ``critic/latent``, ``critic/prior`` (the critic's). A
-    sum of :class:`Reconstruction` and :class:`LatentCritic`. Calls of the networks a
-    batch: encoder 1, decoder 1, critic 3.
+    sum of :class:`Reconstruction` and :class:`LatentCritic`. Calls of the networks a batch: encoder 1, decoder 1,
+    critic 3.
 
     Args:
         encoder, decoder: the pair; any modules or callables.
-        critic, code_shape, example: the critic network, or what one is made of; see :class:`LatentCritic`.
-        prior: "normal" (published), "ball", "sphere", a prior from :mod:`interpreg.priors`, a ``torch.distributions``
-            object, or a callable of the number of samples.
+        critic, code_shape, example, prior, loss, generator: see :class:`LatentCritic`; the normal prior is the
+            published one.
         reconstruction: "mse", "l1", "bernoulli", a callable ``loss(x_hat, x)``, or None where the loop has its own.
         weight, critic_weight: lambda, and the weight of the critic's terms; see :class:`Adversary`.
-        loss: "bce" or "hinge".
-        generator: draws the prior's samples; torch's default generator when not given.
 
     Raises:
         TypeError, ValueError: as for :class:`LatentCritic`.

@@ -8,8 +8,9 @@ from torch import nn
 from interpreg._types import Network
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
-from interpreg.recipes.common import Game, mixer, reconstructed
+from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import Critic
+from interpreg.regularizers.base import as_interpolator
 from interpreg.regularizers.weights import WeightLike
 
 
@@ -22,14 +23,13 @@ class ACAIRegularizer(Game):
         L_d &= \overline{(d(x_\mathrm{mix}) - \alpha)^2}
         + \overline{d(\gamma x + (1 - \gamma) \hat x)^2} \quad \text{(eq. 1)}
 
-    with :math:`x_\mathrm{mix} = g(\alpha f(x) + (1 - \alpha) f(x_\mathrm{partner}))`, alpha uniform on
-    [0, 0.5], the reversed batch as partners, and means over the batch and over elements where the paper writes
-    norms (the published code does, and ``weight=0.5`` assumes it, with pixels in [-1, 1]).
+    with :math:`x_\mathrm{mix} = g(\alpha f(x) + (1 - \alpha) f(x_\mathrm{partner}))`, alpha uniform on [0, 0.5], the
+    reversed batch as partners, and means over the batch and over elements where the paper writes norms (as the
+    published code, whose ``weight=0.5`` is for such means and pixels in [-1, 1]).
 
-    Losses: ``reconstruction``, ``interpolation`` (the autoencoder's), ``critic/interpolation``, ``critic/real``
-    (the critic's). A sum of :class:`Reconstruction` and :class:`Critic`.
-    Calls of the networks a batch, which is the floor: encoder 1, decoder 2, critic 3; in units of one forward
-    pass 3 encoder, 6 decoder, 8 critic with the backward.
+    Losses: ``reconstruction``, ``interpolation`` (the autoencoder's), ``critic/interpolation``, ``critic/real`` (the
+    critic's). A sum of :class:`Reconstruction` and :class:`Critic`. Calls of the networks a batch, the fewest possible:
+    encoder 1, decoder 2, critic 3; with the backward, in units of one forward pass, 3 encoder, 6 decoder, 8 critic.
 
     Args:
         encoder, decoder: the pair; any modules or callables.
@@ -68,7 +68,7 @@ class ACAIRegularizer(Game):
         judge: Literal["mean", "code", "logit"] = "mean",
         generator: torch.Generator | None = None,
     ) -> None:
-        interpolator = mixer(interpolator, generator)
+        interpolator = as_interpolator(interpolator, generator)
         if generator is not None:
             interpolator = Interpolator(generator=generator)
         game = Critic(

@@ -8,8 +8,9 @@ from torch import nn
 from interpreg._types import Network
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
-from interpreg.recipes.common import Game, mixer, reconstructed
+from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import AlphaSmoothness, Critic, CycleConsistency
+from interpreg.regularizers.base import as_interpolator
 from interpreg.regularizers.smoothness import Method
 from interpreg.regularizers.weights import WeightLike, scaled
 
@@ -27,21 +28,18 @@ class AEAIRegularizer(Game):
 
     with :math:`z_{i \to j}(\alpha)` on the straight line between two codes and :math:`\hat x_{i \to j} = g(z_{i \to
     j})`. D is trained by the standard loss of a GAN, :math:`-\log D(x) - \log(1 - D(\hat x_{i \to j}))`: the data are
-    real, interpolants are not, and reconstructions are no part of it. The network returns logits; D is their sigmoid.
+    real, interpolants are not, and reconstructions are not judged. The network returns logits; D is their sigmoid.
 
-    Each batch is paired with itself, shuffled by a cyclic permutation, so that no sample is its own partner: as many
-    pairs as samples. Losses are means over pairs and over elements where the paper writes sums over pairs and norms.
-    Each sample is an endpoint of two pairs, so :math:`L_R` is twice the mean over the batch: weight 2. As the paper
-    does in practice, one alpha a pair is drawn from U(0, 1); with ``grid=M + 1`` all its points are used, and as the
-    paper writes them they are summed: the terms are means over the grid, their weights are multiplied by M + 1, the
-    critic's as well.
+    Partners are a cyclic permutation of the batch, so that no sample is its own partner and there are as many pairs as
+    samples. Losses are means over pairs and over elements where the paper writes sums over pairs and norms. Each sample
+    is an endpoint of two pairs, so :math:`L_R` is twice the mean over the batch: weight 2. As the paper does in
+    practice, one alpha a pair is drawn from U(0, 1). With ``grid=M + 1`` all points of the grid are used and summed, as
+    the paper writes: the terms are means over the grid, and their weights, the critic's too, are multiplied by M + 1.
 
     Losses: ``reconstruction``, ``interpolation``, ``cycle``, ``smoothness`` (the autoencoder's),
     ``critic/interpolation``, ``critic/real`` (the critic's). A sum of :class:`Reconstruction`, :class:`Critic`,
-    :class:`CycleConsistency` and :class:`AlphaSmoothness`.
-    Calls of the networks a batch, which is the floor: encoder 2, decoder 2, one of them in forward mode, critic 3.
-
-    There is no preset: no code was ever published, so there are no numbers of it that differ from the paper.
+    :class:`CycleConsistency` and :class:`AlphaSmoothness`. Calls of the networks a batch, the fewest possible: encoder
+    2, decoder 2, one of them in forward mode, critic 3. There is no preset, because no code was published.
 
     Args:
         encoder, decoder: the pair; any modules or callables.
@@ -50,11 +48,10 @@ class AEAIRegularizer(Game):
         reconstruction: "mse", "l1", "bernoulli", a callable ``loss(x_hat, x)``, or None where the loop has its own.
         weight, cycle_weight, smoothness_weight: lambda_A, lambda_C, lambda_S (paper: 0.01, 0.01, 0.1).
         critic_weight: of the critic's terms.
-        grid: None, or M + 1 of at least 2: at how many points the losses are summed.
-        method: how derivatives are computed, see :class:`AlphaSmoothness`.
-        judge: see :class:`Critic`.
+        grid: None, or M + 1 of at least 2, the number of points at which the losses are summed.
+        method, judge: see :class:`AlphaSmoothness` and :class:`Critic`.
         interpolator: how codes are mixed; when not given, the paper's way.
-        generator: where coefficients and partners come from; torch's default generator when not given.
+        generator: draws coefficients and partners; torch's default generator when not given.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a grid or a generator beside an
@@ -86,7 +83,7 @@ class AEAIRegularizer(Game):
     ) -> None:
         if interpolator is not None and grid is not None:
             raise ValueError("grid: expected None beside an interpolator, which has one of its own")
-        strategy = mixer(interpolator, generator) or Interpolator(
+        strategy = as_interpolator(interpolator, generator) or Interpolator(
             alpha_range=(0.0, 1.0), pairing="permutation", grid=grid, generator=generator
         )
         # the paper sums over the grid where the terms are means

@@ -9,8 +9,9 @@ from interpreg import _checks
 from interpreg._types import Network, Preset
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
-from interpreg.recipes.common import Game, mixer, reconstructed
-from interpreg.regularizers import Critic, CycleConsistency, Regularizer, fresh_copy, spectral_norm
+from interpreg.recipes.common import Game, reconstructed
+from interpreg.regularizers import Critic, CycleConsistency, fresh_copy, spectral_norm
+from interpreg.regularizers.base import as_interpolator
 from interpreg.regularizers.weights import WeightLike
 
 KINDS = ("mixup", "bernoulli")
@@ -25,9 +26,9 @@ class AMRRegularizer(Game):
         + \beta \, \overline{(z_\mathrm{mix} - f(x_\mathrm{mix}))^2} \\
         L_d &= \overline{-\ln D(x)} + \overline{-\ln (1 - D(\hat x))} + \overline{-\ln (1 - D(x_\mathrm{mix}))}
 
-    with D the logistic function of the critic's mean output, spectrally normalised. ``kind="mixup"`` mixes codes with
+    with D the logistic function of the mean output of a spectrally normalised critic. ``kind="mixup"`` mixes codes with
     one coefficient a sample from U(0, 1), or, for more than two ``ways``, with weights from the flat Dirichlet
-    distribution; ``kind="bernoulli"`` takes each channel whole from one of the codes, for two ways from the own code
+    distribution. ``kind="bernoulli"`` takes each channel whole from one of the codes; for two ways from the own code
     with a probability from U(0, 1). Partners are permutations of the batch.
 
     Losses: ``reconstruction``, ``interpolation``, ``reconstructed`` (the autoencoder's), ``critic/interpolation``,
@@ -35,10 +36,10 @@ class AMRRegularizer(Game):
     :class:`Reconstruction`, :class:`Critic` and :class:`CycleConsistency`. Calls of the networks a batch: encoder 1,
     decoder 2, critic 5; one more of the encoder with ``cycle_weight``.
 
-    ``preset="published"`` is the published scripts: the autoencoder, its reconstruction loss included, has gradients at
-    one of five steps (``autoencoder_every=5``), and "bernoulli" draws one probability for the whole batch. (kappa
-    varies by script: 10 or 20 for MNIST and SVHN, 50 for CIFAR-10; none of them has a consistency term, whose loss
-    would be the images', L1.) What still differs: their permutations leave some samples to themselves, ours none; and
+    ``preset="published"`` is as in the published scripts: the autoencoder, its reconstruction loss included, has
+    gradients at one of five steps (``autoencoder_every=5``), and "bernoulli" draws one probability for the whole batch.
+    (kappa varies by script: 10 or 20 for MNIST and SVHN, 50 for CIFAR-10; none of them has a consistency term, whose
+    loss would be the images', L1.) Two differences remain: their permutations have fixed points, ours have none; and
     their networks.
 
     Args:
@@ -58,7 +59,7 @@ class AMRRegularizer(Game):
             not given, as the preset: 1, or 5.
         judge: see :class:`Critic`.
         preset: None or "published".
-        generator: where coefficients and partners come from; torch's default generator when not given.
+        generator: draws coefficients and partners; torch's default generator when not given.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a batch of fewer samples than ``ways``.
@@ -93,10 +94,10 @@ class AMRRegularizer(Game):
         published = _checks.is_published(preset)
         if interpolator is not None and (kind, ways) != ("mixup", 2):
             raise ValueError(f"kind, ways: expected none beside an interpolator, got {kind!r} and {ways!r}")
-        interpolator = mixer(interpolator, generator) or _interpolator(kind, ways, published, generator)
+        interpolator = as_interpolator(interpolator, generator) or _interpolator(kind, ways, published, generator)
         _checks.check_network("encoder", encoder)
         critic = spectral_norm(fresh_copy(encoder)) if critic is None else critic
-        parts: list[Regularizer] = reconstructed(encoder, decoder, reconstruction, reconstruction_weight)
+        parts = reconstructed(encoder, decoder, reconstruction, reconstruction_weight)
         parts.append(
             Critic(
                 encoder, decoder, critic, interpolator=interpolator, loss="bce", judge=judge, gamma=1.0,

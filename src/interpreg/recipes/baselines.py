@@ -25,7 +25,7 @@ class DenoisingRegularizer(Sum):
         std: at least 0 (1.0, on pixels in [-1, 1], not clipped).
         corrupt: instead of the noise, a callable of x that returns a corrupted x of the same shape.
         reconstruction: the loss, "mse", "l1", "bernoulli" or a callable. Not None: there is no other term.
-        generator: where the noise comes from.
+        generator: draws the noise.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range.
@@ -61,7 +61,7 @@ class DropoutRegularizer(Sum):
         encoder, decoder: the pair; the encoder plain.
         p: in [0, 1), the probability that an element is dropped.
         reconstruction: the loss, "mse", "l1", "bernoulli" or a callable. Not None: there is no other term.
-        generator: where randomness comes from.
+        generator: draws the dropped elements.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range.
@@ -95,7 +95,7 @@ class SparseRegularizer(Sum):
         encoder, decoder: the pair.
         penalty: "kl" or "l1".
         target: of "kl", in (0, 1).
-        weight: lambda; at least 0. No default of the papers carries over, because they sum where this averages.
+        weight: lambda; at least 0. The papers' weights do not carry over: their losses are sums, these are means.
         reconstruction: "mse", "l1", "bernoulli", a callable, or None where the loop has its own.
 
     Raises:

@@ -7,7 +7,7 @@ from interpreg import _checks
 from interpreg._types import Network, Preset
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
-from interpreg.recipes.common import Game, mixer, reconstructed
+from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import AutoencodingCritic
 from interpreg.regularizers.weights import WeightLike
 
@@ -15,22 +15,23 @@ from interpreg.regularizers.weights import WeightLike
 class GAIARegularizer(Game):
     r"""Generative adversarial interpolative autoencoding (Sainburg, Thielk, Theilman, Migliori, Gentner 2018).
 
-    The critic d is an autoencoder that copies the data and fails to copy interpolants :math:`x_i`; the autoencoder's
-    reconstructions and interpolants are to be copied well. With R the mean over the batch and over elements,
+    The critic d is an autoencoder that copies the data and fails to copy interpolants :math:`x_i`; the autoencoder is
+    trained so that the critic copies reconstructions and interpolants well. With means over the batch and over
+    elements, its errors are
 
     .. math::
-        R_x = |x - d(x)|, \quad R_g = |x - d(g(f(x)))|, \quad R_i = |x_i - d(x_i)|
+        R_x = \overline{|x - d(x)|}, \quad R_g = \overline{|x - d(g(f(x)))|}, \quad R_i = \overline{|x_i - d(x_i)|}
 
-    The default is the author's own rewrite, which has no hyperparameters to balance: with squares
-    instead of absolute values,
+    The default is the author's own rewrite, which has no hyperparameters to balance: with squares instead of absolute
+    values,
 
     .. math::
         L_{f,g} = R_g + R_i, \qquad L_d = R_x + R_g - \min(R_i, R_x)
 
-    and interpolants of convex combinations of the whole batch, whose weights are :math:`\chi^2_{1/B}` draws over their
-    sum. (The pixels' range does not matter: all losses grow alike.)
-    The author trains with Adam of ``betas=(0.5, 0.999)`` and the critic with RMSprop. With Adam's default of 0.9 the
-    game swings and reconstructions suffer; where they matter, add ``reconstruction="mse"`` too.
+    and interpolants of convex combinations of the whole batch, with weights of :math:`\chi^2_{1/B}` draws over their
+    sum. (All losses grow alike with the range of the pixels.) The author trains with Adam of ``betas=(0.5, 0.999)`` and
+    the critic with RMSprop. With Adam's default of 0.9 the game oscillates and reconstructions suffer; where they
+    matter, add ``reconstruction="mse"`` too.
 
     ``preset="published"`` is the code of the paper, with errors of pixels in [0, 1]:
 
@@ -41,16 +42,14 @@ class GAIARegularizer(Game):
         \quad p_f = \mathrm{clip}(\sigma(20 (\tfrac12 R_i - R_x)), 0, 0.9)
 
     and pairs of codes mixed with coefficients from :math:`\mathcal N(0.5, 0.25^2)`, which may go beyond the ends. The
-    players' learning rates are lr times the shares in ``reg.game.balance``; that is the loop's to do, because weights
-    cancel in Adam.
+    loop multiplies the players' learning rates by the shares in ``reg.game.balance``, because weights cancel in Adam.
+    Three differences from the published runs remain: the networks (the default critic is like the autoencoder; theirs
+    was half as wide with a spatial code), L_dist of the whole code (theirs of its content half), and the learning rates
+    unless the loop sets them.
 
     Losses by default: ``reconstructed``, ``interpolation``, ``critic/real``, ``critic/reconstructed``,
-    ``critic/interpolation``; with the preset: ``adversarial``, ``critic/adversarial``. Calls of the networks a
-    batch: encoder 1, decoder 2, critic 5.
-
-    There w is 5e-5. What then still differs from the published
-    runs: the networks (the critic is by default like the autoencoder; theirs was half as wide and kept a spatial code),
-    L_dist is of the whole code (theirs of its content half), and the learning rates unless the loop sets them.
+    ``critic/interpolation``; with the preset: ``adversarial``, ``critic/adversarial``. Calls of the networks a batch:
+    encoder 1, decoder 2, critic 5.
 
     Args:
         encoder, decoder: the pair; any modules or callables.
@@ -62,7 +61,7 @@ class GAIARegularizer(Game):
         distance_weight: w, with the preset; when not given 5e-5, or 0 without it.
         interpolator: how codes are mixed; when not given, the preset's way.
         preset: None or "published".
-        generator: where coefficients come from; torch's default generator when not given.
+        generator: draws the coefficients; torch's default generator when not given.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a batch of one.
@@ -88,7 +87,6 @@ class GAIARegularizer(Game):
         preset: Preset = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        interpolator = mixer(interpolator, generator)
         if distance_weight is None:
             distance_weight = 5e-5 if _checks.is_published(preset) else 0.0
         parts = reconstructed(encoder, decoder, reconstruction)

@@ -8,8 +8,9 @@ from interpreg._types import Network, Preset
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
 from interpreg.kernels import RBF, Kernel
-from interpreg.recipes.common import Game, mixer, reconstructed
+from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import Critic, DualCritic, MMDPrior
+from interpreg.regularizers.base import as_interpolator
 from interpreg.regularizers.weights import WeightLike
 
 Weights = dict[str, float]
@@ -25,7 +26,7 @@ MIDRAE_WEIGHTS: dict[str, Weights] = {
     "svhn": _weights(1.0, 0.5, 0.5, 0.05),
     "cifar10": _weights(1.0, 0.5, 0.01, 0.01),
     "celeba": _weights(1.0, 0.5, 0.1, 0.05),
-    # the published scripts, by the elements of a code; the other two data sets of theirs are as in the paper
+    # the published scripts, with the number of elements of a code; their other weights are the paper's
     "mnist-32": _weights(1.0, 0.5, 0.05, 1.0),
     "svhn-32": _weights(1.0, 0.5, 0.1, 0.005),
     "cifar10-1024": _weights(1.0, 0.5, 0.01, 0.04),
@@ -41,8 +42,8 @@ class MIAERegularizer(Game):
         L_{f,g} &= \overline{(x - \hat x)^2} + \omega_2 \overline{d(g(z_\mu))^2} \\
         L_d &= \overline{d(x)^2} + \overline{(d(g(z_\mu)) - \mu)^2}
 
-    with each element of :math:`\mu` uniform on [0, 0.5] and a critic that judges element by element of the code: its
-    output is shaped like the code. Means are over the batch and over elements.
+    with each element of :math:`\mu` uniform on [0, 0.5] and a critic with one judgement for each element of the code:
+    its output is shaped like the code. Means are over the batch and over elements.
 
     Losses: ``reconstruction``, ``interpolation``, ``critic/interpolation``, ``critic/real``. Calls of the networks a
     batch: encoder 1, decoder 2, critic 3.
@@ -58,7 +59,7 @@ class MIAERegularizer(Game):
         gamma: weight of the data in the critic's real images; the preset's when not given.
         interpolator: how codes are mixed; when not given, the paper's way.
         preset: None or "published".
-        generator: where the coefficients come from.
+        generator: draws the coefficients.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range.
@@ -85,7 +86,7 @@ class MIAERegularizer(Game):
         generator: torch.Generator | None = None,
     ) -> None:
         parts = reconstructed(encoder, decoder, reconstruction)
-        interpolator = mixer(interpolator, generator, "multidimensional")
+        interpolator = as_interpolator(interpolator, generator, "multidimensional")
         game = Critic(
             encoder, decoder, critic, judge="code", gamma=_gamma(gamma, preset), weight=weight,
             critic_weight=critic_weight,
@@ -107,18 +108,17 @@ class LRAERegularizer(Game):
 
     ``preset="published"`` is the published code's MMD: samples of the prior instead of the closed form, the sum of six
     Gaussian kernels of fixed widths (:meth:`interpreg.kernels.RBF.midrae`; the paper names no kernel), and negative
-    estimates replaced by 0, which takes away their gradient. The default is :class:`MMDPrior`'s own: WAE's kernel in
+    estimates replaced by 0, which removes their gradient. The default is :class:`MMDPrior`'s own: WAE's kernel in
     closed form, unclamped. (The code's default for :math:`\omega_1` is 0.1; every script sets 1.0, as the paper.)
 
     Args:
         encoder, decoder: the pair.
         critic, reconstruction, weight, critic_weight, gamma: as for :class:`ACAIRegularizer`.
         mmd_weight: :math:`\omega_1` (paper: 1.0).
-        prior: as for :class:`MMDPrior`.
-        kernel: the preset's when not given.
+        prior, kernel: as for :class:`MMDPrior`; the preset's kernel when not given.
         interpolator: how codes are mixed; when not given, the paper's way.
         preset: None or "published".
-        generator: where coefficients and samples come from.
+        generator: draws coefficients and samples.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a batch of one.
@@ -150,7 +150,7 @@ class LRAERegularizer(Game):
         parts = reconstructed(encoder, decoder, reconstruction)
         game = Critic(
             encoder, decoder, critic, gamma=gamma, weight=weight, critic_weight=critic_weight,
-            interpolator=mixer(interpolator, None) or Interpolator(generator=generator),
+            interpolator=as_interpolator(interpolator) or Interpolator(generator=generator),
         )  # fmt: skip
         super().__init__([*parts, game, _mmd(encoder, decoder, prior, kernel, mmd_weight, preset, generator)])
 
@@ -173,8 +173,8 @@ class MIDRAERegularizer(Game):
     ``preset="published"`` is the published code, which differs from the paper in this:
 
     - the critic's real images are :math:`0.2 x + 0.8 \hat x` (``gamma=0.2``), not x;
-    - the coefficient of a code mixed with noise is uniform on [0, 1], not on [0, 0.5]. So the critic's target is 1 for
-      a pure reconstruction there and 0 near reconstructions elsewhere: the published targets contradict each other;
+    - the coefficient of a code mixed with noise is uniform on [0, 1], not on [0, 0.5]. Its target for a pure
+      reconstruction is then 1, where the other targets near reconstructions are 0: the published targets contradict;
     - the MMD is that of :class:`LRAERegularizer`'s preset, and uses the same draw h.
 
     Args:
@@ -183,14 +183,14 @@ class MIDRAERegularizer(Game):
         reconstruction: "mse", "l1", "bernoulli", a callable, or None where the loop has its own.
         weight, noise_weight, prior_weight, mmd_weight: :math:`\omega_2, \omega_3, \omega_4, \omega_1`; the defaults are
             the paper's for MNIST, and ``**MIDRAE_WEIGHTS["svhn"]`` those of another data set: "mnist", "svhn",
-            "cifar10", "celeba"; or, where the published scripts have other weights, with the number of elements of a
-            code: "mnist-32", "svhn-32", "cifar10-1024".
+            "cifar10", "celeba"; and "mnist-32", "svhn-32", "cifar10-1024" those of the published scripts that differ,
+            named with the number of elements of a code.
         critic_weight: of the critic's terms; see :class:`Adversary`.
         gamma, noise_range: of the critic's real images and of :math:`\nu`; the preset's when not given.
         prior, kernel: as for :class:`LRAERegularizer`.
         interpolator: how codes are mixed; when not given, the paper's way.
         preset: None or "published".
-        generator: where coefficients and samples come from.
+        generator: draws coefficients and samples.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a batch of one.
@@ -225,9 +225,9 @@ class MIDRAERegularizer(Game):
         parts = reconstructed(encoder, decoder, reconstruction)
         mmd = _mmd(encoder, decoder, prior, kernel, mmd_weight, preset, generator)
         game = DualCritic(
-            encoder, decoder, critic, interpolator=mixer(interpolator, None, "multidimensional"), prior=mmd.prior,
-            gamma=_gamma(gamma, preset), weight=weight, noise_weight=noise_weight, prior_weight=prior_weight,
-            critic_weight=critic_weight, generator=generator,
+            encoder, decoder, critic, interpolator=as_interpolator(interpolator, kind="multidimensional"),
+            prior=mmd.prior, gamma=_gamma(gamma, preset), weight=weight, noise_weight=noise_weight,
+            prior_weight=prior_weight, critic_weight=critic_weight, generator=generator,
             noise_range=noise_range or ((0.0, 1.0) if _checks.is_published(preset) else (0.0, 0.5)),
         )  # fmt: skip
         super().__init__([*parts, game, mmd])

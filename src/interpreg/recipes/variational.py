@@ -17,18 +17,18 @@ class VAERegularizer(Sum):
         L_{f,g} = \overline{\ell(g(z), x)} + \frac{\beta}{N} \; \overline{\mathrm{KL}\left(\mathcal N(\mu(x),
         \sigma^2(x)) \,\|\, \mathcal N(0, I)\right)}, \qquad z = \mu(x) + \sigma(x) \odot \epsilon
 
-    the negative of eq. 10 there, divided by N, how many elements one sample of x has; the KL is summed over the code,
+    the negative of eq. 10 there, divided by N, the number of elements of one sample; the KL is summed over the code,
     and bars are means over the batch and, of the first, over elements. With :math:`\ell` = "mse" the decoder is
-    Gaussian with variance 1/2, with "bernoulli" it gives logits of pixels :math:`(x + 1) / 2`.
+    Gaussian with variance 1/2, with "bernoulli" it returns logits of pixels :math:`(x + 1) / 2`.
 
     Losses: ``reconstruction``, ``kl``. A sum of :class:`Reconstruction` and :class:`KLPrior`. Calls of the networks a
     batch: encoder 1, decoder 1.
 
     ``preset="published"`` is the VAE of ACAI's comparison as published: ``reconstruction="bernoulli"``, where the
     images of the decoder are :math:`2\,\mathrm{sigmoid}(g(z)) - 1` (which the loop applies before it measures or draws
-    them). Its losses are sums over pixels and over the code, which is N times these; Adam does not notice a factor.
-    What else was published is the encoder's: ``GaussianBottleneck.dense(network, code_shape, sample="always")``, whose
-    interpolations are between samples.
+    them). Its losses are sums over pixels and over the code, N times these; a factor cancels in Adam. The published
+    encoder is ``GaussianBottleneck.dense(network, code_shape, sample="always")``, whose interpolations are between
+    samples.
 
     Args:
         encoder, decoder: the pair; the encoder with one :class:`interpreg.GaussianBottleneck` in it.
@@ -72,17 +72,17 @@ class VQVAERegularizer(Sum):
     .. math:: L_{f,g} = \overline{\ell(g(z_q), x)} + \beta \; \overline{(z - \mathrm{sg}(e))^2}
         \quad \text{(eq. 3, without its second term)}
 
-    with e the nearest codebook vectors and the gradient of :math:`z_q` going straight through to z. The codebook is a
-    moving average (appendix A.1 there), which takes the place of the second term. Bars are means over the batch and
-    over elements, where the equation writes norms.
+    with e the nearest codebook vectors and the gradient of :math:`z_q` passed straight through to z. The codebook is a
+    moving average (appendix A.1 there), which replaces the second term. Bars are means over the batch and over
+    elements, where the equation writes norms.
 
     Losses: ``reconstruction``, ``commitment``. A sum of :class:`Reconstruction` and :class:`Commitment`. Calls of the
     networks a batch: encoder 1, decoder 1.
 
-    ``preset="published"`` is the weight in ACAI's published comparison, beta = 10. Its networks are the user's to build
-    and are not included: there the code is flattened, a dense layer makes 10 latents of it, each with as many numbers
-    as the whole code, all are quantized by one codebook of K = 16384 (``decay=0.999``), and dense layers (ReLU, 512,
-    ReLU) lead back to the decoder; interpolation is between the codes before all this (``codes="continuous"``).
+    ``preset="published"`` is the weight in ACAI's published comparison, beta = 10. Its networks are not included: a
+    dense layer maps the flattened code to 10 latents, each with as many numbers as the whole code, one codebook of
+    K = 16384 (``decay=0.999``) quantizes all of them, and dense layers (ReLU, 512, ReLU) lead back to the decoder;
+    interpolation is between the codes before these layers (``codes="continuous"``).
 
     Args:
         encoder, decoder: the pair; the encoder with one :class:`interpreg.VectorQuantizer` in it, and the decoder

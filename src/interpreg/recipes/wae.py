@@ -26,8 +26,8 @@ class WAERegularizer(Sum):
     prior in closed form instead of by samples; or with ``divergence="sinkhorn"`` the Sinkhorn divergence (Patrini et
     al. 2019).
 
-    The paper's lambda weighs D against a squared error *summed* over pixels: it is ours times N, how many elements a
-    sample has. Its 10 for MNIST (N = 784) is 0.013 here, its 100 for CelebA (N = 12288) 0.008; the default is 0.01.
+    The paper's lambda weighs D against a squared error *summed* over pixels: it is ours times N, the number of elements
+    of a sample. Its 10 for MNIST (N = 784) is 0.013 here, its 100 for CelebA (N = 12288) 0.008; the default is 0.01.
 
     Losses: ``reconstruction``; ``mmd`` or ``sinkhorn``. A sum of :class:`Reconstruction` and :class:`MMDPrior` or
     :class:`SinkhornPrior`. Calls of the networks a batch: encoder 1, decoder 1.
@@ -38,8 +38,7 @@ class WAERegularizer(Sum):
         prior: as for :class:`MMDPrior`.
         weight: lambda, against a mean over elements; at least 0.
         kernel: of "mmd", from :mod:`interpreg.kernels`.
-        samples: how many samples of the prior a batch is compared with; as many as codes when not given, none in closed
-            form.
+        samples: the number of samples of the prior; as many as codes when not given, none in closed form.
         reconstruction: "mse", "l1", "bernoulli", a callable, or None where the loop has its own.
         generator: draws the prior's samples.
 

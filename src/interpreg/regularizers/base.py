@@ -1,11 +1,13 @@
-"""What every regularizer is, and how two of them add up."""
+"""The bases of all regularizers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._references import Reference, Referring
@@ -15,7 +17,7 @@ from interpreg.interpolator import Interpolator
 from interpreg.regularizers import steps
 from interpreg.regularizers.evaluation import evaluated
 from interpreg.regularizers.plan import plan_of
-from interpreg.regularizers.weights import Running, WeightLike
+from interpreg.regularizers.weights import Running, Weight, WeightLike
 
 if TYPE_CHECKING:
     from interpreg.regularizers.sum import Sum
@@ -31,10 +33,10 @@ class Players(NamedTuple):
 
 
 class Regularizer(Referring, ABC):
-    """An ``nn.Module`` that turns a batch into named losses, around an encoder and a decoder it never owns.
+    """An ``nn.Module`` that turns a batch into named losses; the encoder and the decoder are no submodules of it.
 
-    A subclass needs a ``name`` and :meth:`terms`, and :meth:`needs` where a term uses interpolants.
-    ``parameters()`` and ``state_dict()`` hold what the regularizer itself trains (critics) and its buffers.
+    A subclass defines a ``name`` and :meth:`terms`, and :meth:`needs` where a term uses interpolants.
+    ``parameters()`` and ``state_dict()`` hold the critics and the buffers, and nothing of the encoder and decoder.
 
     Args:
         encoder, decoder: any modules or callables of one tensor. Neither can be replaced afterwards.
@@ -42,8 +44,8 @@ class Regularizer(Referring, ABC):
     Attributes:
         step: a buffer of critics and of terms with a :class:`Ramp`: the number of calls in training mode with gradients
             enabled (so one a micro-batch where gradients are accumulated). None for all others.
-        unweighted: the last call's losses before weights, detached, for logging; 0 where the weight is 0, whose term
-            is not computed. Reading one with ``float`` waits for the device; keeping it does not.
+        unweighted: the last call's losses before weights, detached, for logging; 0 where the weight is 0 and the term
+            is not computed. Reading one with ``float`` synchronises with the device; storing it does not.
         weights: the last call's weights, ramps and adaptive ratios included; numbers or detached tensors.
 
     Raises:
@@ -51,7 +53,7 @@ class Regularizer(Referring, ABC):
     """
 
     name: ClassVar[str]
-    """What the regularizer is called inside a sum."""
+    """The name of the regularizer inside a sum."""
     step: Tensor | None
     encoder = Reference()
     decoder = Reference()
@@ -69,7 +71,7 @@ class Regularizer(Referring, ABC):
         self._weights: dict[str, WeightLike] = {}
         self._ramps: dict[str, Running] = {}
         self._planned: Plan | None = None
-        self._below: tuple[Regularizer, ...] = ()  # all parts, and theirs
+        self._below: tuple[Regularizer, ...] = ()  # the parts, and the parts of parts
         self._key = steps.register(self)
         self.unweighted: dict[str, Tensor] = {}
         self.weights: dict[str, float | Tensor] = {}
@@ -78,10 +80,10 @@ class Regularizer(Referring, ABC):
 
     @abstractmethod
     def terms(self, batch: Batch) -> dict[str, Term]:
-        """The named terms of a batch; what they share they ask of the batch."""
+        """The named terms of a batch; the batch computes what several terms use once."""
 
     def needs(self) -> Sequence[Need]:
-        """What :meth:`terms` will ask for besides codes and reconstructions. Read once, when first needed."""
+        """What the terms use besides codes and reconstructions. Called once, before the first batch."""
         return ()
 
     def forward(
@@ -93,9 +95,9 @@ class Regularizer(Referring, ABC):
             x: a floating point batch ``[B, ...]``.
             z: ``encoder(x)``, where the caller has it; computed when not given.
             x_hat: ``decoder(z)``, where the caller has it; computed when not given.
-            mask: of padded sequences, boolean ``[B, T]``, True where valid. With one every network is called as
-                ``network(value, mask)``, a mixed code's mask being valid where either of its two codes is; and
-                wherever the second axis is T long, means are taken over valid positions alone.
+            mask: of padded sequences, boolean ``[B, T]``, True where valid. With it every network is called as
+                ``network(value, mask)``, where a mixed code is valid where either of its two codes is; and means of
+                ``[B, T, ...]`` are taken over valid positions alone.
 
         Raises:
             TypeError: ``x``, a code or an image is not a floating point tensor; a mask is not boolean; a term is no
@@ -107,7 +109,7 @@ class Regularizer(Referring, ABC):
             self._planned = plan
         batch = Batch(x, self.encoder, self.decoder, z=z, x_hat=x_hat, mask=mask, plan=plan)
         losses, unweighted, weights = evaluated(self.terms(batch), x)
-        # not through nn.Module.__setattr__, which takes 10 microseconds to find out that they are no modules
+        # nn.Module.__setattr__ takes 10 microseconds for attributes that are no modules
         self.__dict__["unweighted"], self.__dict__["weights"] = unweighted, weights
         if self.training and torch.is_grad_enabled():
             self._advance()
@@ -130,7 +132,7 @@ class Regularizer(Referring, ABC):
     def _advance(self) -> None:
         """Count one training step."""
         parts = (self, *self._below)
-        # not by attribute: nn.Module finds a buffer in a microsecond
+        # nn.Module.__getattr__ takes a microsecond for each buffer
         steps_of_parts = [part._buffers["step"] for part in parts]
         counters = [step for step in steps_of_parts if step is not None]
         compiling = torch.compiler.is_compiling()
@@ -150,13 +152,13 @@ class Regularizer(Referring, ABC):
             ramp.resume(self.step)
 
     def _start_counting(self) -> Tensor:
-        """The step, which is 0 where it was not counted so far."""
+        """The step; counted from 0 on where the regularizer had none."""
         if self.step is None:
             self.step = torch.zeros((), dtype=torch.long)
         return self.step
 
     def _is_waiting(self) -> bool:
-        """Whether another set of terms may have a gradient at the next step."""
+        """Whether the set of terms that have a gradient may change at the next step."""
         return any(not ramp.begun for ramp in self._ramps.values())
 
     def after_step(self) -> None:
@@ -164,7 +166,7 @@ class Regularizer(Referring, ABC):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._key = steps.register(self)  # a copy counts for itself
+        self._key = steps.register(self)  # a copy counts its own steps
 
     @staticmethod
     def split(losses: dict[str, Tensor]) -> Players:
@@ -175,9 +177,9 @@ class Regularizer(Referring, ABC):
         return Players(sum(autoencoder, zero), sum(critic, zero))
 
     def check_optimizers(self, *optimizers: torch.optim.Optimizer) -> None:
-        """Raise ``ValueError`` unless the optimizers together hold every parameter the regularizer trains."""
-        held = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
-        missing = [name for name, p in self.named_parameters() if p.requires_grad and id(p) not in held]
+        """Raise ``ValueError`` unless the optimizers together hold every parameter that the regularizer trains."""
+        optimized = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
+        missing = [name for name, p in self.named_parameters() if p.requires_grad and id(p) not in optimized]
         if missing:
             raise ValueError(
                 f"optimizers: expected every parameter of {type(self).__name__}, but {len(missing)} are in none "
@@ -197,20 +199,51 @@ class Regularizer(Referring, ABC):
         return _sum().of(other, self)
 
 
-def as_interpolator(interpolator: object) -> Interpolator | None:
-    """The interpolator, or none; ``TypeError`` for anything else."""
-    if interpolator is not None and not isinstance(interpolator, Interpolator):
+class SingleTerm(Regularizer):
+    """A regularizer of one term, which has the regularizer's name."""
+
+    weight = Weight()
+
+    def __init__(self, encoder: Network, decoder: Network, *, weight: WeightLike) -> None:
+        super().__init__(encoder, decoder)
+        self.weight = weight
+
+    @override
+    def terms(self, batch: Batch) -> dict[str, Term]:
+        return {self.name: Term(partial(self.value, batch), self.weight)}
+
+    @abstractmethod
+    def value(self, batch: Batch) -> Tensor:
+        """The term's value before its weight, 0-dim."""
+
+
+def as_interpolator(
+    interpolator: object, generator: torch.Generator | None = None, kind: str | None = None
+) -> Interpolator | None:
+    """The interpolator of a term or recipe, or None.
+
+    Raises:
+        TypeError: neither an interpolator nor None.
+        ValueError: an interpolator beside a generator; one of another kind than ``kind``.
+    """
+    if interpolator is None:
+        return None
+    if not isinstance(interpolator, Interpolator):
         raise TypeError(f"interpolator: expected an Interpolator, got {_checks.describe(interpolator)}")
+    if generator is not None:
+        raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
+    if kind is not None and interpolator.kind != kind:
+        raise ValueError(f"interpolator: expected one of kind={kind!r}, got {interpolator.kind!r}")
     return interpolator
 
 
 def _resume(module: nn.Module, _: object) -> None:
-    """Go on from the step at which the state was saved; the one look at the device is at loading."""
+    """Go on from the step of the loaded state, which is read from the device once."""
     assert isinstance(module, Regularizer)
     module._resume()
 
 
 def _sum() -> "type[Sum]":
-    from interpreg.regularizers.sum import Sum  # which is a regularizer itself
+    from interpreg.regularizers.sum import Sum  # here, because it imports this module
 
     return Sum

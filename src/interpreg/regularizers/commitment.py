@@ -2,24 +2,25 @@
 
 from collections.abc import Sequence
 
+from torch import Tensor
 from typing_extensions import override
 
 from interpreg._references import Reference
-from interpreg._types import Network, Term
+from interpreg._types import Network
 from interpreg.batch import Batch, Need
 from interpreg.bottlenecks.base import the_bottleneck
-from interpreg.bottlenecks.quantized import VectorQuantizer
-from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight, WeightLike
+from interpreg.bottlenecks.quantized import Quantized, VectorQuantizer
+from interpreg.regularizers.base import SingleTerm
+from interpreg.regularizers.weights import WeightLike
 
 
-class Commitment(Regularizer):
+class Commitment(SingleTerm):
     r"""Term ``commitment``: :math:`\overline{(z - \mathrm{sg}(e))^2}`, which keeps codes near the codebook.
 
     The last term of the VQ-VAE's loss (van den Oord et al. 2017, eq. 3) as a mean over the batch and over elements,
     with e the codebook vectors nearest to z and sg stopping gradients; with a padding mask over valid positions, where
-    codes are sequences. It is read from the :class:`interpreg.VectorQuantizer` that the encoder must have in it,
-    anywhere, wrapped in whatever; no network is called for it.
+    codes are sequences. The :class:`interpreg.VectorQuantizer` inside the encoder, at any depth, has computed it; no
+    network is called.
 
     Args:
         encoder, decoder: the pair; the decoder is not called.
@@ -31,18 +32,17 @@ class Commitment(Regularizer):
     """
 
     name = "commitment"
-    weight = Weight()
     bottleneck = Reference()
 
     def __init__(self, encoder: Network, decoder: Network, *, weight: WeightLike = 0.25) -> None:
-        super().__init__(encoder, decoder)
+        super().__init__(encoder, decoder, weight=weight)
         self.bottleneck = the_bottleneck(encoder, VectorQuantizer)
-        self.weight = weight
 
     @override
     def needs(self) -> Sequence[Need]:
         return [self.bottleneck]
 
     @override
-    def terms(self, batch: Batch) -> dict[str, Term]:
-        return {"commitment": Term(lambda: batch.aux(self.bottleneck).commitment, self.weight)}
+    def value(self, batch: Batch) -> Tensor:
+        aux: Quantized = batch.aux(self.bottleneck)
+        return aux.commitment

@@ -27,7 +27,7 @@ class Denoising(Reconstruction):
         corrupt: instead of Gaussian noise, a callable of x that returns a corrupted x of the same shape.
         loss: as for :class:`Reconstruction`.
         weight: at least 0.
-        generator: where the noise comes from; torch's default generator when not given.
+        generator: draws the noise; torch's default generator when not given.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range.
@@ -69,7 +69,7 @@ class CodeDropout(Reconstruction):
         p: in [0, 1) (ACAI's published comparison: 0.5).
         loss: as for :class:`Reconstruction`.
         weight: at least 0.
-        generator: where randomness comes from; torch's default generator when not given.
+        generator: draws the dropped elements; torch's default generator when not given.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range.

@@ -1,36 +1,35 @@
-"""How far the posterior of a variational autoencoder is from its prior."""
+"""The divergence of a variational autoencoder's posterior from its prior."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from torch import Tensor
 from typing_extensions import override
 
 from interpreg._references import Reference
-from interpreg._types import Network, Term
+from interpreg._types import Network
 from interpreg.batch import Batch, Need
 from interpreg.bottlenecks.base import bottlenecks_in, the_bottleneck
 from interpreg.bottlenecks.gaussian import GaussianBottleneck
 from interpreg.bottlenecks.quantized import VectorQuantizer
 from interpreg.functional.kl import kl_to_normal
 from interpreg.functional.means import valid_count, valid_part
-from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight, WeightLike
+from interpreg.regularizers.base import SingleTerm
+from interpreg.regularizers.weights import WeightLike
 
 
-class KLPrior(Regularizer):
+class KLPrior(SingleTerm):
     r"""Term ``kl``: the KL divergence of the posterior from the standard normal prior, in nats per element of x.
 
     .. math::
         \frac{1}{B N} \sum_{b} \sum_{j} \frac12 \left(\mu_{bj}^2 + \sigma_{bj}^2 - 1 - \ln \sigma_{bj}^2\right)
 
-    summed over the code, averaged over the batch and divided by N, how many elements one sample of x has: so that its
+    summed over the code, averaged over the batch and divided by N, the number of elements of one sample: so that its
     sum with a reconstruction term, which is a mean over elements, is the negative ELBO divided by N (Kingma and Welling
     2014, eq. 10), with ``loss="bernoulli"`` exactly, with "mse" that of a Gaussian decoder of variance 1/2 up to a
     constant. With a padding mask both sums are over valid positions: of the posterior, where it has them, and of x.
 
-    The encoder must have a :class:`interpreg.GaussianBottleneck` in it, anywhere, wrapped in whatever; its posterior of
-    the batch is read, and no network called for it.
+    The posterior is that of the :class:`interpreg.GaussianBottleneck` inside the encoder, at any depth; no network is
+    called for it.
 
     Args:
         encoder, decoder: the pair; the decoder is not called.
@@ -42,31 +41,22 @@ class KLPrior(Regularizer):
     """
 
     name = "kl"
-    weight = Weight()
     bottleneck = Reference()
 
     def __init__(self, encoder: Network, decoder: Network, *, weight: WeightLike = 1.0) -> None:
-        super().__init__(encoder, decoder)
-        self.bottleneck = _the_posteriors(encoder)
-        self.weight = weight
+        super().__init__(encoder, decoder, weight=weight)
+        if bottlenecks_in(encoder, VectorQuantizer) and not bottlenecks_in(encoder, GaussianBottleneck):
+            raise TypeError(
+                "encoder: expected a GaussianBottleneck inside, got a VectorQuantizer, which has no posterior; use "
+                "VQVAERegularizer or Commitment, or MMDPrior to draw its codes towards a prior"
+            )
+        self.bottleneck = the_bottleneck(encoder, GaussianBottleneck)
 
     @override
     def needs(self) -> Sequence[Need]:
         return [self.bottleneck]
 
     @override
-    def terms(self, batch: Batch) -> dict[str, Term]:
-        return {"kl": Term(partial(self._divergence, batch), self.weight)}
-
-    def _divergence(self, batch: Batch) -> Tensor:
+    def value(self, batch: Batch) -> Tensor:
         posterior = batch.aux(self.bottleneck)
         return valid_part(kl_to_normal(*posterior), batch.mask).sum() / valid_count(batch.x, batch.mask)
-
-
-def _the_posteriors(encoder: object) -> GaussianBottleneck:
-    if bottlenecks_in(encoder, VectorQuantizer) and not bottlenecks_in(encoder, GaussianBottleneck):
-        raise TypeError(
-            "encoder: expected a GaussianBottleneck inside, got a VectorQuantizer, which has no posterior; use "
-            "VQVAERegularizer or Commitment, or MMDPrior to draw its codes towards a prior"
-        )
-    return the_bottleneck(encoder, GaussianBottleneck)

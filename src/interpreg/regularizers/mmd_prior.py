@@ -1,7 +1,6 @@
 """The MMD between the codes and a prior, as a term."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,7 +8,7 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._numerics import wide_dtype
-from interpreg._types import Network, Term
+from interpreg._types import Network
 from interpreg.batch import AtLeast, Batch, Need
 from interpreg.functional import mmd as functional
 from interpreg.functional.means import has_positions
@@ -18,23 +17,23 @@ from interpreg.mmd import distributed
 from interpreg.mmd.closed_form import use_closed_form
 from interpreg.mmd.dispatch import BACKENDS
 from interpreg.priors import as_prior
-from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight, WeightLike
+from interpreg.regularizers.base import SingleTerm
+from interpreg.regularizers.weights import WeightLike
 
 SYNCS = ("global", "local")
 
 
-class MMDPrior(Regularizer):
+class MMDPrior(SingleTerm):
     r"""Term ``mmd``: :math:`\mathrm{MMD}^2` between the codes, flattened, and a prior (MIDR-AE, eq. 5; WAE; InfoVAE).
 
     For a normal prior in closed form, without samples of it. Unbiased estimates are negative half of the time where the
-    codes agree with the prior; the mean over steps is what counts. MIDR-AE as published is
+    codes agree with the prior; their mean over steps is the loss. MIDR-AE as published is
     ``kernel=RBF.midrae(), closed_form=False, clamp=True, weight=1.0`` (its code's default weight is 0.1).
 
-    Under torch.distributed, ``sync="global"`` is the MMD of the global batch: every process gets its value and, with
-    DistributedDataParallel around the networks, exactly its gradient, each doing its share of the sweeps. A mean of
-    MMDs of small local batches is a different loss. Lengths of batches may differ; exchanging them waits for the
-    device once a step.
+    Under torch.distributed, ``sync="global"`` is the MMD of the global batch, of which each process computes a share:
+    all get its value and, with DistributedDataParallel around the networks, exactly its gradient. A mean of MMDs of
+    small local batches is a different loss. Lengths of batches may differ; their exchange synchronises with the device
+    once a step.
 
     Of sequences with a padding mask each valid position's code is a sample. Terms of a sum that sample the same prior
     share one draw of it.
@@ -43,13 +42,13 @@ class MMDPrior(Regularizer):
         encoder, decoder: the pair; the decoder is not called.
         prior: "normal", "ball", "sphere", a prior from :mod:`interpreg.priors`, a ``torch.distributions`` object, or a
             callable of the number of samples.
-        kernel: from :mod:`interpreg.kernels`; WAE's inverse multiquadric when not given. The rule by dimension counts
-            the elements of a flattened code.
+        kernel: from :mod:`interpreg.kernels`; WAE's inverse multiquadric when not given. Where its widths depend on the
+            dimension, that is the number of elements of a flattened code.
         estimator: "unbiased", "biased", "linear" or "sliced", as for :func:`interpreg.functional.mmd2`.
         closed_form: "auto" (wherever there is one), True (or an error), False (never).
         sync: "global" or "local": across processes, or each alone.
         weight: at least 0.
-        samples: how many samples of the prior a batch is compared with; as many as codes when not given.
+        samples: the number of samples of the prior; as many as codes when not given.
         clamp: replace negative estimates by 0, which removes their gradient.
         slices: of the sliced estimator.
         backend: as for :func:`interpreg.functional.mmd2`.
@@ -62,7 +61,6 @@ class MMDPrior(Regularizer):
     """
 
     name = "mmd"
-    weight = Weight()
 
     def __init__(
         self,
@@ -82,7 +80,7 @@ class MMDPrior(Regularizer):
         generator: torch.Generator | None = None,
         group: distributed.Group = None,
     ) -> None:
-        super().__init__(encoder, decoder)
+        super().__init__(encoder, decoder, weight=weight)
         self.prior, self.kernel = as_prior(prior), as_kernel(kernel)
         _checks.check_one_of("estimator", estimator, functional.ESTIMATORS)
         _checks.check_one_of("sync", sync, SYNCS)
@@ -91,19 +89,16 @@ class MMDPrior(Regularizer):
         self.estimator, self.closed_form, self.sync, self.clamp = estimator, closed_form, sync, clamp
         self.samples = None if samples is None else _checks.as_count("samples", samples, low=2)
         self.slices = _checks.as_count("slices", slices, low=1)
-        self.weight = weight
         self.backend, self.generator, self.group = backend, generator, group
 
     @override
     def needs(self) -> Sequence[Need]:
-        alone = self.estimator != "biased" and not self._is_shared()
-        return [AtLeast(2, f"for the {self.estimator} MMD")] if alone else []
+        if self.estimator == "biased" or self._is_shared():
+            return []
+        return [AtLeast(2, f"for the {self.estimator} MMD")]
 
     @override
-    def terms(self, batch: Batch) -> dict[str, Term]:
-        return {"mmd": Term(partial(self._value, batch), self.weight)}
-
-    def _value(self, batch: Batch) -> Tensor:
+    def value(self, batch: Batch) -> Tensor:
         codes, weights = _samples(batch)
         samples: int | Tensor | None = self.samples
         is_closed = use_closed_form(self.closed_form, self.prior, self.kernel, self.estimator)
@@ -113,18 +108,16 @@ class MMDPrior(Regularizer):
         return functional.mmd2_to_prior(
             codes, prior=self.prior, kernel=self.kernel, estimator=self.estimator, closed_form=is_closed,
             samples=samples, weights=weights, clamp=self.clamp, backend=self.backend, slices=self.slices,
-            generator=self.generator, group=self._group() if self._is_shared() else None,
+            generator=self.generator,
+            group=(self.group or torch.distributed.group.WORLD) if self._is_shared() else None,
         )  # fmt: skip
 
     def _is_shared(self) -> bool:
         return self.sync == "global" and distributed.world_size(self.group) > 1
 
-    def _group(self) -> distributed.Group:
-        return self.group or torch.distributed.group.WORLD
-
 
 def _samples(batch: Batch) -> tuple[Tensor, Tensor | None]:
-    """The codes as samples ``[n, d]``; of padded sequences each position is one, and the valid ones have weight 1."""
+    """The codes as samples ``[n, d]``; of padded sequences each position, of weight 1 where valid and else 0."""
     if batch.mask is None or not has_positions(batch.z, batch.mask):
         return batch.z.reshape(batch.z.shape[0], -1), None
     return batch.z.flatten(0, 1).flatten(1), batch.mask.flatten().to(wide_dtype(batch.z))

@@ -1,20 +1,18 @@
-"""The reconstruction term: what every autoencoder minimises."""
-
-from functools import partial
+"""The reconstruction term."""
 
 from torch import Tensor
 from typing_extensions import override
 
 from interpreg._references import Reference
-from interpreg._types import Network, Term
+from interpreg._types import Network
 from interpreg.batch import Batch
 from interpreg.functional.reconstruction import ReconstructionLoss, check_loss, reconstruction_loss
-from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight, WeightLike
+from interpreg.regularizers.base import SingleTerm
+from interpreg.regularizers.weights import WeightLike
 
 
-class Reconstruction(Regularizer):
-    r"""Term ``reconstruction``: how far ``decoder(encoder(x))`` is from ``x``.
+class Reconstruction(SingleTerm):
+    r"""Term ``reconstruction``: the distance of ``decoder(encoder(x))`` from ``x``.
 
     With the default, :math:`\frac{1}{N} \sum_i (\hat x_i - x_i)^2`, the mean over the batch *and* over elements
     (ACAI, eq. 2, as its published weights assume with pixels in [-1, 1]). In fp32 at least.
@@ -29,7 +27,6 @@ class Reconstruction(Regularizer):
     """
 
     name = "reconstruction"
-    weight = Weight()
     loss = Reference()
 
     def __init__(
@@ -41,17 +38,13 @@ class Reconstruction(Regularizer):
         weight: WeightLike = 1.0,
     ) -> None:
         check_loss(loss)
-        super().__init__(encoder, decoder)
+        super().__init__(encoder, decoder, weight=weight)
         self.loss = loss
-        self.weight = weight
-
-    @override
-    def terms(self, batch: Batch) -> dict[str, Term]:
-        return {self.name: Term(partial(self._loss_of, batch), self.weight)}
 
     def images(self, batch: Batch) -> Tensor:
         """The images that are compared with x."""
         return batch.x_hat
 
-    def _loss_of(self, batch: Batch) -> Tensor:
+    @override
+    def value(self, batch: Batch) -> Tensor:
         return reconstruction_loss(self.images(batch), batch.x, self.loss, batch.mask)

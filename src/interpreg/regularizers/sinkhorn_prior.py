@@ -1,6 +1,5 @@
-"""The Sinkhorn divergence between the codes and a prior: optimal transport where MMDPrior has kernels."""
+"""The Sinkhorn divergence between the codes and a prior."""
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -10,14 +9,14 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._numerics import full_precision, widen
-from interpreg._types import Network, Term
+from interpreg._types import Network
 from interpreg.batch import Batch
 from interpreg.priors import as_prior
-from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight, WeightLike
+from interpreg.regularizers.base import SingleTerm
+from interpreg.regularizers.weights import WeightLike
 
 
-class SinkhornPrior(Regularizer):
+class SinkhornPrior(SingleTerm):
     r"""Term ``sinkhorn``: the debiased Sinkhorn divergence between the codes, flattened, and samples of a prior.
 
     :math:`S_\varepsilon = OT_\varepsilon(x, z) - \frac12 OT_\varepsilon(x, x) - \frac12 OT_\varepsilon(z, z)` with the
@@ -30,19 +29,18 @@ class SinkhornPrior(Regularizer):
         blur: the length below which differences do not count; a twentieth of the usual distance
             :math:`\sqrt{E |z - z'|^2}` of the prior's samples when not given.
         p: 1 or 2.
-        scaling: in (0, 1): how carefully the temperature is lowered; nearer 1 is slower and more exact, the gradient
-            above all, which is that of the converged problem.
-        samples: how many samples of the prior a batch is compared with; as many as codes when not given.
+        scaling: in (0, 1), the rate at which the temperature is lowered: nearer 1 is slower and more exact, the
+            gradient above all, which is that of the converged problem.
+        samples: the number of samples of the prior; as many as codes when not given.
         weight: at least 0.
         generator: draws the prior's samples.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or range.
-        RuntimeError: when a gradient is asked for that can be differentiated again.
+        RuntimeError: in the backward, with ``create_graph=True``.
     """
 
     name = "sinkhorn"
-    weight = Weight()
 
     def __init__(
         self,
@@ -57,21 +55,17 @@ class SinkhornPrior(Regularizer):
         weight: WeightLike = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(encoder, decoder)
+        super().__init__(encoder, decoder, weight=weight)
         self.prior = as_prior(prior)
         self.blur = None if blur is None else _checks.as_number("blur", blur, low=1e-12)
         if p not in (1, 2):
             raise ValueError(f"p: expected 1 or 2, got {_checks.describe(p)}")
         self.scaling = _checks.as_number("scaling", scaling, low=1e-3, high=0.999)
         self.samples = None if samples is None else _checks.as_count("samples", samples, low=1)
-        self.weight = weight
         self.p, self.generator = p, generator
 
     @override
-    def terms(self, batch: Batch) -> dict[str, Term]:
-        return {"sinkhorn": Term(partial(self._value, batch), self.weight)}
-
-    def _value(self, batch: Batch) -> Tensor:
+    def value(self, batch: Batch) -> Tensor:
         codes = batch.z.flatten(1) if batch.z.ndim > 1 else batch.z[:, None]  # [B, d]
         with full_precision(codes):
             (x,) = widen(codes)
@@ -82,13 +76,13 @@ class SinkhornPrior(Regularizer):
 
     def _default_blur(self, samples: Tensor) -> float:
         spread = self.prior.spread(samples.shape[1])
-        if spread is None:  # a sampler of the user's: measured
+        if spread is None:  # unknown for a sampler of the user's, so measured
             spread = float(samples.var(0, correction=0).sum().sqrt()) or 1.0
         return 0.05 * 2**0.5 * spread
 
 
 class _Once(torch.autograd.Function):
-    """A loss whose gradient is right and whose second derivative, silently wrong in geomloss, is refused."""
+    """A loss with a gradient and no second derivative, because geomloss's second derivative is silently wrong."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, loss: SamplesLoss) -> Tensor:

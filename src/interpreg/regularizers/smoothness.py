@@ -1,8 +1,7 @@
-"""How fast interpolants change along their path."""
+"""The speed at which interpolants change along their path."""
 
 import warnings
 from collections.abc import Sequence
-from functools import partial
 from typing import Literal
 
 import torch
@@ -11,46 +10,45 @@ from torch.nn.parallel import DistributedDataParallel
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._types import Network, Term
+from interpreg._types import Network
 from interpreg.batch import Batch, Decode, Need
 from interpreg.functional.derivative import METHODS, path_derivative, smoothness_loss
 from interpreg.interpolator import Interpolator
-from interpreg.regularizers.base import Regularizer, as_interpolator
+from interpreg.regularizers.base import SingleTerm, as_interpolator
 from interpreg.regularizers.method_selection import select_method
-from interpreg.regularizers.weights import Weight, WeightLike
+from interpreg.regularizers.weights import WeightLike
 
 Method = Literal["auto", "forward", "double-backward", "finite"]
 
 
-class AlphaSmoothness(Regularizer):
+class AlphaSmoothness(SingleTerm):
     r"""Term ``smoothness``: :math:`\overline{(\partial x_\mathrm{mix} / \partial\alpha)^2}`, least at constant speed.
 
     AEAI's :math:`\mathcal L_S` (Oring, Yakhini, Hel-Or 2021, eq. 1) as a mean over the batch and over elements; with a
-    padding mask over valid positions. The derivative is exact (:func:`interpreg.functional.path_derivative`), along
-    the path that the interpolator mixes on; where each element has a coefficient, all grow at the same rate. Other
-    terms of a sum use the interpolants of the same decoder call.
-    Calls of the networks a batch: encoder 1, decoder 1, in forward mode.
+    padding mask over valid positions. The derivative is exact (:func:`interpreg.functional.path_derivative`), along the
+    path of the interpolator; where each element has a coefficient, all grow at the same rate. Other terms of a sum use
+    the interpolants of the same decoder call. Calls of the networks a batch: encoder 1, decoder 1, in forward mode.
 
     Args:
         encoder, decoder: the pair.
-        interpolator: what mixes; when not given, what the sum mixes, or else ACAI's. Not of ``kind="bernoulli"``,
-            which has no path from code to code.
+        interpolator: mixes the codes; when not given, the sum's interpolator, or else ACAI's. Not of
+            ``kind="bernoulli"``, which has no path from code to code.
         method: "forward", "double-backward" or "finite", as for :func:`interpreg.functional.path_derivative`; or
             "auto": at the first call outside compiled code, the first of the three that runs on a few codes, can be
-            trained, and agrees with finite differences. It warns where that is not "forward", and why. The trial calls
-            the decoder some more times, without side effects. Compiled code without a trial before it uses "forward".
+            trained, and agrees with finite differences; a warning gives the reason where that is not "forward". The
+            trial calls the decoder some more times, without side effects. Compiled code without an earlier trial uses
+            "forward".
         weight: lambda_S (paper: 0.1); at least 0.
 
     In DistributedDataParallel, parameters that do not influence the derivative (the last bias) get a gradient of zero.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; at a call, too few samples to mix.
-        RuntimeError: at a call, a decoder that the method cannot differentiate; the message names another.
+        RuntimeError: at a call, a decoder that the method cannot differentiate; the message names another method.
     """
 
     name = "smoothness"
     set_once = frozenset({"interpolator"})
-    weight = Weight()
 
     def __init__(
         self,
@@ -65,9 +63,8 @@ class AlphaSmoothness(Regularizer):
         interpolator = as_interpolator(interpolator)
         if interpolator is not None:
             interpolator.check_path()
-        super().__init__(encoder, decoder)
+        super().__init__(encoder, decoder, weight=weight)
         self.interpolator = interpolator
-        self.weight = weight
         self._derivative = DerivativeOf(decoder, method)
         self._synchronised = isinstance(decoder, nn.Module) and any(
             isinstance(module, DistributedDataParallel) for module in decoder.modules()
@@ -75,7 +72,7 @@ class AlphaSmoothness(Regularizer):
 
     @property
     def method(self) -> str:
-        """As given."""
+        """The method, as given to the constructor."""
         return self._derivative.method
 
     @override
@@ -83,19 +80,15 @@ class AlphaSmoothness(Regularizer):
         return [Decode(self.interpolator, self._derivative)]
 
     @override
-    def terms(self, batch: Batch) -> dict[str, Term]:
-        return {"smoothness": Term(partial(self._loss, batch), self.weight)}
-
-    def _loss(self, batch: Batch) -> Tensor:
+    def value(self, batch: Batch) -> Tensor:
         dx, mixed = batch.derivative(self.interpolator), batch.interpolants(self.interpolator)
-        value = smoothness_loss(dx, mixed.mask)
-        if self._synchronised:  # DistributedDataParallel waits for a gradient of every parameter
-            value = value + 0 * mixed.x_mix.reshape(-1)[0]
-        return value
+        loss = smoothness_loss(dx, mixed.mask)
+        # DistributedDataParallel requires a gradient of every parameter
+        return loss + 0 * mixed.x_mix.reshape(-1)[0] if self._synchronised else loss
 
 
 class DerivativeOf:
-    """How a decoder is differentiated along a path: by one method, or by the first that works at the first call."""
+    """The derivative of a decoder along a path: by one method, or by the first that works at the first call."""
 
     def __init__(self, decoder: Network, method: str) -> None:
         self.decoder, self.method = decoder, method
@@ -114,7 +107,7 @@ class DerivativeOf:
             return self.selected
         if torch.compiler.is_compiling() or type(z) is not Tensor:  # no values to compare
             return "forward"
-        if torch.is_inference_mode_enabled():  # where nothing can be tried, and tangents are lost
+        if torch.is_inference_mode_enabled():  # no gradients for a trial, and tangents are lost
             return "finite"
         selection = select_method(self.decoder, z, direction, mask)
         self.selected = selection.method

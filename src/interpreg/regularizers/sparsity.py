@@ -1,28 +1,27 @@
 """Sparse codes."""
 
-from functools import partial
 from typing import Literal
 
 from torch import Tensor
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._types import Network, Term
+from interpreg._types import Network
 from interpreg.batch import Batch
 from interpreg.functional.means import mean
 from interpreg.functional.sparsity import as_target, sparsity_kl
-from interpreg.regularizers.base import Regularizer
-from interpreg.regularizers.weights import Weight, WeightLike
+from interpreg.regularizers.base import SingleTerm
+from interpreg.regularizers.weights import WeightLike
 
 PENALTIES = ("l1", "kl")
 
 
-class Sparsity(Regularizer):
+class Sparsity(SingleTerm):
     r"""Term ``sparsity``: a penalty on codes that are not sparse.
 
     "l1" is :math:`\overline{|z|}`, the mean over the batch and over elements; "kl" is
-    :func:`interpreg.functional.sparsity_kl`, how far the mean activation of each unit over the batch is from a small
-    target, averaged over units (Ng 2011). Under DistributedDataParallel "kl" looks at each process's batch alone. With
+    :func:`interpreg.functional.sparsity_kl`, the divergence of each unit's mean activation over the batch from a small
+    target, averaged over units (Ng 2011). Under DistributedDataParallel "kl" is that of each process's own batch. With
     a padding mask both are over valid positions.
 
     Args:
@@ -36,7 +35,6 @@ class Sparsity(Regularizer):
     """
 
     name = "sparsity"
-    weight = Weight()
 
     def __init__(
         self,
@@ -49,15 +47,11 @@ class Sparsity(Regularizer):
     ) -> None:
         _checks.check_one_of("penalty", penalty, PENALTIES)
         target = as_target(target)
-        super().__init__(encoder, decoder)
+        super().__init__(encoder, decoder, weight=weight)
         self.penalty, self.target = penalty, target
-        self.weight = weight
 
     @override
-    def terms(self, batch: Batch) -> dict[str, Term]:
-        return {"sparsity": Term(partial(self._penalty, batch), self.weight)}
-
-    def _penalty(self, batch: Batch) -> Tensor:
+    def value(self, batch: Batch) -> Tensor:
         if self.penalty == "l1":
             return mean(batch.z.abs(), batch.mask)
         return sparsity_kl(batch.z, self.target, batch.mask)
