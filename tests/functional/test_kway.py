@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interpreg import Interpolator
+from interpreg.sampling import partners
 
 
 def test_convex_mixes_are_convex_and_flat_on_the_simplex() -> None:
@@ -57,6 +58,6 @@ def test_bernoulli_of_three_uses_both_partners_equally() -> None:
     torch.manual_seed(4)
     z_mix = strategy.mix(z)
     torch.manual_seed(4)
-    ((first, _), (second, _)) = strategy._partners(z, None, 2)
+    ((first, _), (second, _)) = partners(z, None, strategy.pairing, None, None, 2)
     for origin in (first, second):
         assert (z_mix == origin).float().mean().item() == pytest.approx(1 / 3, abs=0.01)

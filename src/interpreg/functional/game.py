@@ -15,7 +15,8 @@ from interpreg._numerics import as_wide
 from interpreg.functional.means import mean
 
 GameLoss = Callable[..., Tensor]
-"""``loss(judgement, mask=None)``; of interpolants ``loss(judgement, alpha, mask=None)``, shaped alike."""
+"""``loss(judgement, mask=None)``; of interpolants ``loss(judgement, alpha, mask=None)``, shaped alike, where "bce" and
+"hinge" do not use alpha."""
 
 
 @dataclass(frozen=True)

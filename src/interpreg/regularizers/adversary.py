@@ -1,4 +1,4 @@
-"""The base of all critics: a network that is called frozen for the autoencoder and on detached input for itself."""
+"""The base of regularizers with a critic network, which is frozen in the autoencoder's terms."""
 
 import warnings
 from typing import Any
@@ -26,9 +26,9 @@ class Adversary(Regularizer):
     """A regularizer that trains a critic network against the autoencoder.
 
     One backward is right for both players: the autoencoder's terms call the network with detached parameters
-    (:meth:`call_frozen`), so that no gradient of them is computed; the network's own terms judge detached images or
-    codes (:meth:`call_detached`). The frozen pass leaves the network's buffers (batch statistics) as they were. A
-    player whose weight is 0 costs nothing, and its parameters get no gradient.
+    (:meth:`call_frozen`), so that no gradient of them is computed; the network's own terms are of detached images or
+    codes (:meth:`call_detached`). The frozen pass does not change the network's buffers (batch statistics). Terms of
+    weight 0 are not computed, and the player's parameters get no gradient.
 
     Args:
         encoder, decoder: the pair.
@@ -96,33 +96,32 @@ class Adversary(Regularizer):
 class StaleCriticCheck:
     """A warning, once, where a critic has had gradients for ``PATIENCE`` training calls and no optimizer updates it.
 
-    Gradients that are cleared begin the count anew, so most loops never get further than reading ``grad``. Where they
-    are zeroed in place, the values half-way and at the end decide, compared once.
+    The count starts again where gradients are cleared, so that in most loops ``grad`` alone is read. Where they are
+    zeroed in place, the values of the parameters half-way and at the end are compared, once.
     """
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
-        self.waiting = 0
+        self.count = 0
         self.sums: list[Tensor] = []
         self.parameters: list[nn.Parameter] | None = None
 
     def after_step(self) -> None:
-        """Count a training call, and warn if it is one too many."""
-        if self.waiting > PATIENCE:
+        """Count a training call, and warn after ``PATIENCE`` of them."""
+        if self.count > PATIENCE:
             return
-        if self.parameters is None:  # walking over a network's modules takes longer than its small layers do
+        if self.parameters is None:  # listed once, because it takes longer than small layers do
             self.parameters = [p for p in self.network.parameters() if p.requires_grad]
-        trained = self.parameters
-        for parameter in trained:  # usually the first decides
+        for parameter in self.parameters:  # usually the first decides
             if parameter.grad is not None:
-                self.waiting += 1
+                self.count += 1
                 break
         else:
-            self.waiting = 0
-        if self.waiting == PATIENCE // 2:
-            self.sums = [p.detach().sum() for p in trained]
-        elif self.waiting > PATIENCE and all(
-            torch.equal(p.detach().sum(), was) for p, was in zip(trained, self.sums, strict=True)
+            self.count = 0
+        if self.count == PATIENCE // 2:
+            self.sums = [p.detach().sum() for p in self.parameters]
+        elif self.count > PATIENCE and all(
+            torch.equal(p.detach().sum(), before) for p, before in zip(self.parameters, self.sums, strict=True)
         ):
             warnings.warn(
                 f"the critic has had gradients for {PATIENCE} training calls and is not updated: "
@@ -153,7 +152,7 @@ def _as_critic(network: object, encoder: object, decoder: object) -> nn.Module:
 def spectral_norm(network: nn.Module) -> nn.Module:
     """``network`` with every linear and convolutional layer normalised to spectral norm 1 (Miyato et al. 2018).
 
-    In place, and before the network is wrapped for distributed training.
+    It changes the network in place, so call it before wrapping the network for distributed training.
 
     Raises:
         TypeError: not a module.

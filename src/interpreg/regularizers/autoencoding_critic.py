@@ -1,4 +1,4 @@
-"""The game of GAIA: the critic is an autoencoder that should copy data and fail to copy interpolants."""
+"""The game of GAIA, whose critic is an autoencoder that copies data and fails to copy interpolants."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -38,46 +38,38 @@ class Balance(NamedTuple):
 class AutoencodingCritic(Adversary):
     r"""A critic d, images to images, that copies the data and fails to copy interpolants (GAIA).
 
-    By default the author's later rewrite, which works in any loop: terms ``reconstructed`` and
-    ``interpolation``, and the critic's ``critic/real``, ``critic/reconstructed`` and ``critic/interpolation``,
-
-    .. math::
-        L_{f,g} &= \lambda (R_g + R_i), \qquad L_d = R_x + R_g - \min(R_i, R_x) \\
-        R_x &= \overline{(x - d(x))^2}, \quad R_g = \overline{(x - d(\hat x))^2}, \quad
-        R_i = \overline{(x_i - d(x_i))^2}
-
-    so reconstructions count as data. There is no term for :math:`x - \hat x` itself: the critic, which is trained to
-    map reconstructions to the data, takes its place. Codes are mixed all with all: convex combinations of the
-    whole batch.
+    By default the author's later rewrite: terms ``reconstructed`` and ``interpolation``, and the critic's
+    ``critic/real``, ``critic/reconstructed`` and ``critic/interpolation``, with the equations of
+    :class:`GAIARegularizer`. There is no term for :math:`x - \hat x` itself, because the critic is trained to map
+    reconstructions to the data. Mixed codes are convex combinations of the whole batch.
 
     With ``preset="published"``, the code of the paper: terms ``adversarial`` and ``critic/adversarial``,
     :func:`interpreg.functional.gaia_autoencoder_loss` and :func:`interpreg.functional.gaia_critic_loss` of mean
     absolute errors instead of squares. Their constants are for pixels in [0, 1]; here pixels are in [-1, 1], where such
-    errors are twice as large, so the errors are those of :math:`(x + 1) / 2`. Pairs of codes are mixed, a little beyond
-    their ends too. The two players are balanced by learning rates, because weights cancel in Adam; see
-    ``balance``.
+    errors are twice as large, so the errors are those of :math:`(x + 1) / 2`. Pairs of codes are mixed, with a few
+    coefficients outside [0, 1].
 
-    Gradients go through both sides of :math:`R_i` and through all shares. One backward is right for both players.
-    Calls of the networks a batch: encoder 1, decoder 2, critic 5.
+    Gradients go through both sides of :math:`R_i` and through all shares. Calls of the networks a batch: encoder 1,
+    decoder 2, critic 5.
 
     Args:
         encoder, decoder: the pair.
         critic: the critic network, images to images of the same shape, which this module trains. When not given: fresh
             copies of the encoder and the decoder, one after the other.
         preset: None or "published".
-        interpolator: what mixes, instead of the preset's way.
-        weight: lambda, of the autoencoder's terms; at least 0.
+        interpolator: mixes the codes, instead of the preset's way.
+        weight: of the autoencoder's terms; at least 0.
         distance_weight: with the preset, of :func:`interpreg.functional.distance_loss` inside the autoencoder's clip;
             at least 0, and published as 5e-5.
-        generator: where coefficients come from.
+        generator: draws the coefficients.
         critic_weight: see :class:`Adversary`.
 
     Attributes:
         errors: the last call's :math:`R_x, R_g, R_i`.
         balance: with the preset, the shares of the learning rate after the last call,
-            :func:`interpreg.functional.gaia_balance`. A loop with an optimizer for each player may set
-            ``group["lr"] = lr * float(reg.balance.critic)`` before the step (or a tensor, where optimizers take one:
-            ``capturable=True``). None without it.
+            :func:`interpreg.functional.gaia_balance`; None without it. Weights cancel in Adam, so a loop with an
+            optimizer for each player sets ``group["lr"] = lr * float(reg.balance.critic)`` before the step (or a
+            tensor, where optimizers accept one: ``capturable=True``).
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a generator beside an interpolator; a
@@ -102,14 +94,12 @@ class AutoencodingCritic(Adversary):
         critic_weight: WeightLike = 1.0,
     ) -> None:
         published = _checks.is_published(preset)
-        if interpolator is not None and generator is not None:
-            raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
+        interpolator = as_interpolator(interpolator, generator)
         if not published and distance_weight != 0.0:
             raise ValueError(
                 f"distance_weight: expected 0 without preset='published', got {distance_weight!r}; add "
                 "PairwiseDistance instead"
             )
-        interpolator = as_interpolator(interpolator)
         _checks.check_network("encoder", encoder)
         _checks.check_network("decoder", decoder)
         critic = Copier(encoder, decoder) if critic is None else critic
@@ -121,7 +111,7 @@ class AutoencodingCritic(Adversary):
 
     @property
     def interpolator(self) -> Interpolator | None:
-        """The interpolator given, or None for the preset's own mix."""
+        """The interpolator, or None where codes are mixed the preset's way."""
         return self._mixer if isinstance(self._mixer, Interpolator) else None
 
     @override
@@ -134,38 +124,44 @@ class AutoencodingCritic(Adversary):
         if self.published:
             return {
                 "adversarial": Term(partial(self._published_loss, batch), weight),
-                "critic/adversarial": Term(
-                    lambda: gaia.gaia_critic_loss(*self._critic_errors(batch)), critic_weight
-                ),
+                "critic/adversarial": Term(lambda: gaia.gaia_critic_loss(*self._errors(batch)), critic_weight),
             }
         return {
-            "reconstructed": Term(partial(self._frozen_error, batch, mixed=False), weight),
-            "interpolation": Term(partial(self._frozen_error, batch, mixed=True), weight),
-            "critic/real": Term(lambda: self._critic_errors(batch).real, critic_weight),
-            "critic/reconstructed": Term(lambda: self._critic_errors(batch).reconstructed, critic_weight),
-            "critic/interpolation": Term(partial(self._missed, batch), critic_weight),
+            "reconstructed": Term(partial(self._reconstruction_error, batch), weight),
+            "interpolation": Term(partial(self._interpolant_error, batch), weight),
+            "critic/real": Term(lambda: self._errors(batch).real, critic_weight),
+            "critic/reconstructed": Term(lambda: self._errors(batch).reconstructed, critic_weight),
+            "critic/interpolation": Term(partial(self._interpolant_loss, batch), critic_weight),
         }
 
-    def _frozen_error(self, batch: Batch, mixed: bool) -> Tensor:
-        """The frozen critic's error in copying reconstructions to x, or interpolants to themselves."""
-        if not mixed:
-            return self._error(batch.x, self.call_frozen(batch.x_hat, batch.mask), batch.mask)
+    def _reconstruction_error(self, batch: Batch) -> Tensor:
+        """The error of the frozen critic as a map from reconstructions to x."""
+        return self._error(batch.x, self.call_frozen(batch.x_hat, batch.mask), batch.mask)
+
+    def _interpolant_error(self, batch: Batch) -> Tensor:
+        """The error of the frozen critic's copies of interpolants."""
         mix = batch.interpolants(self._mixer)
         return self._error(mix.x_mix, self.call_frozen(mix.x_mix, mix.mask), mix.mask)
 
     def _published_loss(self, batch: Batch) -> Tensor:
-        of_hat, of_mix = self._frozen_error(batch, mixed=False), self._frozen_error(batch, mixed=True)
-        return gaia.gaia_autoencoder_loss(of_hat, of_mix, self._distance(batch))
+        of_hat, of_mix = self._reconstruction_error(batch), self._interpolant_error(batch)
+        weight = self.distance_weight
+        assert not isinstance(weight, Adaptive)
+        if not isinstance(weight, Tensor) and weight == 0:
+            return gaia.gaia_autoencoder_loss(of_hat, of_mix)
+        return gaia.gaia_autoencoder_loss(
+            of_hat, of_mix, weight * gaia.distance_loss(batch.x, batch.z, batch.mask)
+        )
 
-    def _missed(self, batch: Batch) -> Tensor:
-        errors = self._critic_errors(batch)
+    def _interpolant_loss(self, batch: Batch) -> Tensor:
+        errors = self._errors(batch)
         return gaia.missed(errors.real, errors.interpolation)
 
-    def _critic_errors(self, batch: Batch) -> "Errors":
+    def _errors(self, batch: Batch) -> Errors:
         """The errors of the critic's own pass, with their graph."""
         return batch.once("critic errors", self, partial(self._compute_errors, batch))
 
-    def _compute_errors(self, batch: Batch) -> "Errors":
+    def _compute_errors(self, batch: Batch) -> Errors:
         x, mixed = batch.x.detach(), batch.interpolants(self._mixer)
         x_mix = mixed.x_mix.detach()
         errors = Errors(
@@ -177,13 +173,6 @@ class AutoencodingCritic(Adversary):
         if self.published:
             self.balance = Balance(*gaia.gaia_balance(*self.errors))
         return errors
-
-    def _distance(self, batch: Batch) -> Tensor | float:
-        weight = self.distance_weight
-        assert not isinstance(weight, Adaptive)
-        if not isinstance(weight, Tensor) and weight == 0:
-            return 0.0
-        return weight * gaia.distance_loss(batch.x, batch.z, batch.mask)
 
     def _error(self, image: Tensor, copy: Tensor, mask: Tensor | None) -> Tensor:
         _checks.check_tensor("critic", copy)

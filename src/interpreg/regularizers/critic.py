@@ -1,4 +1,4 @@
-"""The two-player game around a critic network."""
+"""The two-player game of a critic of interpolants."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -26,10 +26,10 @@ class Source(NamedTuple):
     """One kind of generated image that a critic judges."""
 
     name: str
-    """Of its term."""
+    """The name of its term."""
     mixer: CodeMixer
     weight: Any
-    """Of its generator loss."""
+    """The weight of the autoencoder's loss."""
 
 
 class Critic(Adversary):
@@ -40,23 +40,19 @@ class Critic(Adversary):
         L_\mathrm{critic/interpolation} &= \overline{(d(x_\mathrm{mix}) - \alpha)^2} \\
         L_\mathrm{critic/real} &= \overline{d(\gamma x + (1 - \gamma) \hat x)^2}
 
-    with ``loss="regression"`` (ACAI, eqs 1 and 2; bars are means over the batch and over the judgement's
-    elements). ``"bce"`` and ``"hinge"`` replace them by the losses of :data:`interpreg.functional.game.GAMES`,
-    where the judgement is a logit, high for real.
-
-    One backward is right for both players: the first term gives the critic's parameters exactly no gradient
-    (they are detached, so none is computed), the other two give the encoder and decoder exactly none (their
-    images are detached). The adversarial pass leaves the critic's buffers (batch statistics) as they were.
-    Calls of the networks a batch: encoder 1, decoder 2 (1 with ``gamma=1``), critic 3; with
-    ``reconstructed_weight`` decoder 2, critic 5.
+    with ``loss="regression"`` (ACAI, eqs 1 and 2; bars are means over the batch and over the judgement's elements).
+    ``"bce"`` and ``"hinge"`` replace them by the losses of :data:`interpreg.functional.game.GAMES`, where the judgement
+    is a logit, high for real. One backward is right for both players, as for every :class:`Adversary`. Calls of the
+    networks a batch: encoder 1, decoder 2 (1 with ``gamma=1``), critic 3; with ``reconstructed_weight`` decoder 2,
+    critic 5.
 
     Args:
         encoder, decoder: the pair.
         critic: the critic network, images to judgements, which this module trains. When not given:
             :func:`interpreg.fresh_copy` of the encoder.
-        interpolator: what mixes; when not given, the one that was added to the sum, or else ACAI's.
+        interpolator: mixes the codes; when not given, the one that was added to the sum, or else ACAI's.
         loss: "regression", "bce" or "hinge".
-        judge: how the network's output is read. "mean": all of a sample's outputs averaged to one number (ACAI,
+        judge: the judgement as a function of the network's output. "mean": the mean of a sample's outputs (ACAI,
             section 3.2). "code": one judgement an element, so the output must be shaped like the code (MI-AE).
             "logit": the output is one number a sample already, ``[B]`` or ``[B, 1]``.
         gamma: in [0, 1], weight of the data in the critic's real images; the rest is reconstruction.
@@ -65,8 +61,8 @@ class Critic(Adversary):
             coefficient.
         weight: lambda, of ``interpolation``; see :class:`Adversary`, as for critic_weight.
 
-    A network with activation checkpointing cannot be frozen: torch recomputes it unfrozen in the backward, which is a
-    ``CheckpointError``. In the encoder and decoder checkpointing works.
+    A critic network with activation checkpointing cannot be frozen: torch recomputes it unfrozen in the backward, which
+    is a ``CheckpointError``. In the encoder and decoder checkpointing works.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a network that shares parameters

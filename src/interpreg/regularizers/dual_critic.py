@@ -1,4 +1,4 @@
-"""The game of MIDR-AE: a critic that looks for interpolants, for mixes with noise and for decoded noise."""
+"""The game of MIDR-AE: a critic of interpolants, of decoded mixes with noise and of decoded noise."""
 
 from typing import Literal
 
@@ -20,29 +20,25 @@ class DualCritic(Critic):
     r"""A :class:`Critic` that judges three kinds of generated images (MIDR-AE, eqs 6 to 10).
 
     .. math::
-        x_\mu &= g(\mu \odot z + (1 - \mu) \odot z_\mathrm{partner}), \quad
-        x_{\mu h} = g(\nu \odot z + (1 - \nu) \odot h), \quad x_h = g(h), \quad h \sim p \\
-        L_{f,g} &= \omega_2 \overline{d(x_\mu)^2} + \omega_3 \overline{d(x_{\mu h})^2}
-        + \omega_4 \overline{d(x_h)^2} \\
-        L_d &= \overline{d(x)^2} + \overline{(d(x_\mu) - \mu)^2} + \overline{(d(x_{\mu h}) - \nu)^2}
-        + \overline{(d(x_h) - \tfrac12)^2}
+        x_\mu = g(\mu \odot z + (1 - \mu) \odot z_\mathrm{partner}), \quad
+        x_{\mu h} = g(\nu \odot z + (1 - \nu) \odot h), \quad x_h = g(h), \quad h \sim p
 
     Terms ``interpolation``, ``noise`` and ``prior``, and the critic's ``critic/interpolation``, ``critic/noise``,
-    ``critic/prior`` and ``critic/real``. One draw h of the prior serves both kinds, and an :class:`MMDPrior` in the
-    same sum that samples the same prior. With ``loss="bce"`` or ``"hinge"`` coefficients play no part.
-
-    Calls of the networks a batch: encoder 1, decoder 4 (3 where reconstructions are not asked for), critic 7.
+    ``critic/prior`` and ``critic/real``, the losses of a :class:`Critic` with the coefficients :math:`\mu`, :math:`\nu`
+    and 1/2; :class:`MIDRAERegularizer` has their equations. One draw h of the prior is used for both kinds, and for an
+    :class:`MMDPrior` of the same prior in the same sum. Calls of the networks a batch: encoder 1, decoder 4 (3 without
+    reconstructions), critic 7.
 
     Args:
         encoder, decoder: the pair.
         critic: the critic network; when not given, :func:`interpreg.fresh_copy` of the encoder.
-        interpolator: what mixes codes with each other; when not given, a coefficient for each element.
-        prior: what h is drawn from, as for :class:`MMDPrior`.
+        interpolator: mixes codes with each other; when not given, with a coefficient for each element.
+        prior: the distribution of h, as for :class:`MMDPrior`.
         noise_range: (low, high) within [0, 1] of the coefficient :math:`\nu` of a code mixed with noise.
         weight, noise_weight, prior_weight: :math:`\omega_2, \omega_3, \omega_4`; at least 0.
         loss, judge, gamma, critic_weight: see :class:`Critic`; ``judge="code"``, one judgement an element, is the
             paper's.
-        generator: draws the prior's samples and the coefficients, those of an interpolator of your own excepted.
+        generator: draws the prior's samples and the coefficients, except those of ``interpolator``.
 
     Raises:
         TypeError, ValueError: as for :class:`Critic`.
@@ -90,38 +86,34 @@ class DualCritic(Critic):
         )
 
 
-class NoiseMix:
-    """Mixes codes with samples of a prior."""
-
-    def __init__(self, prior: Prior, interpolator: Interpolator) -> None:
-        self.prior, self.interpolator = prior, interpolator
-
-    def mixed(self, batch: Batch) -> Mix:
-        """Codes mixed with a sample each."""
-        samples = _shaped(batch, self.prior, self.interpolator.generator)
-        return self.interpolator.sample(batch.z, samples)._replace(mask=batch.mask)
-
-    def check_batch(self, size: int) -> None:
-        """Any size will do."""
-
-
 class PriorSamples:
-    """Samples of a prior in the place of codes, with the largest coefficient that there is."""
+    """Samples of a prior in the place of mixed codes."""
 
     def __init__(self, prior: Prior, generator: torch.Generator | None) -> None:
         self.prior, self.generator = prior, generator
 
+    def check_batch(self, size: int) -> None:
+        """Accept any size."""
+
+    def samples(self, batch: Batch) -> Tensor:
+        """A sample for each code, shaped and typed like the codes."""
+        z = batch.z
+        return batch.prior_samples(self.prior, self.generator).to(z.dtype).reshape(z.shape)
+
     def mixed(self, batch: Batch) -> Mix:
-        """A sample for each code, and the coefficient 1/2."""
-        samples = _shaped(batch, self.prior, self.generator)
+        """The samples, with the coefficient 1/2."""
+        samples = self.samples(batch)
         half = torch.full((1,) * samples.ndim, 0.5, dtype=wide_dtype(samples), device=samples.device)
         return Mix(samples, half, samples, batch.mask)
 
-    def check_batch(self, size: int) -> None:
-        """Any size will do."""
 
+class NoiseMix(PriorSamples):
+    """Mixes codes with samples of a prior."""
 
-def _shaped(batch: Batch, prior: Prior, generator: torch.Generator | None) -> Tensor:
-    """The batch's samples of a prior, shaped and typed like its codes."""
-    z = batch.z
-    return batch.prior_samples(prior, generator).to(z.dtype).reshape(z.shape)
+    def __init__(self, prior: Prior, interpolator: Interpolator) -> None:
+        super().__init__(prior, interpolator.generator)
+        self.interpolator = interpolator
+
+    @override
+    def mixed(self, batch: Batch) -> Mix:
+        return self.interpolator.sample(batch.z, self.samples(batch))._replace(mask=batch.mask)

@@ -1,7 +1,6 @@
 """The game of adversarial autoencoders: a critic that distinguishes codes from samples of a prior."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Literal
 
 import torch
@@ -36,34 +35,28 @@ class LatentCritic(Adversary):
     with z = f(x), :math:`\sigma` the logistic function and means over the batch (Makhzani, Shlens, Jaitly, Goodfellow,
     Frey 2016, section 2; the encoder's loss is the non-saturating one, as published with ACAI). ``loss="hinge"``
     replaces them by the hinge losses. As many samples of the prior are drawn as there are codes, and terms of a sum
-    that sample the same prior share them.
-
-    With a padding mask each position's code is compared with a prior sample of its own, and the default network pools
-    over valid positions alone.
-
-    One backward is right for both players. Calls of the networks a batch: encoder 1, decoder 0, critic 3.
+    that sample the same prior share them. With a padding mask one sample is drawn for each position, and the default
+    network pools over valid positions alone. Calls of the networks a batch: encoder 1, decoder 0, critic 3.
 
     Args:
         encoder, decoder: the pair; the decoder is not called.
         critic: the critic network, codes to logits, which this module trains; several outputs for a code are
             averaged. With a padding mask it is called as ``network(z, mask)``. When not given:
             :func:`interpreg.latent_network` of ``code_shape``, or of the code of ``example``; with neither, its first
-            layer takes its width from the first batch. Optimizers made before that hold its parameters and train them;
-            those that look at shapes when they are made (Adagrad), DistributedDataParallel and torch.compile refuse
-            them.
+            layer takes its width from the first batch. Optimizers made before that train its parameters, except those
+            that read shapes when they are made (Adagrad); DistributedDataParallel and torch.compile raise an error.
         code_shape: of one code, without the batch axis; None for a length that varies.
-        example: a batch of inputs, of which one is encoded once, in evaluation mode and without gradients.
+        example: a batch of inputs, the first of which is encoded once, in evaluation mode and without gradients.
         prior: "normal", "ball", "sphere", a prior from :mod:`interpreg.priors`, a ``torch.distributions`` object, or a
             callable of the number of samples.
         loss: "bce" or "hinge".
-        weight: lambda, of the autoencoder's term, see :class:`Adversary`, as for critic_weight. An ``Adaptive`` weight
-            needs a parameter of the encoder: no gradient of these terms goes through the decoder.
-        generator: draws the prior's samples.
+        weight, critic_weight: lambda, of the autoencoder's term, and of the critic's; see :class:`Adversary`. An
+            ``Adaptive`` weight needs a parameter of the encoder: no gradient of these terms goes through the decoder.
+        generator: draws the prior's samples; torch's default generator when not given.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; two that contradict each other; an encoder
-            in DistributedDataParallel without a critic that is wrapped too; at a call, a network that does not
-            give something for each code.
+            in DistributedDataParallel without a critic that is wrapped too; at a call, not one output for each code.
     """
 
     name = "latent_critic"
@@ -93,29 +86,26 @@ class LatentCritic(Adversary):
         if critic is None:
             critic = _default(encoder, code_shape, example)
         elif code_shape is not None or example is not None:
-            raise ValueError("critic: expected None beside code_shape or example, which are what one is made of")
+            raise ValueError("critic: expected None beside code_shape or example, which are for the default one")
         super().__init__(encoder, decoder, critic, weight=weight, critic_weight=critic_weight)
         self.prior, self.loss, self.generator = prior, loss, generator
-        self._unfinished = is_lazy(self.network)
+        self._is_lazy = is_lazy(self.network)
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
         game = GAMES[self.loss]
         return {
-            "latent": Term(lambda: game.generator(self._judged(batch.z, batch, frozen=True)), self.weight),
-            "critic/latent": Term(partial(self._codes_loss, batch), self.critic_weight),
+            "latent": Term(lambda: game.generator(self._logits(batch.z, batch, frozen=True)), self.weight),
+            # these losses regress no coefficient
+            "critic/latent": Term(lambda: game.critic_mix(self._logits(batch.z, batch), None), self.critic_weight),
             "critic/prior": Term(
-                lambda: game.critic_real(self._judged(self.draw(batch), batch)), self.critic_weight
+                lambda: game.critic_real(self._logits(self.draw(batch), batch)), self.critic_weight
             ),
         }
 
-    def _codes_loss(self, batch: Batch) -> Tensor:
-        judgement = self._judged(batch.z, batch)
-        return GAMES[self.loss].critic_mix(judgement, judgement.detach())
-
-    def _judged(self, z: Tensor, batch: Batch, frozen: bool = False) -> Tensor:
+    def _logits(self, z: Tensor, batch: Batch, frozen: bool = False) -> Tensor:
         """One logit for each code, ``[B]``."""
-        if self._unfinished:
+        if self._is_lazy:
             self._finish(z, batch.mask)
         output = (self.call_frozen if frozen else self.call_detached)(z, batch.mask)
         return self.judgement(output, z, batch.mask)
@@ -138,7 +128,7 @@ class LatentCritic(Adversary):
         return mean_of_samples(output, mask)
 
     def _finish(self, z: Tensor, mask: Tensor | None) -> None:
-        """Give a lazy network its shapes, by a call that leaves nothing else behind."""
+        """Set the shapes of a lazy network by a call without other effects."""
         if torch.compiler.is_compiling():
             raise RuntimeError(
                 "critic: expected one whose shapes are set before it is compiled; give "
@@ -147,11 +137,11 @@ class LatentCritic(Adversary):
         with torch.inference_mode(False):  # so that parameters made during a validation can be trained
             _quietly(self.network, torch.zeros_like(z, requires_grad=False), mask)
         self._frozen = Frozen(self.network)
-        self._unfinished = False
+        self._is_lazy = False
 
 
 def _default(encoder: Network, code_shape: Sequence[int | None] | None, example: Tensor | None) -> nn.Module:
-    """The default network, typed and placed as the encoder is."""
+    """The default network, in the dtype and on the device of the encoder."""
     if isinstance(encoder, DistributedDataParallel):
         raise TypeError(
             "critic: expected one beside an encoder in DistributedDataParallel, got None, whose "
@@ -169,7 +159,7 @@ def _default(encoder: Network, code_shape: Sequence[int | None] | None, example:
     network = latent_network(code_shape)
     if not isinstance(encoder, nn.Module):
         return network
-    _checks.check_unsharded("encoder", encoder, "give the latent critic a network of its own")
+    _checks.check_unsharded("encoder", encoder, "give the latent critic a network, critic=")
     like = next((p for p in encoder.parameters() if p.is_floating_point()), None)
     return network if like is None else network.to(like.device, like.dtype)
 
