@@ -145,11 +145,7 @@ def test_a_mean_that_is_not_a_finite_number(mean: object, error: type[Exception]
         (3, TypeError, r"prior: expected a name, a Prior, .*, got 3"),
         (None, TypeError, r"prior: expected a name, a Prior, .*, got None"),
         (Normal, TypeError, r"prior: expected a name, a Prior, .*, got a"),
-        (
-            lambda n: torch.randn(n + 1, 3),
-            ValueError,
-            r"prior samples: expected a batch of 5 samples, .*\(6, 3\)",
-        ),
+        (lambda n: torch.randn(n + 1, 3), ValueError, r"prior samples: expected a batch of 5 samples, .*\(6, 3\)"),
         (lambda n: torch.randn(n, 2), ValueError, r"prior samples: expected 3 elements a sample, .*\(5, 2\)"),
         (lambda n: torch.ones(n, 3).long(), TypeError, r"prior samples: expected a floating point tensor, got"),
         (lambda n: [0.0] * n, TypeError, r"prior samples: expected a tensor, got a list of length 5"),

@@ -29,11 +29,7 @@ def drawn(angles: Tensor) -> Tensor:
 def turning(way: str) -> Tensor:
     a, b = ends()
     shortest = (b - a + math.pi).remainder(2 * math.pi) - math.pi
-    turn = {
-        "shortest": shortest,
-        "raw": b - a,
-        "long": shortest - 2 * math.pi * shortest.sign(),
-    }[way]
+    turn = {"shortest": shortest, "raw": b - a, "long": shortest - 2 * math.pi * shortest.sign()}[way]
     return drawn(a[:, None] + torch.linspace(0, 1, STEPS, dtype=torch.float64) * turn[:, None])
 
 

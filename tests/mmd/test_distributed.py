@@ -78,8 +78,7 @@ def test_every_process_has_the_value_and_the_gradient_of_the_global_batch(tmp_pa
 def loud(rank: int, world: int, folder: str) -> None:
     encoder, decoder = networks()
     with pytest.raises(
-        ValueError,
-        match=r"group: expected None .*sync='local'\) with estimator='sliced', got 2 processes",
+        ValueError, match=r"group: expected None .*sync='local'\) with estimator='sliced', got 2 processes"
     ):
         MMDPrior(encoder, decoder, kernel=Energy(), estimator="sliced")(data(rank))
     with pytest.raises(

@@ -172,10 +172,7 @@ def test_the_game_brings_codes_to_the_prior() -> None:
         ({"loss": "regression"}, r"loss: expected one of 'bce', 'hinge', got 'regression'"),
         ({"code_shape": 4}, r"code_shape: expected a tuple of one code's lengths, without the batch axis, got 4"),
         ({"code_shape": (0,)}, r"code_shape: expected an int of at least 1, got 0"),
-        (
-            {"code_shape": (4, None)},
-            r"code_shape: expected fixed lengths for kind='flat', got \(4, None\)",
-        ),
+        ({"code_shape": (4, None)}, r"code_shape: expected fixed lengths for kind='flat', got \(4, None\)"),
         ({"code_shape": (4,), "example": torch.ones(2, 1, 8, 8)}, r"example: expected None beside code_shape"),
         ({"example": [1.0]}, r"example: expected a tensor, got a list"),
         ({"critic": latent_network((4,)), "code_shape": (4,)}, r"critic: expected None beside code_shape or ex"),

@@ -137,20 +137,14 @@ MORE = {"data": torch.rand(12, 1, 16, 16)}  # of which two are held out
         ({"labels": [0] * 9}, r"labels: expected whole numbers of shape \[9\], .* got a list"),
         ({"labels": torch.zeros(9)}, r"labels: expected whole numbers"),
         ({"train": torch.zeros(9, 1, 8, 8)}, r"train: expected the shape of one sample of data"),
-        (
-            MORE | {"references": torch.zeros(9, 1, 8, 8)},
-            r"references: expected the shape of one sample of data",
-        ),
+        (MORE | {"references": torch.zeros(9, 1, 8, 8)}, r"references: expected the shape of one sample of data"),
         ({"train_labels": torch.zeros(9).long()}, r"train_labels: expected None without train"),
         (
             MORE | {"encoder": lambda x: x.flatten(1) * torch.nan},
             r"encoder: expected finite values, got 2 of 2 samples",
         ),
         (MORE | {"encoder": lambda x: x.sum()}, r"encoder: expected a batch"),
-        (
-            MORE | {"decoder": lambda z: torch.zeros(len(z), 1, 8, 8)},
-            r"decoder: expected the shape of the data",
-        ),
+        (MORE | {"decoder": lambda z: torch.zeros(len(z), 1, 8, 8)}, r"decoder: expected the shape of the data"),
         ({"prior": "nobody's"}, r"prior: expected"),
         ({"pairs": 0}, r"pairs: expected an int of at least 1"),
         ({"steps": 2}, r"steps: expected an int of at least 3"),
