@@ -93,20 +93,17 @@ def two(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return x.flatten(1)[:, :4], x
 
 
-@pytest.mark.parametrize(
-    ("encoder", "decoder", "x", "message"),
-    [
-        (None, None, torch.zeros(4, 1, 8, 8, dtype=torch.uint8), r"x: expected a floating point .*torch.uint8"),
-        (None, None, [1.0, 2.0], r"x: expected a tensor, got a list of length 2"),
-        (None, None, torch.tensor(1.0), r"x: expected a batch of shape \[B, ...\]"),
-        (None, None, torch.zeros(0, 1, 8, 8), r"x: expected at least one sample"),
-        (two, None, None, r"encoder: expected a tensor, got a tuple of length 2 \(where the encoder returns more"),
-        (lambda x: x.flatten(1).argmax(1), None, None, r"encoder: expected a floating point tensor"),
-        (lambda x: x[:3], None, None, r"encoder: expected a batch of 6 samples, got .*\(3, 1, 8, 8\)"),
-        (None, nn.Linear(4, 64), None, r"decoder: expected the shape of x, \(6, 1, 8, 8\), got .*\(6, 64\)"),
-        (None, lambda z: (z, z), None, r"decoder: expected a tensor, got a tuple"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("encoder", "decoder", "x", "message"), [
+    (None, None, torch.zeros(4, 1, 8, 8, dtype=torch.uint8), r"x: expected a floating point .*torch.uint8"),
+    (None, None, [1.0, 2.0], r"x: expected a tensor, got a list of length 2"),
+    (None, None, torch.tensor(1.0), r"x: expected a batch of shape \[B, ...\]"),
+    (None, None, torch.zeros(0, 1, 8, 8), r"x: expected at least one sample"),
+    (two, None, None, r"encoder: expected a tensor, got a tuple of length 2 \(where the encoder returns more"),
+    (lambda x: x.flatten(1).argmax(1), None, None, r"encoder: expected a floating point tensor"),
+    (lambda x: x[:3], None, None, r"encoder: expected a batch of 6 samples, got .*\(3, 1, 8, 8\)"),
+    (None, nn.Linear(4, 64), None, r"decoder: expected the shape of x, \(6, 1, 8, 8\), got .*\(6, 64\)"),
+    (None, lambda z: (z, z), None, r"decoder: expected a tensor, got a tuple"),
+])  # fmt: skip
 def test_bad_input_is_named(pair: Zoo, encoder: object, decoder: object, x: object, message: str) -> None:
     critic = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
     reg = ACAIRegularizer(encoder or pair.encoder, decoder or pair.decoder, critic=critic)
@@ -115,15 +112,12 @@ def test_bad_input_is_named(pair: Zoo, encoder: object, decoder: object, x: obje
     assert reg.game.step == 0
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"z": torch.zeros(5, 4)}, r"z: expected a batch of 6 samples, got .*\(5, 4\)"),
-        ({"z": torch.zeros(6, 4, dtype=torch.long)}, r"z: expected a floating point tensor"),
-        ({"x_hat": torch.zeros(6, 64)}, r"x_hat: expected the shape of x"),
-        ({"x_hat": torch.zeros(6, 3, 8, 8)}, r"x_hat: expected the shape of x"),
-    ],
-)
+@pytest.mark.parametrize(("given", "message"), [
+    ({"z": torch.zeros(5, 4)}, r"z: expected a batch of 6 samples, got .*\(5, 4\)"),
+    ({"z": torch.zeros(6, 4, dtype=torch.long)}, r"z: expected a floating point tensor"),
+    ({"x_hat": torch.zeros(6, 64)}, r"x_hat: expected the shape of x"),
+    ({"x_hat": torch.zeros(6, 3, 8, 8)}, r"x_hat: expected the shape of x"),
+])  # fmt: skip
 def test_given_codes_and_reconstructions_are_checked(
     pair: Zoo, given: dict[str, torch.Tensor], message: str
 ) -> None:

@@ -63,32 +63,26 @@ def test_without_a_pair_paths_run_between_codes() -> None:
     torch.testing.assert_close(round_path.norm(dim=-1), torch.ones(1, 7))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"kind": "cubic"}, r"kind: expected one of 'linear', .*, got 'cubic'"),
-        ({"pairing": "next"}, r"pairing: expected one of 'reverse', 'permutation', 'prior', got 'next'"),
-        ({"grain": "pixel"}, r"grain: expected one of"),
-        ({"alpha_range": (0.5, 0.5)}, r"alpha_range: expected low < high within \[0, 1\], got \(0.5, 0.5\)"),
-        ({"kind": "convex", "ways": 1}, r"ways: expected an int of at least 2, got 1"),
-        ({"kind": "convex", "pairing": "reverse"}, r"pairing: expected 'permutation'"),
-        ({"encoder": nn.Identity()}, r"decoder: expected a pair"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"kind": "cubic"}, r"kind: expected one of 'linear', .*, got 'cubic'"),
+    ({"pairing": "next"}, r"pairing: expected one of 'reverse', 'permutation', 'prior', got 'next'"),
+    ({"grain": "pixel"}, r"grain: expected one of"),
+    ({"alpha_range": (0.5, 0.5)}, r"alpha_range: expected low < high within \[0, 1\], got \(0.5, 0.5\)"),
+    ({"kind": "convex", "ways": 1}, r"ways: expected an int of at least 2, got 1"),
+    ({"kind": "convex", "pairing": "reverse"}, r"pairing: expected 'permutation'"),
+    ({"encoder": nn.Identity()}, r"decoder: expected a pair"),
+])  # fmt: skip
 def test_bad_arguments_are_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         Interpolator(**arguments)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "size", "message"),
-    [
-        ({}, 1, r"x: expected a batch of at least 2 samples .* got 1"),
-        ({"kind": "convex", "ways": 4}, 3, r"x: expected a batch of at least 4 samples .* got 3"),
-        ({"kind": "bernoulli", "ways": 4}, 3, r"x: expected a batch of at least 4 samples .* got 3"),
-        ({"pairing": lambda z: z[:2]}, 4, r"pairing: expected the shape of the codes, \(4, 3\), got .*\(2, 3\)"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "size", "message"), [
+    ({}, 1, r"x: expected a batch of at least 2 samples .* got 1"),
+    ({"kind": "convex", "ways": 4}, 3, r"x: expected a batch of at least 4 samples .* got 3"),
+    ({"kind": "bernoulli", "ways": 4}, 3, r"x: expected a batch of at least 4 samples .* got 3"),
+    ({"pairing": lambda z: z[:2]}, 4, r"pairing: expected the shape of the codes, \(4, 3\), got .*\(2, 3\)"),
+])  # fmt: skip
 def test_too_few_codes_and_other_partners_are_named(arguments: dict, size: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Interpolator(**arguments).mix(torch.randn(size, 3))

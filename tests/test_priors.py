@@ -87,15 +87,11 @@ def test_samplers_of_your_own(shape: tuple[int, ...]) -> None:
     assert Sampler(sampler).spread(3) is None
 
 
-@pytest.mark.parametrize(
-    "distribution",
-    [
-        torch.distributions.MultivariateNormal(torch.ones(2), 4 * torch.eye(2)),
-        torch.distributions.Independent(torch.distributions.Normal(torch.ones(2), 2.0), 1),
-        torch.distributions.Normal(torch.ones(2), 2.0),
-    ],
-    ids=lambda distribution: type(distribution).__name__,
-)
+@pytest.mark.parametrize("distribution", [
+    torch.distributions.MultivariateNormal(torch.ones(2), 4 * torch.eye(2)),
+    torch.distributions.Independent(torch.distributions.Normal(torch.ones(2), 2.0), 1),
+    torch.distributions.Normal(torch.ones(2), 2.0),
+], ids=lambda distribution: type(distribution).__name__)  # fmt: skip
 def test_torch_distributions(distribution: torch.distributions.Distribution) -> None:
     z = as_prior(distribution).sample(MANY, torch.empty(1, 2))
     assert z.shape == (MANY, 2)
@@ -138,19 +134,16 @@ def test_a_mean_that_is_not_a_finite_number(mean: object, error: type[Exception]
         Normal(mean)
 
 
-@pytest.mark.parametrize(
-    ("prior", "error", "message"),
-    [
-        ("gaussian", ValueError, r"prior: expected one of 'ball', 'normal', 'sphere', got 'gaussian'"),
-        (3, TypeError, r"prior: expected a name, a Prior, .*, got 3"),
-        (None, TypeError, r"prior: expected a name, a Prior, .*, got None"),
-        (Normal, TypeError, r"prior: expected a name, a Prior, .*, got a"),
-        (lambda n: torch.randn(n + 1, 3), ValueError, r"prior samples: expected a batch of 5 samples, .*\(6, 3\)"),
-        (lambda n: torch.randn(n, 2), ValueError, r"prior samples: expected 3 elements a sample, .*\(5, 2\)"),
-        (lambda n: torch.ones(n, 3).long(), TypeError, r"prior samples: expected a floating point tensor, got"),
-        (lambda n: [0.0] * n, TypeError, r"prior samples: expected a tensor, got a list of length 5"),
-    ],
-)
+@pytest.mark.parametrize(("prior", "error", "message"), [
+    ("gaussian", ValueError, r"prior: expected one of 'ball', 'normal', 'sphere', got 'gaussian'"),
+    (3, TypeError, r"prior: expected a name, a Prior, .*, got 3"),
+    (None, TypeError, r"prior: expected a name, a Prior, .*, got None"),
+    (Normal, TypeError, r"prior: expected a name, a Prior, .*, got a"),
+    (lambda n: torch.randn(n + 1, 3), ValueError, r"prior samples: expected a batch of 5 samples, .*\(6, 3\)"),
+    (lambda n: torch.randn(n, 2), ValueError, r"prior samples: expected 3 elements a sample, .*\(5, 2\)"),
+    (lambda n: torch.ones(n, 3).long(), TypeError, r"prior samples: expected a floating point tensor, got"),
+    (lambda n: [0.0] * n, TypeError, r"prior samples: expected a tensor, got a list of length 5"),
+])  # fmt: skip
 def test_what_is_no_prior(prior: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         mmd2_to_prior(torch.randn(5, 3), prior=prior)

@@ -101,10 +101,6 @@ def scalar_code_pair(batch_size: int = 6) -> Zoo:
 
 
 PAIRS: dict[str, Callable[..., Zoo]] = {
-    "rank 1": scalar_code_pair,
-    "rank 2": vector_pair,
-    "rank 3": token_pair,
-    "rank 4": convolutional_pair,
-    "batch norm": batch_norm_pair,
-    "recurrent": recurrent_pair,
-}
+    "rank 1": scalar_code_pair, "rank 2": vector_pair, "rank 3": token_pair, "rank 4": convolutional_pair,
+    "batch norm": batch_norm_pair, "recurrent": recurrent_pair,
+}  # fmt: skip

@@ -27,11 +27,9 @@ from interpreg import (
 from interpreg.bottlenecks.base import Bottleneck
 
 BOTTLENECKS: dict[str, Callable[[nn.Module], Bottleneck]] = {
-    "gaussian": variational,
-    "quantized": quantized,
-    "dropout": DropoutBottleneck,
+    "gaussian": variational, "quantized": quantized, "dropout": DropoutBottleneck,
     "denoising": DenoisingBottleneck,
-}
+}  # fmt: skip
 
 
 @pytest.fixture(params=BOTTLENECKS)

@@ -19,19 +19,16 @@ def test_distances_to_the_codebook_are_in_full_precision_under_autocast() -> Non
     assert ours.dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({}, TypeError, "dim: expected .* got neither"),
-        ({"dim": 2, "quantizer": nn.Identity()}, TypeError, "dim: .* got both"),
-        ({"quantizer": abs}, TypeError, "quantizer: expected an nn.Module"),
-        ({"quantizer": nn.Identity(), "decay": 1}, TypeError, "decay: expected no options"),
-        ({"dim": 0}, ValueError, "dim: expected an int of at least 1"),
-        ({"dim": 2, "codebook_size": 0}, ValueError, "codebook_size: expected an int of at least 1"),
-        ({"dim": 2, "axis": 0}, ValueError, "axis: expected an int other than 0"),
-        ({"dim": 2, "codes": "both"}, ValueError, "codes: expected one of 'quantized', 'continuous', got 'both'"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "error", "message"), [
+    ({}, TypeError, "dim: expected .* got neither"),
+    ({"dim": 2, "quantizer": nn.Identity()}, TypeError, "dim: .* got both"),
+    ({"quantizer": abs}, TypeError, "quantizer: expected an nn.Module"),
+    ({"quantizer": nn.Identity(), "decay": 1}, TypeError, "decay: expected no options"),
+    ({"dim": 0}, ValueError, "dim: expected an int of at least 1"),
+    ({"dim": 2, "codebook_size": 0}, ValueError, "codebook_size: expected an int of at least 1"),
+    ({"dim": 2, "axis": 0}, ValueError, "axis: expected an int other than 0"),
+    ({"dim": 2, "codes": "both"}, ValueError, "codes: expected one of 'quantized', 'continuous', got 'both'"),
+])  # fmt: skip
 def test_wrong_arguments_are_named(arguments: dict[str, object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         VectorQuantizer(nn.Identity(), **arguments)

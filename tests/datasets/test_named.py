@@ -35,17 +35,14 @@ def test_official_files(tmp_path: Path) -> None:
     assert read.images.shape == (3, 1, 32, 32)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("imagenet",), r"name: expected one of 'lines', .*, got 'imagenet'"),
-        (("mnist",), "path: expected the place of mnist's official files, got None"),
-        (("lines", "x"), "path: expected None, lines needs no files"),
-        (("digits", "x"), "path: expected None, digits needs no files"),
-        (("pole", None, "test"), "split: expected None, pole has no splits, got 'test'"),
-        (("digits", None, "valid"), "split: expected one of 'train', 'test', None, got 'valid'"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("imagenet",), r"name: expected one of 'lines', .*, got 'imagenet'"),
+    (("mnist",), "path: expected the place of mnist's official files, got None"),
+    (("lines", "x"), "path: expected None, lines needs no files"),
+    (("digits", "x"), "path: expected None, digits needs no files"),
+    (("pole", None, "test"), "split: expected None, pole has no splits, got 'test'"),
+    (("digits", None, "valid"), "split: expected one of 'train', 'test', None, got 'valid'"),
+])  # fmt: skip
 def test_bad_input_is_named(arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         datasets.named(*arguments)

@@ -192,17 +192,14 @@ def test_grazing_light_is_finite() -> None:
     assert images[1].min() < -0.6
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: pole.render(SUN[None], SUN), r"elevation: expected shape \[n\], got .*\(1, 1\)"),
-        (lambda: pole.render(SUN, torch.ones(2)), "azimuth: expected the shape of elevation"),
-        (lambda: pole.render(SUN.long(), SUN), "elevation: expected a floating point tensor"),
-        (lambda: pole.render(SUN, 0.5), "azimuth: expected a tensor, got 0.5"),
-        (lambda: pole.render(SUN, SUN, 4), "size: expected an int of at least 8, got 4"),
-        (lambda: pole.sample(2.5), "n: expected an int"),
-    ],
-)
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: pole.render(SUN[None], SUN), r"elevation: expected shape \[n\], got .*\(1, 1\)"),
+    (lambda: pole.render(SUN, torch.ones(2)), "azimuth: expected the shape of elevation"),
+    (lambda: pole.render(SUN.long(), SUN), "elevation: expected a floating point tensor"),
+    (lambda: pole.render(SUN, 0.5), "azimuth: expected a tensor, got 0.5"),
+    (lambda: pole.render(SUN, SUN, 4), "size: expected an int of at least 8, got 4"),
+    (lambda: pole.sample(2.5), "n: expected an int"),
+])  # fmt: skip
 def test_bad_input_is_named(call, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         call()

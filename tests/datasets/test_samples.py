@@ -49,20 +49,17 @@ def test_draws_are_uniform_with_replacement_and_the_generators() -> None:
     assert images.draw(3).shape == (3, 1, 2, 2)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((BYTES.long(),), "images: expected a uint8 or floating point tensor"),
-        ((BYTES[:, 0, 0, 0],), r"images: expected shape \[n, \.\.\.\]"),
-        ((3,), "images: expected a uint8 or floating point tensor, got 3"),
-        ((BYTES, LABELS[:5]), r"labels: expected whole numbers of shape \[6\]"),
-        ((BYTES, LABELS.float()), r"labels: expected whole numbers of shape \[6\]"),
-        ((BYTES, None, ANGLES[:5], (360.0,), ("a",)), r"parameters: expected shape \[6, k\]"),
-        ((BYTES, None, ANGLES.long(), (360.0,), ("a",)), "parameters: expected a floating point tensor"),
-        ((BYTES, None, ANGLES, (), ("a",)), "period: expected one for each of 1 parameters"),
-        ((BYTES, None, ANGLES, (360.0,), ()), "units: expected one for each of 1 parameters"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ((BYTES.long(),), "images: expected a uint8 or floating point tensor"),
+    ((BYTES[:, 0, 0, 0],), r"images: expected shape \[n, \.\.\.\]"),
+    ((3,), "images: expected a uint8 or floating point tensor, got 3"),
+    ((BYTES, LABELS[:5]), r"labels: expected whole numbers of shape \[6\]"),
+    ((BYTES, LABELS.float()), r"labels: expected whole numbers of shape \[6\]"),
+    ((BYTES, None, ANGLES[:5], (360.0,), ("a",)), r"parameters: expected shape \[6, k\]"),
+    ((BYTES, None, ANGLES.long(), (360.0,), ("a",)), "parameters: expected a floating point tensor"),
+    ((BYTES, None, ANGLES, (), ("a",)), "period: expected one for each of 1 parameters"),
+    ((BYTES, None, ANGLES, (360.0,), ()), "units: expected one for each of 1 parameters"),
+])  # fmt: skip
 def test_bad_input_is_named(arguments: tuple, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         Samples(*arguments)

@@ -84,17 +84,14 @@ def test_everything_happens_on_the_device_asked_for(preset: str | None) -> None:
     assert drawn.images.device == drawn.parameters.device == torch.device("meta")
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: stripes.render(torch.zeros(3, 1), torch.zeros(3)), r"alpha: expected shape \[n\]"),
-        (lambda: stripes.render(torch.zeros(3), torch.zeros(2)), "theta: expected the shape of alpha"),
-        (lambda: stripes.render(torch.zeros(3), torch.zeros(3).long()), "theta: expected a floating point tensor"),
-        (lambda: stripes.render(torch.zeros(3), torch.zeros(3), 0), "size: expected an int of at least 1"),
-        (lambda: stripes.sample(2, preset="paper"), "preset: expected one of None, 'published', got 'paper'"),
-        (lambda: stripes.sample(-1), "n: expected an int of at least 0"),
-    ],
-)
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: stripes.render(torch.zeros(3, 1), torch.zeros(3)), r"alpha: expected shape \[n\]"),
+    (lambda: stripes.render(torch.zeros(3), torch.zeros(2)), "theta: expected the shape of alpha"),
+    (lambda: stripes.render(torch.zeros(3), torch.zeros(3).long()), "theta: expected a floating point tensor"),
+    (lambda: stripes.render(torch.zeros(3), torch.zeros(3), 0), "size: expected an int of at least 1"),
+    (lambda: stripes.sample(2, preset="paper"), "preset: expected one of None, 'published', got 'paper'"),
+    (lambda: stripes.sample(-1), "n: expected an int of at least 0"),
+])  # fmt: skip
 def test_bad_input_is_named(call, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         call()

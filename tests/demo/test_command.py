@@ -107,14 +107,11 @@ def test_the_table_names_the_better_method_unless_tied_or_undefined() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--data", "faces"], "invalid choice: 'faces'"),
-        (["--steps", "0"], "expected a whole number of at least 1, got '0'"),
-        (["--steps", "many"], "expected a whole number of at least 1, got 'many'"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--data", "faces"], "invalid choice: 'faces'"),
+    (["--steps", "0"], "expected a whole number of at least 1, got '0'"),
+    (["--steps", "many"], "expected a whole number of at least 1, got 'many'"),
+])  # fmt: skip
 def test_bad_arguments_are_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["demo", *arguments])

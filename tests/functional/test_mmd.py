@@ -200,16 +200,13 @@ def test_weights_that_learn(function: str, estimator: str) -> None:
         assert value(u).item() == pytest.approx(truth.value, rel=1e-10)
 
 
-@pytest.mark.parametrize(
-    ("d", "collapsed", "half", "double", "fivefold", "shifted"),
-    [
-        (2, 0.068, 0.03, 0.13, 0.8, 0.07),
-        (32, 1.20, 0.24, 0.31, 1.4, 0.16),
-        (64, 1.60, 0.26, 0.32, 1.4, 0.17),
-        (256, 2.59, 0.32, 0.32, 1.4, 0.17),
-        (1024, 3.59, 0.32, 0.31, 1.2, 0.16),
-    ],
-)
+@pytest.mark.parametrize(("d", "collapsed", "half", "double", "fivefold", "shifted"), [
+    (2, 0.068, 0.03, 0.13, 0.8, 0.07),
+    (32, 1.20, 0.24, 0.31, 1.4, 0.16),
+    (64, 1.60, 0.26, 0.32, 1.4, 0.17),
+    (256, 2.59, 0.32, 0.32, 1.4, 0.17),
+    (1024, 3.59, 0.32, 0.31, 1.2, 0.16),
+])  # fmt: skip
 @pytest.mark.parametrize("closed_form", [False, True])
 def test_midraes_figures(
     d: int, collapsed: float, half: float, double: float, fivefold: float, shifted: float, closed_form: bool

@@ -134,21 +134,16 @@ def test_those_that_move_are_counted_alone() -> None:
     assert found.lipschitz == pytest.approx((end - start)[0].norm().item())
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"start": torch.zeros(3, 4)}, r"start: expected the shape of one image a path, \(2, 4\)"),
-        ({"references": torch.ones(1, 4)}, r"references: expected at least two images"),
-        (
-            {"references": torch.ones(5, 4), "probability": lambda x: x},
-            r"probability: expected None beside references",
-        ),
-        ({"probability": lambda x: x}, r"probability: expected one number an image"),
-        ({"probability": 0.5}, r"probability: expected a module"),
-        ({"distance": lambda x, y: (x - y).abs()}, r"distance: expected one number"),
-        ({"quantile": 2.0}, r"quantile: expected a finite number"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"start": torch.zeros(3, 4)}, r"start: expected the shape of one image a path, \(2, 4\)"),
+    ({"references": torch.ones(1, 4)}, r"references: expected at least two images"),
+    ({"references": torch.ones(5, 4), "probability": lambda x: x},
+     r"probability: expected None beside references"),
+    ({"probability": lambda x: x}, r"probability: expected one number an image"),
+    ({"probability": 0.5}, r"probability: expected a module"),
+    ({"distance": lambda x, y: (x - y).abs()}, r"distance: expected one number"),
+    ({"quantile": 2.0}, r"quantile: expected a finite number"),
+])  # fmt: skip
 def test_bad_input_is_named(change, message) -> None:
     good = {"paths": torch.randn(2, 3, 4), "start": torch.zeros(2, 4), "end": torch.ones(2, 4)}
     admissibility(**good)

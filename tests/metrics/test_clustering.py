@@ -227,32 +227,18 @@ def test_the_accuracy_alone() -> None:
 CASE: Labelled = (torch.randn(90, 3), torch.arange(90) % 3, torch.randn(60, 3), torch.arange(60) % 3)
 
 
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        (
-            {"test_labels": torch.arange(60) % 5},
-            ValueError,
-            r"test_labels: expected classes that are in labels, .*\[3, 4\]",
-        ),
-        (
-            {"test_codes": torch.randn(60, 4)},
-            ValueError,
-            r"test_codes: expected the shape of codes, \(3,\) a sample",
-        ),
-        (
-            {"codes": torch.full((90, 3), 0.1)},
-            ValueError,
-            r"codes: expected codes that differ .* one code for every",
-        ),
-        ({"codes": (torch.arange(90) % 2)[:, None].float()}, ValueError, r"as many as the 3 classes, got 2"),
-        ({"restarts": 0}, ValueError, r"restarts: expected an int of at least 1"),
-        ({"iterations": 0}, ValueError, r"iterations: expected an int of at least 1"),
-        ({"seed": -1}, ValueError, r"seed: expected an int of at least 0"),
-        ({"preset": "zca"}, ValueError, r"preset: expected one of None, 'published', got 'zca'"),
-        ({"preset": "published", "whiten": False}, ValueError, r"whiten: expected True with the preset"),
-    ],
-)
+@pytest.mark.parametrize(("change", "error", "message"), [
+    ({"test_labels": torch.arange(60) % 5}, ValueError,
+     r"test_labels: expected classes that are in labels, .*\[3, 4\]"),
+    ({"test_codes": torch.randn(60, 4)}, ValueError, r"test_codes: expected the shape of codes, \(3,\) a sample"),
+    ({"codes": torch.full((90, 3), 0.1)}, ValueError, r"codes: expected codes that differ .* one code for every"),
+    ({"codes": (torch.arange(90) % 2)[:, None].float()}, ValueError, r"as many as the 3 classes, got 2"),
+    ({"restarts": 0}, ValueError, r"restarts: expected an int of at least 1"),
+    ({"iterations": 0}, ValueError, r"iterations: expected an int of at least 1"),
+    ({"seed": -1}, ValueError, r"seed: expected an int of at least 0"),
+    ({"preset": "zca"}, ValueError, r"preset: expected one of None, 'published', got 'zca'"),
+    ({"preset": "published", "whiten": False}, ValueError, r"whiten: expected True with the preset"),
+])  # fmt: skip
 def test_bad_input_is_named(change: dict[str, object], error: type[Exception], message: str) -> None:
     arguments = dict(zip(("codes", "labels", "test_codes", "test_labels"), CASE, strict=True)) | change
     if change.get("codes") is not None and arguments["codes"].shape[1] == 1:

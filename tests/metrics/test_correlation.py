@@ -85,17 +85,10 @@ def test_codes_of_any_rank_are_flattened_and_left_alone() -> None:
 
 
 @pytest.mark.parametrize("measure", [correlation, latent_correlation, dead_units])
-@pytest.mark.parametrize(
-    ("codes", "error", "message"),
-    [
-        (
-            torch.ones(1, 3),
-            ValueError,
-            r"codes: expected at least 2 .* got a torch.float32 tensor of shape \(1, 3\)",
-        ),
-        (torch.ones(4, 0), ValueError, r"codes: expected at least 2 of at least one element"),
-    ],
-)
+@pytest.mark.parametrize(("codes", "error", "message"), [
+    (torch.ones(1, 3), ValueError, r"codes: expected at least 2 .* got a torch.float32 tensor of shape \(1, 3\)"),
+    (torch.ones(4, 0), ValueError, r"codes: expected at least 2 of at least one element"),
+])  # fmt: skip
 def test_bad_input_is_named(measure, codes: Tensor, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         measure(codes)

@@ -146,24 +146,21 @@ def test_networks_are_called_as_they_are_and_without_gradients() -> None:
 START, END = torch.randn(6, 4), torch.randn(6, 4)
 
 
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        ({"end": torch.randn(5, 4)}, ValueError, r"end: expected the shape of start, \(6, 4\)"),
-        ({"decoder": 3}, TypeError, r"decoder: expected a module"),
-        ({"decoder": lambda z: z / 0}, ValueError, r"output of decoder: expected finite .* got 12 of 12"),
-        ({"decoder": lambda z: z[:3]}, ValueError, r"output of decoder: expected a batch of 12 samples"),
-        ({"features": 3}, TypeError, r"features: expected a module"),
-        ({"epsilon": 0.0}, ValueError, r"epsilon: expected a number between 0 and 1, got 0.0"),
-        ({"epsilon": 1.0}, ValueError, r"epsilon: expected a number between 0 and 1, got 1.0"),
-        ({"sampling": "middle"}, ValueError, r"sampling: expected one of 'full', 'ends'"),
-        ({"kind": "cubic"}, ValueError, r"kind: expected one of 'linear', 'spherical'"),
-        ({"draws": 0}, ValueError, r"draws: expected an int of at least 1"),
-        ({"batch_size": 0}, ValueError, r"batch_size: expected an int of at least 1"),
-        ({"trim": 5}, TypeError, r"trim: expected a pair of percentiles or None"),
-        ({"trim": (99, 1)}, ValueError, r"trim: expected low < high"),
-    ],
-)
+@pytest.mark.parametrize(("change", "error", "message"), [
+    ({"end": torch.randn(5, 4)}, ValueError, r"end: expected the shape of start, \(6, 4\)"),
+    ({"decoder": 3}, TypeError, r"decoder: expected a module"),
+    ({"decoder": lambda z: z / 0}, ValueError, r"output of decoder: expected finite .* got 12 of 12"),
+    ({"decoder": lambda z: z[:3]}, ValueError, r"output of decoder: expected a batch of 12 samples"),
+    ({"features": 3}, TypeError, r"features: expected a module"),
+    ({"epsilon": 0.0}, ValueError, r"epsilon: expected a number between 0 and 1, got 0.0"),
+    ({"epsilon": 1.0}, ValueError, r"epsilon: expected a number between 0 and 1, got 1.0"),
+    ({"sampling": "middle"}, ValueError, r"sampling: expected one of 'full', 'ends'"),
+    ({"kind": "cubic"}, ValueError, r"kind: expected one of 'linear', 'spherical'"),
+    ({"draws": 0}, ValueError, r"draws: expected an int of at least 1"),
+    ({"batch_size": 0}, ValueError, r"batch_size: expected an int of at least 1"),
+    ({"trim": 5}, TypeError, r"trim: expected a pair of percentiles or None"),
+    ({"trim": (99, 1)}, ValueError, r"trim: expected low < high"),
+])  # fmt: skip
 def test_bad_input_of_paths_is_named(change: dict[str, object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         perceptual_path_length(**({"decoder": identity, "start": START, "end": END} | change))
@@ -234,17 +231,11 @@ def test_six_samples_of_five_features_are_not_warned_of() -> None:
     assert frechet_distance(torch.randn(6, 5), torch.randn(6, 5)) > 0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ((torch.ones(1, 2), torch.ones(9, 2)), ValueError, r"images: expected at least 2"),
-        (
-            (torch.ones(9, 2), torch.ones(9, 3)),
-            ValueError,
-            r"reference: expected as many features as images, 2, got 3",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "error", "message"), [
+    ((torch.ones(1, 2), torch.ones(9, 2)), ValueError, r"images: expected at least 2"),
+    ((torch.ones(9, 2), torch.ones(9, 3)), ValueError,
+     r"reference: expected as many features as images, 2, got 3"),
+])  # fmt: skip
 def test_bad_input_of_sets_is_named(
     arguments: tuple[Tensor, Tensor], error: type[Exception], message: str
 ) -> None:

@@ -145,13 +145,10 @@ def test_other_sizes_have_references_of_their_own(size: int) -> None:
     assert scores.smoothness < 1e-3
 
 
-@pytest.mark.parametrize(
-    ("paths", "message"),
-    [
-        (torch.zeros(4, 32, 32), r"paths: expected shape \[n, steps, 1, H, H\], got .*\(4, 32, 32\)"),
-        (torch.zeros(4, 16, 3, 32, 32), r"paths: expected shape"),
-    ],
-)
+@pytest.mark.parametrize(("paths", "message"), [
+    (torch.zeros(4, 32, 32), r"paths: expected shape \[n, steps, 1, H, H\], got .*\(4, 32, 32\)"),
+    (torch.zeros(4, 16, 3, 32, 32), r"paths: expected shape"),
+])  # fmt: skip
 def test_bad_input_is_named(paths: Tensor, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         line_scores(paths)

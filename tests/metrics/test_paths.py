@@ -105,19 +105,16 @@ def test_a_collapsed_model_has_no_smoothness() -> None:
     assert (scores.undefined, scores.paths) == (6, 6)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"paths": torch.zeros(2, 1, 4)}, r"paths: expected at least one path of two steps"),
-        ({"paths": torch.zeros(2, 4)}, r"paths: expected shape \[n, steps, \.\.\.\]"),
-        ({"references": torch.zeros(5, 3)}, r"references: expected at least one of shape \(4,\)"),
-        ({"parameters": torch.zeros(4)}, r"parameters: expected shape \[5\] or \[5, k\]"),
-        ({"period": (1.0, 2.0)}, r"period: expected one for each of 1"),
-        ({"period": -1.0}, r"period: expected a finite number"),
-        ({"period": 0.0}, r"period: expected None or a positive number, got 0"),
-        ({"measure": "l2"}, r"measure: expected one of"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"paths": torch.zeros(2, 1, 4)}, r"paths: expected at least one path of two steps"),
+    ({"paths": torch.zeros(2, 4)}, r"paths: expected shape \[n, steps, \.\.\.\]"),
+    ({"references": torch.zeros(5, 3)}, r"references: expected at least one of shape \(4,\)"),
+    ({"parameters": torch.zeros(4)}, r"parameters: expected shape \[5\] or \[5, k\]"),
+    ({"period": (1.0, 2.0)}, r"period: expected one for each of 1"),
+    ({"period": -1.0}, r"period: expected a finite number"),
+    ({"period": 0.0}, r"period: expected None or a positive number, got 0"),
+    ({"measure": "l2"}, r"measure: expected one of"),
+])  # fmt: skip
 def test_bad_input_is_named(change, message) -> None:
     good = {"paths": torch.ones(2, 3, 4), "references": torch.ones(5, 4), "parameters": torch.arange(5.0)}
     assert isinstance(path_scores(**good), PathScores)

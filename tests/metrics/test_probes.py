@@ -121,30 +121,16 @@ def test_autocast_leaves_it_exact() -> None:
     assert probe.step(codes.bfloat16(), labels).dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (
-            lambda p: p.step(torch.randn(4, 5), torch.zeros(4).long()),
-            ValueError,
-            r"codes: expected 6 elements a sample",
-        ),
-        (
-            lambda p: p.step(torch.randn(4, 6), torch.zeros(3).long()),
-            ValueError,
-            r"labels: expected .* shape \[4\]",
-        ),
-        (lambda p: p.accuracy(torch.full((4, 6), math.nan), torch.zeros(4).long()), ValueError, r"got 4 of 4"),
-        (
-            lambda p: p.accuracy(torch.randn(0, 6), torch.zeros(0).long()),
-            ValueError,
-            r"codes: expected at least 1",
-        ),
-        (lambda p: OnlineProbe(0, 2), ValueError, r"code_size: expected an int of at least 1"),
-        (lambda p: OnlineProbe(6, 1), ValueError, r"classes: expected an int of at least 2"),
-        (lambda p: OnlineProbe(6, 2, lr=-1), ValueError, r"lr: expected a finite number"),
-    ],
-)
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda p: p.step(torch.randn(4, 5), torch.zeros(4).long()), ValueError,
+     r"codes: expected 6 elements a sample"),
+    (lambda p: p.step(torch.randn(4, 6), torch.zeros(3).long()), ValueError, r"labels: expected .* shape \[4\]"),
+    (lambda p: p.accuracy(torch.full((4, 6), math.nan), torch.zeros(4).long()), ValueError, r"got 4 of 4"),
+    (lambda p: p.accuracy(torch.randn(0, 6), torch.zeros(0).long()), ValueError, r"codes: expected at least 1"),
+    (lambda p: OnlineProbe(0, 2), ValueError, r"code_size: expected an int of at least 1"),
+    (lambda p: OnlineProbe(6, 1), ValueError, r"classes: expected an int of at least 2"),
+    (lambda p: OnlineProbe(6, 2, lr=-1), ValueError, r"lr: expected a finite number"),
+])  # fmt: skip
 def test_bad_input_is_named_before_anything_changes(call, error: type[Exception], message: str) -> None:
     probe = OnlineProbe(6, 4)
     before = copy.deepcopy(probe.state_dict())

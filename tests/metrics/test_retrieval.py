@@ -111,13 +111,10 @@ def test_an_elevation_does_not_come_round_and_an_azimuth_does() -> None:
     assert found.from_start.tolist() == pytest.approx([0, 10, math.hypot(35, 10)])
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"start": torch.zeros(3)}, r"start: expected shape \[2, 1\], the parameters of one end"),
-        ({"end": torch.zeros(2, 2)}, r"end: expected shape \[2, 1\]"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"start": torch.zeros(3)}, r"start: expected shape \[2, 1\], the parameters of one end"),
+    ({"end": torch.zeros(2, 2)}, r"end: expected shape \[2, 1\]"),
+])  # fmt: skip
 def test_bad_input_is_named(change, message) -> None:
     good = {
         "paths": torch.ones(2, 3, 4),

@@ -109,22 +109,14 @@ def test_intervals_are_consecutive(views, images, closed, count) -> None:
     assert rows[:, 0].tolist() == list(range(count))
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: intervals(5, 6, closed=True), r"images: expected at most as many as there are views, 5, got 6"),
-        (lambda: intervals(5, 2, closed=True), r"images: expected an int of at least 3, got 2"),
-        (
-            lambda: interpolation_error(torch.ones(2, 3, 4), torch.ones(2, 3, 5)),
-            r"truth: expected the shape of paths",
-        ),
-        (lambda: interpolation_error(torch.ones(2, 2, 4), torch.ones(2, 2, 4)), r"one step between the ends"),
-        (
-            lambda: error_by_interval(nn.Identity(), nn.Flatten(0), ring()[None], images=[4]),
-            "decoder: expected a batch of",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: intervals(5, 6, closed=True), r"images: expected at most as many as there are views, 5, got 6"),
+    (lambda: intervals(5, 2, closed=True), r"images: expected an int of at least 3, got 2"),
+    (lambda: interpolation_error(torch.ones(2, 3, 4), torch.ones(2, 3, 5)), r"truth: expected the shape of paths"),
+    (lambda: interpolation_error(torch.ones(2, 2, 4), torch.ones(2, 2, 4)), r"one step between the ends"),
+    (lambda: error_by_interval(nn.Identity(), nn.Flatten(0), ring()[None], images=[4]),
+     "decoder: expected a batch of"),
+])  # fmt: skip
 def test_bad_input_is_named(call, message) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         call()

@@ -139,28 +139,21 @@ def test_draws_where_it_is_told_to(layout: str | None, values: torch.Tensor | No
     assert pyplot.get_fignums() == [figure.number]
 
 
-@pytest.mark.parametrize(
-    ("codes", "others", "message"),
-    [
-        (torch.zeros(0, 2), {}, r"codes: expected shape \[n, ...\]"),
-        (torch.tensor([[0.0, torch.nan]]), {}, "codes: expected finite numbers, got 1 of 2 that are not finite"),
-        (torch.zeros(3, 2), {"values": [1, 2]}, r"values: expected one for each of 3 codes, got shape \(2,\)"),
-        (torch.zeros(3, 2), {"values": "abc"}, "values: expected a tensor, got 'abc'"),
-        (torch.zeros(2, 2), {"values": [1.0, torch.nan]}, "values: expected finite numbers, got 1 of 2"),
-        (torch.zeros(2, 2), {"values": [1.0, 2.0], "period": 0}, "period: expected a positive number"),
-        (torch.zeros(2, 2), {"period": 360}, "period: expected None without values"),
-        (torch.zeros(2, 2), {"names": ["a"]}, "names: expected None without values"),
-        (torch.zeros(2, 2), {"values": [1.0, 2.0], "names": ["a"]}, "names: expected None with values that"),
-        (
-            torch.zeros(2, 2),
-            {"values": [0, 2], "names": ["a", "b"]},
-            "names: expected a name for every class, 0 to 2",
-        ),
-        (torch.zeros(2, 2), {"decoder": lambda z: torch.zeros(5, 1, 4, 4)}, "decoder: expected a batch of 121"),
-        (torch.zeros(2, 2), {"decoder": "no"}, "decoder: expected a module"),
-        (torch.zeros(2, 2), {"decoder": torch.nn.Identity()}, r"decoder: expected shape \[121, 1 or 3, H, W\]"),
-    ],
-)
+@pytest.mark.parametrize(("codes", "others", "message"), [
+    (torch.zeros(0, 2), {}, r"codes: expected shape \[n, ...\]"),
+    (torch.tensor([[0.0, torch.nan]]), {}, "codes: expected finite numbers, got 1 of 2 that are not finite"),
+    (torch.zeros(3, 2), {"values": [1, 2]}, r"values: expected one for each of 3 codes, got shape \(2,\)"),
+    (torch.zeros(3, 2), {"values": "abc"}, "values: expected a tensor, got 'abc'"),
+    (torch.zeros(2, 2), {"values": [1.0, torch.nan]}, "values: expected finite numbers, got 1 of 2"),
+    (torch.zeros(2, 2), {"values": [1.0, 2.0], "period": 0}, "period: expected a positive number"),
+    (torch.zeros(2, 2), {"period": 360}, "period: expected None without values"),
+    (torch.zeros(2, 2), {"names": ["a"]}, "names: expected None without values"),
+    (torch.zeros(2, 2), {"values": [1.0, 2.0], "names": ["a"]}, "names: expected None with values that"),
+    (torch.zeros(2, 2), {"values": [0, 2], "names": ["a", "b"]}, "names: expected a name for every class, 0 to 2"),
+    (torch.zeros(2, 2), {"decoder": lambda z: torch.zeros(5, 1, 4, 4)}, "decoder: expected a batch of 121"),
+    (torch.zeros(2, 2), {"decoder": "no"}, "decoder: expected a module"),
+    (torch.zeros(2, 2), {"decoder": torch.nn.Identity()}, r"decoder: expected shape \[121, 1 or 3, H, W\]"),
+])  # fmt: skip
 def test_bad_input_is_named_before_anything_is_drawn(codes, others, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         latent_scatter(codes, **others)

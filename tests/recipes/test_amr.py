@@ -219,14 +219,11 @@ def test_compiled_there_is_one_graph_with_the_autoencoder_and_one_without() -> N
         torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"kind": "fm"}, r"kind: expected one of 'mixup', 'bernoulli', got 'fm'"),
-        ({"ways": 1}, r"ways: expected an int of at least 2, got 1"),
-        ({"interpolator": Interpolator(), "ways": 3}, r"kind, ways: expected none beside an interpolator"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"kind": "fm"}, r"kind: expected one of 'mixup', 'bernoulli', got 'fm'"),
+    ({"ways": 1}, r"ways: expected an int of at least 2, got 1"),
+    ({"interpolator": Interpolator(), "ways": 3}, r"kind, ways: expected none beside an interpolator"),
+])  # fmt: skip
 def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         AMRRegularizer(pair.encoder, pair.decoder, **arguments)

@@ -119,20 +119,13 @@ def test_a_value_that_is_a_function_is_computed_only_where_it_counts(pair: Zoo) 
     assert len(made) == 1
 
 
-@pytest.mark.parametrize(
-    ("value", "error", "message"),
-    [
-        (
-            torch.ones(3),
-            ValueError,
-            r"terms: expected a 0-dim tensor as the value of 'odd', got a torch.float32 te",
-        ),
-        (1.0, ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got 1.0"),
-        (None, ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got None"),
-        (lambda batch: lambda: batch.z.mean(1), ValueError, r"0-dim tensor as the value of 'odd'"),
-        ((torch.ones(()), 1.0), TypeError, r"terms: expected a Term for 'odd', got a tuple of length 2"),
-    ],
-)
+@pytest.mark.parametrize(("value", "error", "message"), [
+    (torch.ones(3), ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got a torch.float32 te"),
+    (1.0, ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got 1.0"),
+    (None, ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got None"),
+    (lambda batch: lambda: batch.z.mean(1), ValueError, r"0-dim tensor as the value of 'odd'"),
+    ((torch.ones(()), 1.0), TypeError, r"terms: expected a Term for 'odd', got a tuple of length 2"),
+])  # fmt: skip
 @pytest.mark.parametrize("summed", [False, True])
 def test_what_is_no_loss_is_named(value: object, error: type, message: str, summed: bool) -> None:
     encoder, decoder, x = vector_pair()

@@ -27,13 +27,10 @@ class Constant(nn.Module):
         return (self.value * sign).view(-1, *[1] * len(self.shape)).expand(-1, *self.shape)
 
 
-@pytest.mark.parametrize(
-    ("loss", "fool", "on_codes", "on_samples"),
-    [
-        ("bce", math.log(1 + math.exp(-0.7)), math.log(1 + math.exp(0.7)), math.log(1 + math.exp(0.7))),
-        ("hinge", -0.7, 1.7, 1.7),
-    ],
-)
+@pytest.mark.parametrize(("loss", "fool", "on_codes", "on_samples"), [
+    ("bce", math.log(1 + math.exp(-0.7)), math.log(1 + math.exp(0.7)), math.log(1 + math.exp(0.7))),
+    ("hinge", -0.7, 1.7, 1.7),
+])  # fmt: skip
 @pytest.mark.parametrize("shape", [(), (1,), (3, 2)])
 def test_terms_of_a_critic_whose_word_is_known(
     pair: Zoo, loss: str, fool: float, on_codes: float, on_samples: float, shape: tuple[int, ...]
@@ -166,22 +163,16 @@ def test_the_game_brings_codes_to_the_prior() -> None:
     assert (z.std(0) - 1).abs().max() < 0.35
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"loss": "regression"}, r"loss: expected one of 'bce', 'hinge', got 'regression'"),
-        ({"code_shape": 4}, r"code_shape: expected a tuple of one code's lengths, without the batch axis, got 4"),
-        ({"code_shape": (0,)}, r"code_shape: expected an int of at least 1, got 0"),
-        ({"code_shape": (4, None)}, r"code_shape: expected fixed lengths for kind='flat', got \(4, None\)"),
-        ({"code_shape": (4,), "example": torch.ones(2, 1, 8, 8)}, r"example: expected None beside code_shape"),
-        ({"example": [1.0]}, r"example: expected a tensor, got a list"),
-        ({"critic": latent_network((4,)), "code_shape": (4,)}, r"critic: expected None beside code_shape or ex"),
-        (
-            {"weight": Adaptive()},
-            r"weight: expected Adaptive\(\.\.\., at=a parameter of the encoder\), got at=None",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"loss": "regression"}, r"loss: expected one of 'bce', 'hinge', got 'regression'"),
+    ({"code_shape": 4}, r"code_shape: expected a tuple of one code's lengths, without the batch axis, got 4"),
+    ({"code_shape": (0,)}, r"code_shape: expected an int of at least 1, got 0"),
+    ({"code_shape": (4, None)}, r"code_shape: expected fixed lengths for kind='flat', got \(4, None\)"),
+    ({"code_shape": (4,), "example": torch.ones(2, 1, 8, 8)}, r"example: expected None beside code_shape"),
+    ({"example": [1.0]}, r"example: expected a tensor, got a list"),
+    ({"critic": latent_network((4,)), "code_shape": (4,)}, r"critic: expected None beside code_shape or ex"),
+    ({"weight": Adaptive()}, r"weight: expected Adaptive\(\.\.\., at=a parameter of the encoder\), got at=None"),
+])  # fmt: skip
 def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         LatentCritic(pair.encoder, pair.decoder, **arguments)

@@ -36,14 +36,11 @@ def test_a_file_without_its_array_is_named(tmp_path: Path) -> None:
         config.data("data", {"file": "a.npz"}, tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (f"data = 3\n{NETWORK}", r"expected a table \[data\], got 3"),
-        (NETWORK, r"expected a table \[data\] with a name or a file, got none"),
-        (f"[data]\nname = 'lines'\n[encoders]\n{NETWORK}", r"expected tables among .*, got \['encoders'\]"),
-    ],
-)
+@pytest.mark.parametrize(("text", "message"), [
+    (f"data = 3\n{NETWORK}", r"expected a table \[data\], got 3"),
+    (NETWORK, r"expected a table \[data\] with a name or a file, got none"),
+    (f"[data]\nname = 'lines'\n[encoders]\n{NETWORK}", r"expected tables among .*, got \['encoders'\]"),
+])  # fmt: skip
 def test_tables_that_are_none_missing_or_unknown_are_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "report.toml"
     path.write_text(text)

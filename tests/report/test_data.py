@@ -16,18 +16,15 @@ def test_the_last_fifth_of_each_class_is_held_out() -> None:
     assert len(train) == 24
 
 
-@pytest.mark.parametrize(
-    ("parameters", "period", "expected"),
-    [
-        (torch.arange(0.0, 360, 30)[torch.randperm(12)], 360.0, (12, True, 30.0)),
-        (torch.arange(0.0, 180, 30), 360.0, (6, False, 30.0)),
-        (torch.arange(0.0, 180, 30), None, (6, False, 30.0)),
-        (torch.tensor([0.0, 1, 2, 4]), None, None),
-        (torch.rand(12), None, None),
-        (torch.zeros(12), None, None),
-        (torch.arange(3.0), None, None),
-    ],
-)
+@pytest.mark.parametrize(("parameters", "period", "expected"), [
+    (torch.arange(0.0, 360, 30)[torch.randperm(12)], 360.0, (12, True, 30.0)),
+    (torch.arange(0.0, 180, 30), 360.0, (6, False, 30.0)),
+    (torch.arange(0.0, 180, 30), None, (6, False, 30.0)),
+    (torch.tensor([0.0, 1, 2, 4]), None, None),
+    (torch.rand(12), None, None),
+    (torch.zeros(12), None, None),
+    (torch.arange(3.0), None, None),
+])  # fmt: skip
 def test_rings_are_found_where_views_are_evenly_spaced(parameters, period, expected) -> None:
     images = Samples(torch.zeros(len(parameters), 1, 4, 4), None, parameters[:, None], (period,), ("a (degrees)",))
     found = rings(samples("data", images))

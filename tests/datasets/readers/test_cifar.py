@@ -24,15 +24,12 @@ def test_five_files_in_their_order_to_train_on_one_to_test(tmp_path: Path, archi
     np.testing.assert_array_equal(test.images.numpy(), BATCHES[5][1])
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (BATCHES[0][0][:-1], r"data_batch_1.bin: expected records of 3073 bytes, got 12291 bytes"),
-        (b"", r"data_batch_1.bin: expected records of 3073 bytes, got 0 bytes"),
-        (b"\x0a" + BATCHES[0][0][1:], r"data_batch_1.bin: expected labels of 0 to 9, got 10 at index 0"),
-        (bytes(10_001 * 3073), r"data_batch_1.bin: expected at most 30730000 bytes, got 30733073"),
-    ],
-)
+@pytest.mark.parametrize(("content", "message"), [
+    (BATCHES[0][0][:-1], r"data_batch_1.bin: expected records of 3073 bytes, got 12291 bytes"),
+    (b"", r"data_batch_1.bin: expected records of 3073 bytes, got 0 bytes"),
+    (b"\x0a" + BATCHES[0][0][1:], r"data_batch_1.bin: expected labels of 0 to 9, got 10 at index 0"),
+    (bytes(10_001 * 3073), r"data_batch_1.bin: expected at most 30730000 bytes, got 30733073"),
+])  # fmt: skip
 def test_files_that_are_something_else(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         datasets.cifar10(write(tmp_path, FILES | {FIRST: content}), checksum=False)

@@ -74,19 +74,16 @@ GOOD = FILES["obj2__0.png"]
 PIXELS = np.zeros((128, 128, 3), np.uint8)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (picture(PIXELS[:64, :64]), "expected 128 x 128 pixels of mode RGB, got 64 x 64 of mode RGB"),
-        (picture(PIXELS[..., 0]), "expected 128 x 128 pixels of mode RGB, got 128 x 128 of mode L"),
-        (picture(PIXELS, "JPEG"), "not a PNG file"),
-        (picture(PIXELS, "BMP"), r"not a PNG file|expected at most"),
-        (b"", "not a PNG file"),
-        (GOOD[:-20], "a PNG file that is truncated or corrupt"),
-        (GOOD[:60] + bytes([GOOD[60] ^ 1]) + GOOD[61:], "a PNG file that is truncated or corrupt"),
-        (bytes(2**20 + 1), "expected at most 1048576 bytes, got 1048577"),
-    ],
-)
+@pytest.mark.parametrize(("content", "message"), [
+    (picture(PIXELS[:64, :64]), "expected 128 x 128 pixels of mode RGB, got 64 x 64 of mode RGB"),
+    (picture(PIXELS[..., 0]), "expected 128 x 128 pixels of mode RGB, got 128 x 128 of mode L"),
+    (picture(PIXELS, "JPEG"), "not a PNG file"),
+    (picture(PIXELS, "BMP"), r"not a PNG file|expected at most"),
+    (b"", "not a PNG file"),
+    (GOOD[:-20], "a PNG file that is truncated or corrupt"),
+    (GOOD[:60] + bytes([GOOD[60] ^ 1]) + GOOD[61:], "a PNG file that is truncated or corrupt"),
+    (bytes(2**20 + 1), "expected at most 1048576 bytes, got 1048577"),
+])  # fmt: skip
 def test_files_that_are_something_else(tmp_path: Path, content: bytes, message: str) -> None:
     write(tmp_path, FILES | {"obj2__0.png": content})
     with pytest.raises(ValueError, match=rf"obj2__0.png: ({message})"):
@@ -102,18 +99,15 @@ def test_a_huge_image_is_refused_before_it_is_decoded() -> None:
         pictures.opened(bytes(png), "PNG", "L", (128, 128), "here")
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"objects": [0]}, "objects: expected an int of at least 1"),
-        ({"objects": [101]}, "objects: expected different ids of 1 to 100"),
-        ({"objects": [2, 2]}, "objects: expected different ids"),
-        ({"objects": []}, "objects: expected different ids"),
-        ({"objects": [2], "size": 48}, "size: expected a divisor of 128, the images' size, got 48"),
-        ({"objects": [2], "size": 256}, "size: expected a divisor of 128"),
-        ({"objects": [2], "size": 0}, "size: expected an int of at least 1, got 0"),
-    ],
-)
+@pytest.mark.parametrize(("options", "message"), [
+    ({"objects": [0]}, "objects: expected an int of at least 1"),
+    ({"objects": [101]}, "objects: expected different ids of 1 to 100"),
+    ({"objects": [2, 2]}, "objects: expected different ids"),
+    ({"objects": []}, "objects: expected different ids"),
+    ({"objects": [2], "size": 48}, "size: expected a divisor of 128, the images' size, got 48"),
+    ({"objects": [2], "size": 256}, "size: expected a divisor of 128"),
+    ({"objects": [2], "size": 0}, "size: expected an int of at least 1, got 0"),
+])  # fmt: skip
 def test_bad_options_are_named(tmp_path: Path, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         datasets.coil100(write(tmp_path, FILES), **options)
@@ -149,16 +143,13 @@ def test_numpy_archives(tmp_path: Path) -> None:
         datasets.coil100(tmp_path / "a.npz", objects=[5, 2, 1])
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("X", arrays()["X"][0]),
-        ("object_id", np.array([5, 9])),
-        ("angle", np.array([0, 90, 180])),
-        ("angle", np.array([0, 90, 180, np.nan])),
-        ("object_id", np.array(["a", "b", "c"])),
-    ],
-)
+@pytest.mark.parametrize(("key", "value"), [
+    ("X", arrays()["X"][0]),
+    ("object_id", np.array([5, 9])),
+    ("angle", np.array([0, 90, 180])),
+    ("angle", np.array([0, 90, 180, np.nan])),
+    ("object_id", np.array(["a", "b", "c"])),
+])  # fmt: skip
 def test_numpy_archives_of_something_else(tmp_path: Path, key: str, value: np.ndarray) -> None:
     np.savez(tmp_path / "a.npz", **arrays() | {key: value})
     with pytest.raises(ValueError, match=r"a.npz: expected X \[objects, views, H, W, 3\], object_id"):

@@ -63,23 +63,17 @@ def test_a_pickle_is_refused_and_never_executed(tmp_path: Path) -> None:
     assert mark.exists()  # the bomb was live
 
 
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"y": LABELS}, r"expected an array called x_train or X or images or x, got y"),
-        ({"X": COLOUR}, r"expected an array called y_train or y or labels, got X"),
-        ({"X": COLOUR.astype(np.float32), "y": LABELS}, r"images: expected uint8 \[n, H, W, 3\], got float32"),
-        (
-            {"X": COLOUR.transpose(0, 3, 1, 2), "y": LABELS},
-            r"images: expected uint8 \[n, H, W, 3\], got uint8 \[6, 3",
-        ),
-        ({"X": COLOUR[..., 0], "y": LABELS}, r"images: expected uint8 \[n, H, W, 3\], got uint8 \[6, 32, 32\]"),
-        ({"X": COLOUR, "y": LABELS[:5]}, r"labels: expected 6 whole numbers, got int64 \[5\]"),
-        ({"X": COLOUR, "y": LABELS * 1.0}, r"labels: expected 6 whole numbers, got float64 \[6\]"),
-        ({"X": COLOUR, "y": LABELS + 1}, r"labels: expected labels of 0 to 9, got 10 at index 4"),
-        ({"X": COLOUR, "y": LABELS - 1}, r"labels: expected labels of 0 to 9, got -1 at index 1"),
-    ],
-)
+@pytest.mark.parametrize(("arrays", "message"), [
+    ({"y": LABELS}, r"expected an array called x_train or X or images or x, got y"),
+    ({"X": COLOUR}, r"expected an array called y_train or y or labels, got X"),
+    ({"X": COLOUR.astype(np.float32), "y": LABELS}, r"images: expected uint8 \[n, H, W, 3\], got float32"),
+    ({"X": COLOUR.transpose(0, 3, 1, 2), "y": LABELS}, r"images: expected uint8 \[n, H, W, 3\], got uint8 \[6, 3"),
+    ({"X": COLOUR[..., 0], "y": LABELS}, r"images: expected uint8 \[n, H, W, 3\], got uint8 \[6, 32, 32\]"),
+    ({"X": COLOUR, "y": LABELS[:5]}, r"labels: expected 6 whole numbers, got int64 \[5\]"),
+    ({"X": COLOUR, "y": LABELS * 1.0}, r"labels: expected 6 whole numbers, got float64 \[6\]"),
+    ({"X": COLOUR, "y": LABELS + 1}, r"labels: expected labels of 0 to 9, got 10 at index 4"),
+    ({"X": COLOUR, "y": LABELS - 1}, r"labels: expected labels of 0 to 9, got -1 at index 1"),
+])  # fmt: skip
 def test_arrays_that_are_something_else(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(ValueError, match=message):
