@@ -89,8 +89,7 @@ def test_a_loop_with_batches_of_any_size_compiles_to_few_graphs() -> None:
     for size in (6, 8, 7, 5, 12, 9, 2, 3):
         step(vector_pair(size).x).backward()
         seen.append(len(graphs))
-    assert seen == [1, 2, 3, 4, 5, 5, 5, 5]
-    assert reg.game.step == 8
+    assert (seen, reg.game.step) == ([1, 2, 3, 4, 5, 5, 5, 5], 8)
 
 
 @pytest.mark.skipif(not shutil.which("c++"), reason="Inductor needs a C++ compiler, and there is none here")

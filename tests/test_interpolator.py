@@ -17,8 +17,7 @@ def test_every_kind_mixes_codes_of_every_rank(kind: str, shape: tuple[int, ...])
     z = torch.randn(shape)
     z_mix, alpha, z_partner, _ = Interpolator(kind=kind).sample(z)
     assert z_mix.shape == z_partner.shape == z.shape
-    assert torch.broadcast_shapes(alpha.shape, z.shape) == z.shape
-    assert alpha.ndim == z.ndim
+    assert (torch.broadcast_shapes(alpha.shape, z.shape), alpha.ndim) == (z.shape, z.ndim)
     assert ((alpha >= 0) & (alpha <= 1)).all()
 
 
@@ -156,8 +155,7 @@ def test_the_direction_is_the_derivative_of_the_mix(kind: str, grid: int | None,
         return strategy.mix(own, mixed.z_partner, alpha)
 
     z_mix, derivative = torch.func.jvp(along, (mixed.alpha,), (torch.ones_like(mixed.alpha),))
-    torch.testing.assert_close(mixed.z_mix, z_mix)
-    torch.testing.assert_close(strategy.direction(z, mixed), derivative)
+    torch.testing.assert_close((mixed.z_mix, strategy.direction(z, mixed)), (z_mix, derivative))
 
 
 def test_the_direction_of_many_coefficients_and_of_none() -> None:

@@ -54,9 +54,7 @@ def test_radii(d: int) -> None:
 @pytest.mark.parametrize("prior", PRIORS, ids=repr)
 def test_samples_are_like_the_codes_and_repeat_with_their_generator(prior: Prior) -> None:
     z = draw(prior, 6, 4, dtype=torch.float32)
-    assert z.shape == (6, 4)
-    assert z.dtype == torch.float32
-    assert draw(prior, 6, 4).dtype == torch.float64
+    assert (z.shape, z.dtype, draw(prior, 6, 4).dtype) == ((6, 4), torch.float32, torch.float64)
     assert torch.equal(z, draw(prior, 6, 4, dtype=torch.float32))
     assert not torch.equal(z, draw(prior, 6, 4, seed=1, dtype=torch.float32))
     torch.manual_seed(3)
@@ -66,8 +64,7 @@ def test_samples_are_like_the_codes_and_repeat_with_their_generator(prior: Prior
 
 
 def test_names() -> None:
-    assert as_prior("normal") == Normal(0.0, 1.0)
-    assert as_prior("ball") == Ball(1.0)
+    assert (as_prior("normal"), as_prior("ball")) == (Normal(0.0, 1.0), Ball(1.0))
     assert as_prior("sphere") == Sphere(1.0)
     assert as_prior(own := Ball(2.0)) is own
 

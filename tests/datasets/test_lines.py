@@ -96,8 +96,7 @@ def test_thousands_at_a_time_are_the_same_as_one() -> None:
     angles = torch.rand(1000) * 2 * math.pi
     together = lines.render(angles)
     assert torch.equal(together[777:778], lines.render(angles[777:778]))
-    assert together.dtype == torch.float32
-    assert lines.render(angles[:0]).shape == (0, 1, 32, 32)
+    assert (together.dtype, lines.render(angles[:0]).shape) == (torch.float32, (0, 1, 32, 32))
 
 
 def test_samples_are_drawn_from_the_callers_generator() -> None:

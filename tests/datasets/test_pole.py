@@ -149,8 +149,7 @@ def test_the_papers_set() -> None:
     drawn = pole.paper_set(16)
     assert drawn.images.shape == (576, 1, 16, 16)
     expected = [[e, a] for e in range(45, 81, 5) for a in range(0, 360, 5)]
-    assert drawn.parameters.tolist() == expected
-    assert drawn.period == (None, 360.0)
+    assert (drawn.parameters.tolist(), drawn.period) == (expected, (None, 360.0))
     image = pole.render(torch.tensor([math.radians(60)]), torch.tensor([math.radians(45)]), 16)
     torch.testing.assert_close(drawn.images[3 * 72 + 9], image[0], atol=1e-5, rtol=0)
     assert len(drawn.images.flatten(1).unique(dim=0)) == 576

@@ -22,8 +22,7 @@ def test_choosing_keeps_labels_and_parameters(chosen) -> None:
     some = things()[chosen]
     assert len(some) == 2
     assert torch.equal(some.images, BYTES[[1, 3]])
-    assert some.labels.tolist() == [1, 3]
-    assert some.parameters.tolist() == [[60.0], [180.0]]
+    assert (some.labels.tolist(), some.parameters.tolist()) == ([1, 3], [[60.0], [180.0]])
     assert (some.period, some.units, some.name) == ((360.0,), ("angle (degrees)",), "things")
     assert Samples(BYTES)[chosen].labels is None
 
@@ -73,5 +72,4 @@ def test_an_empty_draw_is_refused() -> None:
 @pytest.mark.parametrize("shape", [(4,), (5, 4), (2, 3, 4, 4)])
 def test_samples_of_any_rank(shape: tuple[int, ...]) -> None:
     data = Samples(torch.rand(6, *shape), LABELS)
-    assert data[1:3].images.shape == (2, *shape)
-    assert data.draw(9).shape == (9, *shape)
+    assert (data[1:3].images.shape, data.draw(9).shape) == ((2, *shape), (9, *shape))

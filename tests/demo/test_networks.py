@@ -21,5 +21,4 @@ def test_the_networks_have_the_published_sizes(
     assert tuple(sum(p.numel() for p in network.parameters()) for network in pair) == expected
     x = torch.randn(2, colours, 32, 32)
     z = pair[0](x)
-    assert z.shape == (2, code_channels, 32 >> scales, 32 >> scales)
-    assert pair[1](z).shape == x.shape
+    assert (z.shape, pair[1](z).shape) == ((2, code_channels, 32 >> scales, 32 >> scales), x.shape)

@@ -77,9 +77,7 @@ def test_kernels_are_frozen_and_hashable_and_made_again_from_their_numbers(name:
         sum(part.profile(SQ) for part in kernel.parts()), kernel.profile(SQ), rtol=1e-13, atol=0
     )
     twin = dataclasses.replace(kernel)
-    assert twin == kernel
-    assert hash(twin) == hash(kernel)
-    assert {kernel: 1}[twin] == 1
+    assert (twin, hash(twin), {kernel: 1}[twin]) == (kernel, hash(kernel), 1)
     if not isinstance(kernel, Energy):
         with pytest.raises(dataclasses.FrozenInstanceError):
             kernel.bandwidths = (1.0,)
@@ -113,8 +111,7 @@ def test_every_rung_of_a_ladder_has_its_rate(widths: list[float]) -> None:
 def test_geometric_ladders_need_few_exponentials(start: float, count: int, step: float) -> None:
     rates, fresh = rungs_of([start * step**k for k in range(count)])
     together = 5 if step < 2 else 3  # squared four times, or twice two times: amplified by 16
-    assert len(rates) == count
-    assert fresh == -(-count // together)
+    assert (len(rates), fresh) == (count, -(-count // together))
 
 
 def test_other_ladders_take_every_exponential_anew() -> None:

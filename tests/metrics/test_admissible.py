@@ -18,8 +18,7 @@ def straight(n: int = 4, steps: int = 6, size: int = 3) -> tuple[Tensor, Tensor,
 def test_a_straight_line_is_perfect() -> None:
     paths, start, end = straight()
     found = admissibility(paths, start, end)
-    assert found.boundary == pytest.approx(0)
-    assert found.monotonicity == 1
+    assert (found.boundary, found.monotonicity) == (pytest.approx(0), 1)
     assert found.backtrack == pytest.approx(0)
     assert found.lipschitz == pytest.approx((end - start).norm(dim=1).max().item())
     assert found.unevenness == pytest.approx(1)
@@ -37,8 +36,7 @@ def test_steps_back_are_counted_and_measured() -> None:
     """0, 2, 1, 3, 4 on the way from 0 to 4: one of four steps goes back, by 1 of the 6 walked."""
     path = torch.tensor([0.0, 2, 1, 3, 4]).view(1, 5, 1)
     found = admissibility(path, torch.zeros(1, 1), torch.full((1, 1), 4.0))
-    assert found.monotonicity == 0.75
-    assert found.backtrack == pytest.approx(1 / 6)
+    assert (found.monotonicity, found.backtrack) == (0.75, pytest.approx(1 / 6))
     assert found.lipschitz == pytest.approx(2 * 4)  # a step of 2 in a quarter
     assert found.unevenness == pytest.approx(2 / (6 / 4))
 
@@ -67,8 +65,7 @@ def test_an_abrupt_switch_is_uneven() -> None:
     steps = 8
     path = (torch.arange(steps) >= 4).float().view(1, steps, 1)
     found = admissibility(path, torch.zeros(1, 1), torch.ones(1, 1))
-    assert found.unevenness == pytest.approx(steps - 1)
-    assert found.lipschitz == pytest.approx(steps - 1)
+    assert (found.unevenness, found.lipschitz) == (pytest.approx(steps - 1), pytest.approx(steps - 1))
     assert found.monotonicity == 1
 
 
@@ -78,8 +75,7 @@ def test_credibility_is_the_share_within_the_threshold() -> None:
     start, end = torch.tensor([[0.1], [50.1]]).double(), torch.tensor([[4.1], [54.1]]).double()
     paths = torch.stack([start, start + 0.95, start + 2.02, start + 2.9, end], dim=1)  # off by .05, .12, .0
     found = admissibility(paths, start, end, references=references)
-    assert found.threshold == pytest.approx(0.01)
-    assert found.credibility == pytest.approx(2 / 3)
+    assert (found.threshold, found.credibility) == (pytest.approx(0.01), pytest.approx(2 / 3))
 
 
 def test_the_threshold_is_a_quantile_of_real_images() -> None:

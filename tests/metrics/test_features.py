@@ -38,16 +38,14 @@ def test_on_the_sphere_it_is_the_squared_angle(sampling: str) -> None:
     )
     expected = (2 * math.sin(omega * epsilon / 2) / epsilon) ** 2
     assert found.mean == pytest.approx(expected, rel=1e-6)
-    assert found.mean == pytest.approx(omega**2, rel=1e-4)
-    assert found.std == pytest.approx(0.0, abs=1e-6)
+    assert (found.mean, found.std) == (pytest.approx(omega**2, rel=1e-4), pytest.approx(0.0, abs=1e-6))
 
 
 def test_a_curved_decoder_is_averaged_over_its_path() -> None:
     """g(z) = z^2 from 0 to 1: |dg/dt|^2 = 4 t^2, whose mean is 4/3; at its ends 0 and 4, on average 2."""
     zeros, ones = torch.zeros(2000, 1).double(), torch.ones(2000, 1).double()
     full = perceptual_path_length(torch.square, zeros, ones, draws=10)
-    assert full.mean == pytest.approx(4 / 3, abs=4 * math.sqrt(64 / 45 / 20_000))
-    assert full.n == 20_000
+    assert (full.mean, full.n) == (pytest.approx(4 / 3, abs=4 * math.sqrt(64 / 45 / 20_000)), 20_000)
     ends = perceptual_path_length(torch.square, zeros, ones, sampling="ends")
     assert ends.mean == pytest.approx(2.0, abs=4 * 2 / math.sqrt(2000))
     assert ends.std == pytest.approx(2.0, rel=0.01)

@@ -63,8 +63,7 @@ def test_two_parameters_are_a_plane() -> None:
     grid = torch.cartesian_prod(torch.arange(5.0), torch.arange(5.0))
     path = torch.tensor([[[0.0, 0.0], [3.0, 0.0], [3.0, 4.0]]])
     scores = path_scores(path, grid, grid, measure="mse")
-    assert scores.mean_distance == 0
-    assert scores.smoothness == pytest.approx(4 / 5 - 1 / 2)
+    assert (scores.mean_distance, scores.smoothness) == (0, pytest.approx(4 / 5 - 1 / 2))
     assert scores.detour == pytest.approx((7 - 5) / math.hypot(4, 4))
 
 

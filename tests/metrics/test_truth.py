@@ -31,8 +31,7 @@ def test_chords_of_a_circle() -> None:
     assert found.mean.tolist() == pytest.approx(expected)
     assert found.alpha.tolist() == pytest.approx([n / 16 for n in range(1, 16)])
     assert found.std.tolist() == pytest.approx([0] * 15, abs=1e-12)  # a circle is the same everywhere
-    assert found.overall == pytest.approx(sum(expected) / 15)
-    assert found.paths == 72
+    assert (found.overall, found.paths) == (pytest.approx(sum(expected) / 15), 72)
 
 
 def test_the_spread_is_over_paths() -> None:
@@ -52,8 +51,7 @@ def test_the_ends_do_not_count() -> None:
 def test_the_length_of_the_interval() -> None:
     """The identity for networks: interpolants are chords, of any length."""
     found = error_by_interval(nn.Identity(), nn.Identity(), ring()[None], images=[4, 8, 17])
-    assert found.length.tolist() == [15, 35, 80]
-    assert found.unit == "degrees"
+    assert (found.length.tolist(), found.unit) == ([15, 35, 80], "degrees")
     for length, mean in zip(found.length.tolist(), found.mean.tolist(), strict=True):
         inside = round(length / 5) - 1
         every = [chord_against_arc(n / (inside + 1), math.radians(length)) for n in range(1, inside + 1)]

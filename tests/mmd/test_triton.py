@@ -85,8 +85,7 @@ def answer(request: Request) -> Answer:
 def agrees(request: Request, want_x: bool = True, want_y: bool = True) -> None:
     assert triton.refuses(request) == ""
     swept, truth = triton.sweep(request, want_x, want_y), answer(request)
-    assert swept.sums.dtype == torch.float64
-    assert swept.sums.shape == (4,)
+    assert (swept.sums.dtype, swept.sums.shape) == (torch.float64, (4,))
     assert swept.sums.tolist() == pytest.approx(truth.sums, rel=1e-6, abs=1e-6)
     for wanted, grad, slope in ((want_x, swept.grad_x, truth.grad_x), (want_y, swept.grad_y, truth.grad_y)):
         assert (grad is not None) == (wanted and slope is not None)
@@ -101,9 +100,7 @@ def agrees(request: Request, want_x: bool = True, want_y: bool = True) -> None:
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize(("n", "m", "d"), SHAPES)
 @pytest.mark.parametrize("name", KERNELS)
-def test_sums_and_gradients(
-    name: str, n: int, m: int, d: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sums_and_gradients(name: str, n: int, m: int, d: int, weighted: bool, monkeypatch) -> None:
     monkeypatch.setattr(triton, "MAX_ROWS_OF_SMALL_BLOCKS", 2048 if d == 17 else 0)  # small blocks and large
     agrees(asked(n, m, d, KERNELS[name], weighted=weighted))
 

@@ -94,8 +94,7 @@ def test_floats_are_a_scale_and_periodic_ones_come_round() -> None:
     ax = latent_scatter(spiral(), (degrees() + 720).int(), period=360)
     dots = ax.collections[0]
     np.testing.assert_allclose(dots.get_array(), degrees().int())
-    assert dots.get_cmap().name == "twilight_shifted"
-    assert dots.get_clim() == (0, 360)
+    assert (dots.get_cmap().name, dots.get_clim()) == ("twilight_shifted", (0, 360))
     np.testing.assert_allclose(dots.cmap(dots.norm(0.0)), dots.cmap(dots.norm(360.0)), atol=0.02)
 
 
@@ -110,8 +109,7 @@ def test_decoded_images_lie_where_their_codes_do(codes: torch.Tensor) -> None:
 
     ax = latent_scatter(codes, decoder=decoder)
     (z,) = seen
-    assert z.shape == (121, *codes.shape[1:])
-    assert z.dtype == codes.dtype
+    assert (z.shape, z.dtype) == ((121, *codes.shape[1:]), codes.dtype)
     left, right, bottom, top = ax.images[0].get_extent()
     assert (left, right) == ax.get_xlim()
     assert (bottom, top) == ax.get_ylim()

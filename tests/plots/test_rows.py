@@ -41,8 +41,7 @@ def test_a_single_method_goes_without_a_name() -> None:
     paths = torch.linspace(-1, 1, 6).view(2, 3, 1, 1, 1).expand(2, 3, 1, 4, 4)
     ax, named = interpolation_rows(paths), interpolation_rows({"ACAI": paths})
     np.testing.assert_array_equal(ax.images[0].get_array(), named.images[0].get_array())
-    assert list(ax.get_yticks()) == []
-    assert len(named.get_yticks()) == 2
+    assert (list(ax.get_yticks()), len(named.get_yticks())) == ([], 2)
 
 
 @pytest.mark.parametrize(("rows", "message"), [

@@ -104,8 +104,7 @@ def test_the_four_corners_are_framed_and_nothing_else() -> None:
     block = 4 * (WIDTH + 1) - 1 + 5
     assert frames == {(b * block + x - 0.5, y - 0.5) for b in range(2) for x in lefts for y in tops}
     for line in ax.lines:
-        assert np.ptp(line.get_xdata()) == WIDTH
-        assert np.ptp(line.get_ydata()) == HEIGHT
+        assert (np.ptp(line.get_xdata()), np.ptp(line.get_ydata())) == (WIDTH, HEIGHT)
         assert to_hex(line.get_color()).upper() == "#E69F00"
 
 

@@ -37,8 +37,7 @@ def test_whole_batches_are_mixed_convexly(dtype: torch.dtype) -> None:
     z = torch.eye(40, dtype=dtype)
     with torch.autocast("cpu", torch.bfloat16):
         mixed = DirichletMix().mixed(codes(z))
-    assert mixed.z_mix.dtype == dtype
-    assert mixed.alpha.dtype == torch.promote_types(dtype, torch.float32)
+    assert (mixed.z_mix.dtype, mixed.alpha.dtype) == (dtype, torch.promote_types(dtype, torch.float32))
     torch.testing.assert_close(1 - mixed.alpha[:, 0], mixed.z_mix.amax(1).to(mixed.alpha.dtype), rtol=4e-3, atol=0)
     digits = 1e-2 if dtype == torch.bfloat16 else 1e-6  # autocast takes none of them
     torch.testing.assert_close(mixed.z_mix.sum(1).float(), torch.ones(40), rtol=digits, atol=0)

@@ -41,8 +41,7 @@ def test_a_tensor_as_weight_does_not_compile_again() -> None:
     for step in range(4):
         reg.weight.fill_(step)
         losses.append(compiled(x)["mmd"].item())
-    assert len(graphs) == 1
-    assert losses == pytest.approx([step * losses[1] for step in range(4)])
+    assert (len(graphs), losses) == (1, pytest.approx([step * losses[1] for step in range(4)]))
 
 
 @pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf, "1", True, None])
@@ -89,8 +88,7 @@ def test_schedules_are_separate_and_counted_in_a_buffer(pair: Zoo) -> None:
         for name, weights in (("interpolation", own), ("critic/real", critics)):
             weights.append(float(critic.weights[name]))
             torch.testing.assert_close(losses[name].detach(), critic.unweighted[name] * weights[-1])
-    assert own == pytest.approx([0, 0, 0, 0, 0, 0.5, 1, 1.5, 2, 2])
-    assert critics == [0, 0] + [1] * 8
+    assert (own, critics) == (pytest.approx([0, 0, 0, 0, 0, 0.5, 1, 1.5, 2, 2]), [0, 0] + [1] * 8)
     assert critic.state_dict()["step"] == 10
 
 

@@ -69,8 +69,7 @@ def test_a_linear_decoder_has_the_path_length_of_its_matrix() -> None:
 def test_samples_that_are_no_images_are_measured_too() -> None:
     x = torch.randn(50, 7)
     report = interpolation_report(nn.Identity(), nn.Identity(), x)
-    assert report["reconstruction_error"] == 0
-    assert [p.key for p in report.pictures] == ["codes"]
+    assert (report["reconstruction_error"], [p.key for p in report.pictures]) == (0, ["codes"])
 
 
 def test_features_are_the_callers() -> None:

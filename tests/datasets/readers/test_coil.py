@@ -33,8 +33,7 @@ def test_chosen_objects_come_in_their_order_with_their_angles(tmp_path: Path, ki
         "tar.gz": lambda: tarred(tmp_path / "c.tar.gz", files),
     }[kind]()
     read = datasets.coil100(path, objects=(11, 2))
-    assert read.images.shape == (144, 3, 128, 128)
-    assert read.labels.tolist() == [11] * 72 + [2] * 72
+    assert (read.images.shape, read.labels.tolist()) == ((144, 3, 128, 128), [11] * 72 + [2] * 72)
     assert read.parameters[:, 0].tolist() == [5.0 * k for k in range(72)] * 2
     assert (read.period, read.units, read.name) == ((360.0,), ("angle (degrees)",), "coil100")
     for row, thing, k in [(0, 11, 0), (71, 11, 71), (72 + 20, 2, 20)]:
@@ -43,8 +42,7 @@ def test_chosen_objects_come_in_their_order_with_their_angles(tmp_path: Path, ki
 
 def test_the_grey_set_numbers_its_views_one_by_one(tmp_path: Path) -> None:
     read = datasets.coil20(write(tmp_path, coil([3], step=1, colour=False)), objects=[3])
-    assert read.images.shape == (72, 1, 128, 128)
-    assert read.parameters[:3, 0].tolist() == [0.0, 5.0, 10.0]
+    assert (read.images.shape, read.parameters[:3, 0].tolist()) == ((72, 1, 128, 128), [0.0, 5.0, 10.0])
     np.testing.assert_array_equal(read.images[10, 0].numpy(), view(3, 10, colour=False))
 
 
@@ -137,8 +135,7 @@ def test_numpy_archives(tmp_path: Path) -> None:
     assert read.labels.tolist() == [5] * 4 + [9] * 4 + [31] * 4
     assert read.parameters[:, 0].tolist() == [0.0, 90.0, 180.0, 270.0] * 3
     some = datasets.coil100(tmp_path / "a.npz", objects=[31, 5], size=4)
-    assert some.labels.tolist() == [31] * 4 + [5] * 4
-    assert some.images.shape == (8, 3, 4, 4)
+    assert (some.labels.tolist(), some.images.shape) == ([31] * 4 + [5] * 4, (8, 3, 4, 4))
     with pytest.raises(FileNotFoundError, match="no object 1, 2; COIL-100"):
         datasets.coil100(tmp_path / "a.npz", objects=[5, 2, 1])
 

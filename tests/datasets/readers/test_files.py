@@ -95,8 +95,7 @@ def test_a_folders_links_to_files_are_followed(tmp_path: Path) -> None:
     (tmp_path / "inside" / "folder").symlink_to(tmp_path / "outside")
     (tmp_path / "inside" / "broken").symlink_to(tmp_path / "nowhere")
     with opened(tmp_path / "inside", ABOUT) as files:
-        assert sorted(files.sizes) == ["x", "y"]
-        assert files.read("x", 10) == b"content"
+        assert (sorted(files.sizes), files.read("x", 10)) == (["x", "y"], b"content")
 
 
 def test_two_members_of_one_full_name_are_refused(tmp_path: Path) -> None:

@@ -36,8 +36,7 @@ def test_every_place_gives_the_same(tmp_path: Path, place: str) -> None:
 def test_padding_is_black(tmp_path: Path) -> None:
     read = datasets.fashion_mnist(write(tmp_path, FILES), size=32, checksum=False)
     np.testing.assert_array_equal(read.images[:, 0].numpy(), np.pad(TRUTH, ((0, 0), (2, 2), (2, 2))))
-    assert read.scaled()[:, :, :2].unique().tolist() == [-1.0]
-    assert read.name == "fashion_mnist"
+    assert (read.scaled()[:, :, :2].unique().tolist(), read.name) == ([-1.0], "fashion_mnist")
 
 
 def test_the_test_split_is_in_the_other_files(tmp_path: Path) -> None:

@@ -35,8 +35,7 @@ def test_all_spellings_of_the_keys(tmp_path: Path, images: str, labels: str, com
     save(tmp_path / "a.npz", **{images: COLOUR, labels: LABELS[:, None].astype(np.uint8)})
     read = datasets.svhn(tmp_path / "a.npz", "test")
     assert torch.equal(read.images, torch.from_numpy(COLOUR.transpose(0, 3, 1, 2).copy()))
-    assert read.labels.tolist() == LABELS.tolist()
-    assert read.labels.dtype == torch.long
+    assert (read.labels.tolist(), read.labels.dtype) == (LABELS.tolist(), torch.long)
     assert (read.images.dtype, read.name) == (torch.uint8, "svhn")
 
 
