@@ -4,15 +4,14 @@ import pytest
 import torch
 from calls import calls
 from torch import nn
-from zoo import Zoo, vector_pair
+from zoo import Zoo
 
 from interpreg import ACAIRegularizer, AlphaSmoothness, Batch, Interpolator, MIDRAERegularizer
 from interpreg._types import Mix
 from interpreg.priors import Normal
 
 
-def test_everything_is_computed_once_and_when_asked_for() -> None:
-    encoder, decoder, x = vector_pair()
+def test_everything_is_computed_once_and_when_asked_for(encoder, decoder, x) -> None:
     encoded, decoded = calls(encoder), calls(decoder)
     batch = Batch(x, encoder, decoder)
     assert (len(encoded), len(decoded)) == (0, 0)
@@ -22,16 +21,14 @@ def test_everything_is_computed_once_and_when_asked_for() -> None:
     assert (len(encoded), len(decoded)) == (2, 3)
 
 
-def test_asking_for_reconstructions_draws_nothing() -> None:
-    encoder, decoder, x = vector_pair()
+def test_asking_for_reconstructions_draws_nothing(encoder, decoder, x) -> None:
     reg = MIDRAERegularizer(encoder, decoder)
     before = torch.get_rng_state()
     Batch(x, encoder, decoder, plan=reg.plan()).x_hat  # noqa: B018
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_given_reconstructions_are_not_decoded_again() -> None:
-    encoder, decoder, x = vector_pair()
+def test_given_reconstructions_are_not_decoded_again(encoder, decoder, x) -> None:
     z = encoder(x)
     x_hat = decoder(z)
     decoded = calls(decoder)
@@ -42,9 +39,8 @@ def test_given_reconstructions_are_not_decoded_again() -> None:
 
 
 @pytest.mark.parametrize("first", ["derivative", "interpolants"])
-def test_interpolants_are_decoded_once_whoever_asks_first(first: str) -> None:
+def test_interpolants_are_decoded_once_whoever_asks_first(first: str, encoder, decoder, x) -> None:
     """The smoothness of MIDR-AE is that of the images that its critic judges."""
-    encoder, decoder, x = vector_pair()
     reg = MIDRAERegularizer(encoder, decoder) + AlphaSmoothness(encoder, decoder, method="forward")
     batch = Batch(x, encoder, decoder, plan=reg.plan())
     decoded = calls(decoder)
@@ -59,14 +55,12 @@ def test_interpolants_are_decoded_once_whoever_asks_first(first: str) -> None:
     torch.testing.assert_close(dx, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_a_derivative_that_is_no_need_is_refused() -> None:
-    encoder, decoder, x = vector_pair()
+def test_a_derivative_that_is_no_need_is_refused(encoder, decoder, x) -> None:
     with pytest.raises(ValueError, match=r"derivative: expected a need that declares it"):
         Batch(x, encoder, decoder).derivative()
 
 
-def test_a_prior_is_sampled_once_for_all_who_ask_with_the_same_generator() -> None:
-    encoder, decoder, x = vector_pair()
+def test_a_prior_is_sampled_once_for_all_who_ask_with_the_same_generator(encoder, decoder, x) -> None:
     batch, prior = Batch(x, encoder, decoder), Normal()
     first = batch.prior_samples(prior)
     assert first.shape == (6, 4)
@@ -76,8 +70,7 @@ def test_a_prior_is_sampled_once_for_all_who_ask_with_the_same_generator() -> No
 
 
 @pytest.mark.parametrize("size", [5, 7])
-def test_a_decoder_that_loses_samples_is_named(size: int) -> None:
-    encoder, decoder, x = vector_pair()
+def test_a_decoder_that_loses_samples_is_named(size: int, encoder, decoder, x) -> None:
     batch = Batch(x, encoder, lambda z: decoder(z)[:1].expand(size, -1, -1, -1))
     with pytest.raises(ValueError, match=r"decoder: expected the shape of x, \(6, 1, 8, 8\), got"):
         batch.x_hat  # noqa: B018

@@ -69,9 +69,8 @@ def test_compiled_gradients_are_the_eager_ones(zoo: Zoo) -> None:
         torch.testing.assert_close(traced, eager)
 
 
-def test_a_loop_with_batches_of_any_size_compiles_to_few_graphs() -> None:
+def test_a_loop_with_batches_of_any_size_compiles_to_few_graphs(encoder, decoder) -> None:
     """One for the first size, one for any even and one for any odd size; and these two again once a ramp begins."""
-    encoder, decoder, _ = vector_pair()
     reg = ACAIRegularizer(encoder, decoder, reconstruction=None, weight=Ramp(0.5, start=2, over=3))
     graphs = []
 
@@ -93,9 +92,8 @@ def test_a_loop_with_batches_of_any_size_compiles_to_few_graphs() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("c++"), reason="Inductor needs a C++ compiler, and there is none here")
-def test_inductor_trains_as_eager_does() -> None:
+def test_inductor_trains_as_eager_does(encoder, decoder, x) -> None:
     """Its random numbers are its own, so what is compared is where training gets to."""
-    encoder, decoder, x = vector_pair()
     reg = ACAIRegularizer(encoder, decoder)
     compiled = torch.compile(reg, fullgraph=True)
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters(), *reg.parameters()], lr=1e-2)

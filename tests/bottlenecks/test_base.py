@@ -45,8 +45,7 @@ def test_codes_keep_the_shape_and_the_type_of_the_networks(wrap, zoo: Zoo) -> No
             assert (z.shape, z.dtype) == (plain.shape, plain.dtype)
 
 
-def test_a_copy_of_any_kind_begins_without_a_note_and_computes_the_same(wrap) -> None:
-    network, _, x = vector_pair()
+def test_a_copy_of_any_kind_begins_without_a_note_and_computes_the_same(wrap, network, x) -> None:
     encoder = wrap(network)
     encoder(x).sum().backward()  # leaves a note that has a history
     file = io.BytesIO()
@@ -61,8 +60,7 @@ def test_a_copy_of_any_kind_begins_without_a_note_and_computes_the_same(wrap) ->
         torch.testing.assert_close(seeded(other, x), seeded(copy.deepcopy(encoder), x))
 
 
-def test_a_generator_is_where_randomness_comes_from_and_is_copied_too() -> None:
-    network, _, x = vector_pair()
+def test_a_generator_is_where_randomness_comes_from_and_is_copied_too(network, x) -> None:
     for make in (variational, DropoutBottleneck, DenoisingBottleneck):
         first, second = (make(network, generator=torch.Generator().manual_seed(5)) for _ in range(2))
         before = torch.get_rng_state()
@@ -123,8 +121,7 @@ def test_all_but_k_means_compile_whole(wrap, zoo: Zoo) -> None:
         torch.testing.assert_close(seeded(compiled, zoo.x), eager)
 
 
-def test_a_note_is_of_the_latest_call_and_is_taken_once() -> None:
-    network, decoder, x = vector_pair()
+def test_a_note_is_of_the_latest_call_and_is_taken_once(network, decoder, x) -> None:
     encoder = variational(network)
     reg = VAERegularizer(encoder, decoder)
     z = encoder(x)
@@ -140,8 +137,7 @@ def test_a_note_is_of_the_latest_call_and_is_taken_once() -> None:
     reg(x)
 
 
-def test_two_terms_read_one_note() -> None:
-    network, decoder, x = vector_pair()
+def test_two_terms_read_one_note(network, decoder, x) -> None:
     encoder = variational(network)
     losses = (KLPrior(encoder, decoder) + KLPrior(encoder, decoder, weight=2.0))(x)
     torch.testing.assert_close(losses["kl_2"], 2 * losses["kl"])
@@ -149,8 +145,7 @@ def test_two_terms_read_one_note() -> None:
 
 @pytest.mark.parametrize(("make", "recipe"), [(variational, VAERegularizer), (quantized, VQVAERegularizer)])
 @pytest.mark.usefixtures("process_group")
-def test_a_bottleneck_is_found_in_whatever_wraps_it(make, recipe) -> None:
-    network, decoder, x = vector_pair()
+def test_a_bottleneck_is_found_in_whatever_wraps_it(make, recipe, network, decoder, x) -> None:
     encoder = make(network)
     plain = copy.deepcopy(encoder)
     expected = seeded(recipe(plain, decoder), x)
@@ -169,8 +164,7 @@ def test_a_bottleneck_is_found_in_whatever_wraps_it(make, recipe) -> None:
 
 
 @pytest.mark.parametrize("kind", [KLPrior, Commitment])
-def test_an_encoder_without_its_bottleneck_is_refused(kind) -> None:
-    network, decoder, _ = vector_pair()
+def test_an_encoder_without_its_bottleneck_is_refused(kind, network, decoder) -> None:
     name = "GaussianBottleneck" if kind is KLPrior else "VectorQuantizer"
     for encoder in (network, lambda x: x):
         with pytest.raises(
@@ -184,9 +178,8 @@ def test_an_encoder_without_its_bottleneck_is_refused(kind) -> None:
         kind(fresh_copy(make(network)), decoder)
 
 
-def test_a_second_encoding_keeps_no_aux() -> None:
+def test_a_second_encoding_keeps_no_aux(encoder, decoder, x) -> None:
     """What the interpolants' codes have beside them is nobody's, and its graph would stay until the next batch."""
-    encoder, decoder, x = vector_pair()
     encoder = variational(encoder)
     reg = VAERegularizer(encoder, decoder) + CycleConsistency(encoder, decoder)
     reg(x)

@@ -10,8 +10,7 @@ from interpreg import ACAIRegularizer, Critic, GaussianBottleneck, KLPrior
 from interpreg.bottlenecks import Posterior
 
 
-def test_a_sample_is_the_mean_plus_the_spread_times_noise() -> None:
-    network, _, x = vector_pair()
+def test_a_sample_is_the_mean_plus_the_spread_times_noise(network, x) -> None:
     head = Scale()
     encoder = GaussianBottleneck(network, heads=(nn.Identity(), head))
     z = seeded(encoder, x)
@@ -33,8 +32,7 @@ def test_the_law_of_the_samples() -> None:
     torch.testing.assert_close(z.var(0), torch.full((2,), 2.0), rtol=0, atol=5 * 2 * (2 / 20000) ** 0.5)
 
 
-def test_eval_mode_gives_the_mean_unless_always_sampled() -> None:
-    network, _, x = vector_pair()
+def test_eval_mode_gives_the_mean_unless_always_sampled(network, x) -> None:
     encoder = variational(network).eval()
     assert torch.equal(encoder(x), network(x))
     always = variational(network, sample="always")

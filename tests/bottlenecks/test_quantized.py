@@ -74,8 +74,7 @@ def test_codes_of_rank_one_are_vectors_of_one() -> None:
     assert encoder.take_aux().indices.shape == (6,)
 
 
-def test_the_gradient_goes_straight_through() -> None:
-    network, _, x = vector_pair()
+def test_the_gradient_goes_straight_through(network, x) -> None:
     encoder = VectorQuantizer(network, dim=4)
     direction = torch.randn(6, 4)
     through = torch.autograd.grad((encoder(x) * direction).sum(), list(network.parameters()))
@@ -128,8 +127,7 @@ def test_padded_positions_neither_commit_nor_move_the_codebook() -> None:
         torch.testing.assert_close(padded.quantizer.codebook, short.quantizer.codebook)
 
 
-def test_continuous_codes_are_quantized_before_the_decoder_and_interpolants_too() -> None:
-    network, decoder, x = vector_pair()
+def test_continuous_codes_are_quantized_before_the_decoder_and_interpolants_too(network, decoder, x) -> None:
     encoder = VectorQuantizer(network, dim=4, codebook_size=8, codes="continuous").eval()
     behind = encoder.before(decoder)
     assert {id(p) for p in behind.parameters()} == {id(p) for p in decoder.parameters()}

@@ -4,7 +4,7 @@ import torch
 from calls import calls
 from torch import nn
 from wrapped import variational
-from zoo import Zoo, vector_pair
+from zoo import Zoo
 
 from interpreg import Critic, CycleConsistency, Interpolator
 
@@ -44,8 +44,7 @@ def test_padding_has_no_say() -> None:
     torch.testing.assert_close(reg(x, mask=mask)["cycle"], 0.01 * expected)
 
 
-def test_interpolants_are_shared_and_encoded_once() -> None:
-    encoder, decoder, x = vector_pair()
+def test_interpolants_are_shared_and_encoded_once(encoder, decoder, x) -> None:
     reg = Critic(encoder, decoder) + CycleConsistency(encoder, decoder) + CycleConsistency(encoder, decoder)
     encoded, decoded = calls(encoder), calls(decoder)
     losses = reg(x)
@@ -53,8 +52,7 @@ def test_interpolants_are_shared_and_encoded_once() -> None:
     torch.testing.assert_close(losses["cycle"], losses["cycle_2"])
 
 
-def test_an_encoder_that_draws_its_codes_is_used_as_it_is() -> None:
-    encoder, decoder, x = vector_pair()
+def test_an_encoder_that_draws_its_codes_is_used_as_it_is(encoder, decoder, x) -> None:
     encoder = variational(encoder)
     reg = CycleConsistency(encoder, decoder)
     torch.manual_seed(3)

@@ -33,9 +33,8 @@ def test_an_adaptive_critic_pulls_as_hard_as_the_reconstruction(given: bool) -> 
     )
 
 
-def test_an_adaptive_weight_leaves_gradients_to_backward() -> None:
+def test_an_adaptive_weight_leaves_gradients_to_backward(encoder, decoder, x) -> None:
     """Measuring leaves no .grad behind, and the ratio is a number to the gradient."""
-    encoder, decoder, x = vector_pair()
     reg = ACAIRegularizer(encoder, decoder, weight=Adaptive(0.5))
     torch.manual_seed(1)
     losses = reg(x)
@@ -47,8 +46,7 @@ def test_an_adaptive_weight_leaves_gradients_to_backward() -> None:
     torch.testing.assert_close(gradients, expected)
 
 
-def test_an_adaptive_weight_has_its_schedule_and_is_plain_without_gradients() -> None:
-    encoder, decoder, x = vector_pair()
+def test_an_adaptive_weight_has_its_schedule_and_is_plain_without_gradients(encoder, decoder, x) -> None:
     reg = ACAIRegularizer(encoder, decoder, weight=Adaptive(Ramp(0.5, start=2)))
     weights = []
     for _ in range(3):
@@ -61,8 +59,7 @@ def test_an_adaptive_weight_has_its_schedule_and_is_plain_without_gradients() ->
     assert float(reg.weights["interpolation"]) == 0.5
 
 
-def test_adaptive_costs_no_further_calls_of_the_networks() -> None:
-    encoder, decoder, x = vector_pair()
+def test_adaptive_costs_no_further_calls_of_the_networks(encoder, decoder, x) -> None:
     reg = ACAIRegularizer(encoder, decoder, weight=Adaptive(0.5))
     made = [calls(module) for module in (encoder, decoder, reg.critic)]
     reg(x)
@@ -76,15 +73,13 @@ def test_adaptive_without_a_reconstruction_says_what_to_do(pair: Zoo) -> None:
         reg(pair.x)
 
 
-def test_every_kind_of_a_dual_critic_is_adaptive() -> None:
-    encoder, decoder, x = vector_pair()
+def test_every_kind_of_a_dual_critic_is_adaptive(encoder, decoder, x) -> None:
     reg = MIDRAERegularizer(encoder, decoder, **dict.fromkeys(NAMES, Adaptive()))
     reg(x)
     assert all(isinstance(reg.weights[name], Tensor) for name in ("interpolation", "noise", "prior"))
 
 
-def test_a_parameter_that_one_of_the_losses_does_not_depend_on_is_named() -> None:
-    encoder, decoder, x = vector_pair()
+def test_a_parameter_that_one_of_the_losses_does_not_depend_on_is_named(encoder, decoder, x) -> None:
     elsewhere = torch.ones(2, 2, requires_grad=True)
     with pytest.raises(ValueError, match=r"weight: expected Adaptive\(at=\) a parameter on which .* both depend"):
         ACAIRegularizer(encoder, decoder, weight=Adaptive(at=elsewhere))(x)

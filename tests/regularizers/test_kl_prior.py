@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 from wrapped import Scale, variational
-from zoo import Zoo, vector_pair
+from zoo import Zoo
 
 from interpreg import GaussianBottleneck, KLPrior, VectorQuantizer
 from interpreg.functional import kl_to_normal
@@ -57,8 +57,7 @@ def test_a_code_of_a_whole_sequence_is_summed_whole() -> None:
     torch.testing.assert_close(loss, nats / (4 * 5))
 
 
-def test_it_works_where_the_loop_encodes() -> None:
-    network, decoder, x = vector_pair()
+def test_it_works_where_the_loop_encodes(network, decoder, x) -> None:
     encoder = variational(network)
     reg = KLPrior(encoder, decoder)
     z = encoder(x)
@@ -68,8 +67,7 @@ def test_it_works_where_the_loop_encodes() -> None:
     assert all(p.grad is not None for p in encoder.parameters())
 
 
-def test_copies_of_the_regularizer_read_their_own_encoder() -> None:
-    network, decoder, x = vector_pair()
+def test_copies_of_the_regularizer_read_their_own_encoder(network, decoder, x) -> None:
     reg = KLPrior(variational(network), decoder)
     twin = copy.deepcopy(reg)
     twin.encoder.log_variance_head.offset.data += 1
@@ -78,8 +76,7 @@ def test_copies_of_the_regularizer_read_their_own_encoder() -> None:
     assert not reg.state_dict()
 
 
-def test_a_quantizer_has_no_posterior() -> None:
-    network, decoder, _ = vector_pair()
+def test_a_quantizer_has_no_posterior(network, decoder) -> None:
     with pytest.raises(
         TypeError, match="got a VectorQuantizer, which has no posterior; use VQVAERegularizer or Comm"
     ):

@@ -62,16 +62,14 @@ def test_an_example_tells_the_shape_and_disturbs_nothing(name: str) -> None:
     assert all(torch.equal(now, state[key]) for key, now in encoder.state_dict().items())
 
 
-def test_an_example_leaves_no_note_in_a_bottleneck() -> None:
-    encoder, decoder, x = vector_pair()
+def test_an_example_leaves_no_note_in_a_bottleneck(encoder, decoder, x) -> None:
     encoder = variational(encoder)
     LatentCritic(encoder, decoder, example=x)
     with pytest.raises(ValueError, match="expected the codes of the latest call"):
         encoder.take_aux()
 
 
-def test_the_default_network_is_typed_as_the_encoder_is() -> None:
-    encoder, decoder, x = vector_pair()
+def test_the_default_network_is_typed_as_the_encoder_is(encoder, decoder, x) -> None:
     encoder.double(), decoder.double()
     for arguments in ({}, {"code_shape": (4,)}, {"example": x.double()}):
         reg = LatentCritic(encoder, decoder, **arguments)

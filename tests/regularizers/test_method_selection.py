@@ -8,7 +8,7 @@ import torch
 from calls import calls
 from decoders import Checkpointed, Cubes, Residual, double, dropping
 from torch import Tensor, nn
-from zoo import batch_norm_pair, vector_pair
+from zoo import batch_norm_pair
 
 from interpreg import AlphaSmoothness
 
@@ -28,8 +28,7 @@ def test_the_trial_leaves_no_trace() -> None:
         assert torch.equal(one, other)
 
 
-def test_the_trial_is_made_once() -> None:
-    encoder, decoder, x = vector_pair()
+def test_the_trial_is_made_once(encoder, decoder, x) -> None:
     decoded, reg = calls(decoder), AlphaSmoothness(encoder, decoder)
     reg(x)
     assert len(decoded) > 1
@@ -123,8 +122,7 @@ def test_a_decoder_that_cannot_be_trained_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-def test_a_decoder_that_is_compiled_by_itself(backend: str) -> None:
-    encoder, decoder, x = vector_pair()  # smooth, so that finite differences are as good as any
+def test_a_decoder_that_is_compiled_by_itself(backend: str, encoder, decoder, x) -> None:
     twin = copy.deepcopy(decoder)
     values = []
     for network in (torch.compile(decoder, backend=backend), twin):

@@ -75,21 +75,18 @@ def test_an_added_interpolator_mixes_for_all_that_name_none(pair: Zoo) -> None:
     assert plan.followed is plan.default is added
 
 
-def test_a_critic_without_an_interpolator_keeps_acais_beside_another(pair: Zoo) -> None:
+def test_a_critic_without_an_interpolator_keeps_acais_beside_another(encoder, decoder, x) -> None:
     """The law of another part does not become its own."""
     permuting = Interpolator(alpha_range=(0.0, 1.0), pairing="permutation")
-    total = CycleConsistency(pair.encoder, pair.decoder, interpolator=permuting) + Critic(
-        pair.encoder, pair.decoder, gamma=1.0
-    )
-    decoded = calls(pair.decoder)
-    total(pair.x)
+    total = CycleConsistency(encoder, decoder, interpolator=permuting) + Critic(encoder, decoder, gamma=1.0)
+    decoded = calls(decoder)
+    total(x)
     assert len(decoded) == 2  # each mixes its own way
     assert total.plan().default is not permuting
 
 
-def test_a_derivative_of_ones_own_is_that_of_the_shared_interpolants() -> None:
+def test_a_derivative_of_ones_own_is_that_of_the_shared_interpolants(encoder, x) -> None:
     """For a linear decoder the derivative along the path is the decoded difference of the two codes."""
-    encoder, _, x = vector_pair()
     linear = torch.nn.Sequential(torch.nn.Linear(4, 64, bias=False), torch.nn.Unflatten(1, (1, 8, 8)))
     strategy = Interpolator()
     reg = Critic(encoder, linear, interpolator=strategy) + Speed(encoder, linear, None, Difference())

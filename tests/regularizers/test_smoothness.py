@@ -5,7 +5,7 @@ import torch
 from calls import calls
 from decoders import Attention, Cubes
 from torch import Tensor, nn
-from zoo import PAIRS, Zoo, vector_pair
+from zoo import PAIRS, Zoo
 
 from interpreg import AlphaSmoothness, Critic, CycleConsistency, Interpolator
 
@@ -64,8 +64,7 @@ def test_padding_has_no_say() -> None:
 
 
 @pytest.mark.parametrize("order", ["last", "first"])
-def test_others_share_its_interpolants(order: str) -> None:
-    encoder, decoder, x = vector_pair()
+def test_others_share_its_interpolants(order: str, encoder, decoder, x) -> None:
     strategy = Interpolator()
     parts = [Critic(encoder, decoder), CycleConsistency(encoder, decoder), AlphaSmoothness(encoder, decoder)]
     reg = sum(parts if order == "last" else parts[::-1], start=strategy)
@@ -89,8 +88,7 @@ def test_an_explicit_method_is_used_and_explained() -> None:
     assert len(decoded) == 4
 
 
-def test_evaluation_needs_no_gradients() -> None:
-    encoder, decoder, x = vector_pair()
+def test_evaluation_needs_no_gradients(encoder, decoder, x) -> None:
     reg = AlphaSmoothness(encoder, decoder).eval()
     values = []
     for context in (torch.inference_mode(), torch.no_grad(), torch.enable_grad()):
