@@ -21,10 +21,8 @@ def draw(prior: Prior, n: int, d: int, seed: int = 0, dtype: torch.dtype = torch
 def test_moments_and_spread(prior: Prior, d: int) -> None:
     z = draw(prior, MANY, d)
     variance = {
-        Normal: lambda: prior.std**2,
-        Ball: lambda: prior.radius**2 / (d + 2),
-        Sphere: lambda: prior.radius**2 / d,
-    }[type(prior)]()
+        Normal: lambda: prior.std**2, Ball: lambda: prior.radius**2 / (d + 2), Sphere: lambda: prior.radius**2 / d,
+    }[type(prior)]()  # fmt: skip
     mean = prior.mean if isinstance(prior, Normal) else 0.0
     error = 5 * math.sqrt(variance / MANY)
     assert (z.mean(0) - mean).abs().max() < error

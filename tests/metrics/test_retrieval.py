@@ -112,12 +112,9 @@ def test_an_elevation_does_not_come_round_and_an_azimuth_does() -> None:
 ])  # fmt: skip
 def test_bad_input_is_named(change, message) -> None:
     good = {
-        "paths": torch.ones(2, 3, 4),
-        "references": torch.ones(5, 4),
-        "parameters": torch.arange(5.0),
-        "start": torch.zeros(2),
-        "end": torch.ones(2),
-    }
+        "paths": torch.ones(2, 3, 4), "references": torch.ones(5, 4), "parameters": torch.arange(5.0),
+        "start": torch.zeros(2), "end": torch.ones(2),
+    }  # fmt: skip
     retrieved_alpha(**good)
     with pytest.raises((TypeError, ValueError), match=message):
         retrieved_alpha(**good | change)

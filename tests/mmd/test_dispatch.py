@@ -79,11 +79,9 @@ def test_gradients_of_one_set_only(backend: str, wanted: str) -> None:
 @pytest.mark.parametrize("layout", ["transposed", "strided", "expanded", "sliced"])
 def test_layouts(backend: str, layout: str) -> None:
     x = {
-        "transposed": torch.randn(7, 50).T,
-        "strided": torch.randn(100, 14)[::2, ::2],
-        "expanded": torch.randn(50, 1).expand(50, 7),
-        "sliced": torch.randn(60, 20)[5:55, 3:10],
-    }[layout].requires_grad_()
+        "transposed": torch.randn(7, 50).T, "strided": torch.randn(100, 14)[::2, ::2],
+        "expanded": torch.randn(50, 1).expand(50, 7), "sliced": torch.randn(60, 20)[5:55, 3:10],
+    }[layout].requires_grad_()  # fmt: skip
     y = torch.randn(9, 40).T[:, 1:8].requires_grad_()
     assert not x.is_contiguous()
     value = mmd2(x, y, kernel=brute.CASES["rbf"].kernel, backend=backend)

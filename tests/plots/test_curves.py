@@ -12,12 +12,9 @@ from pictures import ALPHA, LENGTH, distances, errors, history, interval_errors,
 from interpreg.plots import error_by_alpha, error_by_interval, parameter_distance, retrieved_alpha, training_curves
 
 EVERY = [
-    (error_by_alpha, errors(1)),
-    (error_by_interval, interval_errors(1)),
-    (retrieved_alpha, retrieved(0.1)),
-    (parameter_distance, distances(0.1)),
-    (training_curves, history()),
-]
+    (error_by_alpha, errors(1)), (error_by_interval, interval_errors(1)), (retrieved_alpha, retrieved(0.1)),
+    (parameter_distance, distances(0.1)), (training_curves, history()),
+]  # fmt: skip
 
 
 def band(ax, index: int, x) -> tuple[np.ndarray, np.ndarray]:

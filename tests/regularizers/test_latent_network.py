@@ -13,13 +13,8 @@ from interpreg import LatentCritic, latent_network
 def test_the_default_network_is_the_published_one() -> None:
     network = latent_network((4, 2, 2))
     assert [tuple(p.shape) for p in network.parameters()] == [
-        (100, 16),
-        (100,),
-        (100, 100),
-        (100,),
-        (1, 100),
-        (1,),
-    ]
+        (100, 16), (100,), (100, 100), (100,), (1, 100), (1,),
+    ]  # fmt: skip
     biases = [p for p in network.parameters() if p.ndim == 1]
     assert all((b == 0).all() for b in biases)
     for weight in (p for p in network.parameters() if p.ndim == 2):

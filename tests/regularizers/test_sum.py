@@ -112,14 +112,9 @@ def test_a_sum_shares_one_forward_pass(pair: Zoo) -> None:
     losses = reg(pair.x)
     assert (len(encoder), len(decoder)) == (1, 2)  # the second critic judges the first one's interpolants
     assert list(losses) == [
-        "reconstruction",
-        "interpolation",
-        "critic/interpolation",
-        "critic/real",
-        "interpolation_2",
-        "critic/interpolation_2",
-        "critic/real_2",
-    ]
+        "reconstruction", "interpolation", "critic/interpolation", "critic/real", "interpolation_2",
+        "critic/interpolation_2", "critic/real_2",
+    ]  # fmt: skip
 
 
 def test_an_autoencoder_that_steps_at_every_third_step_has_no_gradients_at_the_others(pair: Zoo) -> None:

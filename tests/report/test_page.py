@@ -71,17 +71,9 @@ def test_every_picture_is_inside(report: Report) -> None:
     found = re.findall(r'<img alt="([^"]+)" src="data:image/png;base64,([^"]+)">', report.html())
     titles = [title for title, _ in found]
     assert titles == [
-        "Interpolations",
-        "Reconstructions",
-        "Between four samples",
-        "Samples",
-        "Codes",
-        "Error by coefficient",
-        "Error by length of the interval",
-        "Retrieved coefficient",
-        "Distance to both ends",
-        "Training",
-    ]
+        "Interpolations", "Reconstructions", "Between four samples", "Samples", "Codes", "Error by coefficient",
+        "Error by length of the interval", "Retrieved coefficient", "Distance to both ends", "Training",
+    ]  # fmt: skip
     for _, data in found:
         with Image.open(io.BytesIO(base64.b64decode(data))) as image:
             assert image.format == "PNG"
