@@ -164,9 +164,7 @@ def test_the_direction_of_many_coefficients_and_of_none() -> None:
         mixed = Interpolator(kind=kind).sample(z)
         torch.testing.assert_close(Interpolator(kind=kind).direction(z, mixed), z - mixed.z_partner)
     strategy = Interpolator(kind="bernoulli")
-    with pytest.raises(
-        ValueError, match=r"interpolator: expected one with a path from code to code, got kind='ber"
-    ):
+    with pytest.raises(ValueError, match=r"interpolator: .* a path from code to code, got kind='bernoulli'"):
         strategy.direction(z, strategy.sample(z))
 
 

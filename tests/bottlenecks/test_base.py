@@ -126,9 +126,7 @@ def test_a_note_is_of_the_latest_call_and_is_taken_once(network, decoder, x) -> 
     reg = VAERegularizer(encoder, decoder)
     z = encoder(x)
     encoder(x)
-    with pytest.raises(
-        ValueError, match=r"z: expected the codes of the latest call of .* GaussianBottleneck, got others"
-    ):
+    with pytest.raises(ValueError, match=r"z: .* the codes of the latest call of .* GaussianBottleneck, got"):
         reg(x, z=z)
     z = encoder(x)
     reg(x, z=z)
@@ -167,9 +165,7 @@ def test_a_bottleneck_is_found_in_whatever_wraps_it(make, recipe, network, decod
 def test_an_encoder_without_its_bottleneck_is_refused(kind, network, decoder) -> None:
     name = "GaussianBottleneck" if kind is KLPrior else "VectorQuantizer"
     for encoder in (network, lambda x: x):
-        with pytest.raises(
-            TypeError, match=rf"encoder: expected a module with a {name} inside, got .* wrap it once"
-        ):
+        with pytest.raises(TypeError, match=rf"encoder: expected a module with a {name} inside, .* wrap it once"):
             kind(encoder, decoder)
     make = variational if kind is KLPrior else quantized
     with pytest.raises(ValueError, match=f"exactly one {name} inside, got 2"):

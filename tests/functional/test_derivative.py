@@ -81,13 +81,9 @@ def test_buffers_and_random_numbers_are_left_as_one_pass_leaves_them(name: str, 
 
 def test_a_lost_tangent_is_an_error_and_no_zero() -> None:
     z = torch.randn(4, 4, requires_grad=True)
-    with pytest.raises(
-        RuntimeError, match=r"decoder: expected it to carry tangents .*; use method='double-backward'"
-    ):
+    with pytest.raises(RuntimeError, match=r"decoder: expected it to carry tangents.*method='double-backward'"):
         path_derivative(lambda z: z.data * 1, z, torch.ones_like(z))
-    with pytest.raises(
-        RuntimeError, match=r"decoder: expected a gradient of its gradient, got none; use method='fin"
-    ):
+    with pytest.raises(RuntimeError, match=r"decoder: expected a gradient of its gradient, got none; use method="):
         path_derivative(lambda z: z.data * 1, z, torch.ones_like(z), method="double-backward")
 
 
@@ -96,9 +92,7 @@ def test_a_custom_operator_in_a_branch_is_not_silently_left_out(method: str) -> 
     decoder, z = Residual(double).double(), torch.randn(4, 4).double()
     expected = 3 * (1 - decoder.first(z).tanh() ** 2) * (z @ decoder.first.weight.T) @ decoder.last.weight.T
     if method == "forward":
-        with pytest.raises(
-            RuntimeError, match=r"decoder: expected operations with a forward mode, got one without"
-        ):
+        with pytest.raises(RuntimeError, match=r"decoder: .* operations with a forward mode, got one without"):
             path_derivative(decoder, z, z)
     else:
         torch.testing.assert_close(path_derivative(decoder, z, z, method=method)[1], expected)
@@ -107,9 +101,7 @@ def test_a_custom_operator_in_a_branch_is_not_silently_left_out(method: str) -> 
 def test_an_operator_without_forward_mode_is_named_and_others_go_through() -> None:
     decoder, z = Cubes(), torch.randn(4, 4)
     direction = torch.randn(4, 4)
-    with pytest.raises(
-        RuntimeError, match=r"decoder: expected operations with a forward mode, got one without; use"
-    ):
+    with pytest.raises(RuntimeError, match=r"decoder: .* operations with a forward mode, got one without"):
         path_derivative(decoder, z, direction)
     expected = 3 * decoder.layer(z) ** 2 * (direction @ decoder.layer.weight.T)
     for method in ("double-backward", "finite"):
@@ -195,9 +187,7 @@ def test_the_loss_is_a_mean_square_in_fp32() -> None:
 
 def test_bad_input() -> None:
     z = torch.zeros(2, 3)
-    with pytest.raises(
-        ValueError, match="method: expected one of 'forward', 'double-backward', 'finite', got 'fd'"
-    ):
+    with pytest.raises(ValueError, match="method: expected one of 'forward', 'double-backward', 'finite', got"):
         path_derivative(torch.sin, z, z, method="fd")
     with pytest.raises(ValueError, match=r"direction: expected the shape of z, \(2, 3\), got"):
         path_derivative(torch.sin, z, z[:1])

@@ -208,7 +208,5 @@ def test_sums_of_terms_make_the_same_game() -> None:
 
 
 def test_an_interpolator_of_another_kind_is_refused(pair: Zoo) -> None:
-    with pytest.raises(
-        ValueError, match=r"interpolator: expected one of kind='multidimensional', .* got 'linear'"
-    ):
+    with pytest.raises(ValueError, match=r"interpolator: .* kind='multidimensional', .* got 'linear'"):
         MIDRAERegularizer(pair.encoder, pair.decoder, interpolator=Interpolator())

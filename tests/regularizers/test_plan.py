@@ -102,9 +102,7 @@ def test_two_derivatives_of_one_interpolator_are_refused(pair: Zoo) -> None:
     one = Speed(pair.encoder, pair.decoder, strategy, Difference())
     same = Speed(pair.encoder, pair.decoder, strategy, Difference())
     assert len((one + same).plan().derivatives) == 1
-    with pytest.raises(
-        ValueError, match=r"needs: expected one derivative .* got method='difference' and method='other'; give"
-    ):
+    with pytest.raises(ValueError, match=r"needs: .* one derivative .* method='difference' and method='other'"):
         one + Speed(pair.encoder, pair.decoder, strategy, Other())
     apart = one + Speed(pair.encoder, pair.decoder, Interpolator(), Other())
     assert len(apart.plan().derivatives) == 2
@@ -180,7 +178,5 @@ def test_needs_are_checked_once_each() -> None:
 
 
 def test_only_interpolators_are_differentiated_along() -> None:
-    with pytest.raises(
-        TypeError, match="needs: expected an Interpolator to differentiate along, got a DirichletMix"
-    ):
+    with pytest.raises(TypeError, match="needs: .* an Interpolator to differentiate along, got a DirichletMix"):
         plan_of([Decode(DirichletMix(), derivative=Difference())])

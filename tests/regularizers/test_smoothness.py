@@ -124,7 +124,5 @@ def test_without_a_path_from_code_to_code_there_is_nothing_to_differentiate(pair
 
 
 def test_an_unknown_method_is_named(pair: Zoo) -> None:
-    with pytest.raises(
-        ValueError, match=r"method: expected one of 'auto', 'forward', 'double-backward', 'finite'"
-    ):
+    with pytest.raises(ValueError, match=r"method: .* one of 'auto', 'forward', 'double-backward', 'finite'"):
         AlphaSmoothness(pair.encoder, pair.decoder, method="jvp")

@@ -51,7 +51,5 @@ def test_tables_that_are_none_missing_or_unknown_are_named(tmp_path: Path, text:
 def test_a_key_that_leads_to_no_weights_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("from torch import nn\nA = lambda: nn.Linear(2, 2)\n")
     table = {"factory": "a.py:A", "key": "model.weight"}
-    with pytest.raises(
-        ValueError, match=r"\[encoder\] key: expected a state_dict under 'model.weight', got a torch"
-    ):
+    with pytest.raises(ValueError, match=r"\[encoder\] key: expected a state_dict under 'model.weight', got a"):
         config.network("encoder", table, {"model": {"weight": torch.ones(2, 2)}}, tmp_path)

@@ -66,9 +66,7 @@ def test_every_place_gives_the_same(tmp_path: Path, kind: str) -> None:
 
 def test_lists_that_are_something_else(tmp_path: Path) -> None:
     path = placed(tmp_path, "extracted")
-    with pytest.raises(
-        ValueError, match=r"official list_eval_partition.txt of CelebA.*md5 d32c9cbf5e040fd4025c592c306e"
-    ):
+    with pytest.raises(ValueError, match=r"official list_eval_partition.txt of CelebA.*md5 d32c9cbf5e040fd4025c5"):
         datasets.celeba(path)
     with pytest.raises(ValueError, match="attribute: expected one of 'Bald', 'Smiling', got 'Happy'"):
         datasets.celeba(path, attribute="Happy", checksum=False)

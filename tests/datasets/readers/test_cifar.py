@@ -43,17 +43,13 @@ def test_the_python_version_is_never_unpickled(tmp_path: Path) -> None:
             return Path.touch, (mark,)
 
     write(tmp_path, {"cifar-10-batches-py/data_batch_1": pickle.dumps(Bomb())})
-    with pytest.raises(
-        ValueError, match=r"data_batch_1: .*which is pickled; .*never loaded: get the binary version"
-    ):
+    with pytest.raises(ValueError, match=r"data_batch_1: .*which is pickled; .*never loaded: get the binary"):
         datasets.cifar10(tmp_path)
     assert not mark.exists()
 
 
 def test_what_is_missing_or_not_official(tmp_path: Path) -> None:
-    with pytest.raises(
-        FileNotFoundError, match=r"no test_batch.bin; CIFAR-10 is.*https://www.cs.toronto.edu/~kriz"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"no test_batch.bin; CIFAR-10 is.*https://www.cs.toronto.edu"):
         datasets.cifar10(tmp_path, "test")
     with pytest.raises(ValueError, match="md5 5dd7e06a14cb22eb9f671a540d1b7c25, got md5"):
         datasets.cifar10(write(tmp_path, FILES))

@@ -99,9 +99,7 @@ def test_what_is_missing_is_named_with_its_home(tmp_path: Path) -> None:
 
 def test_two_sets_in_one_folder_are_ambiguous(tmp_path: Path) -> None:
     write(tmp_path, {f"{place}/raw/{name}": c for name, c in FILES.items() for place in ("MNIST", "FashionMNIST")})
-    with pytest.raises(
-        ValueError, match=r"expected one train-images-idx3-ubyte, got FashionMNIST/raw/.*, MNIST/raw/"
-    ):
+    with pytest.raises(ValueError, match=r"expected one train-images-idx3-ubyte, got FashionMNIST/.*, MNIST/raw"):
         datasets.mnist(tmp_path)
     assert len(datasets.mnist(tmp_path / "MNIST", checksum=False)) == 12
 

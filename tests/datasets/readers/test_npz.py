@@ -94,9 +94,7 @@ def test_a_header_that_promises_more_than_there_is(tmp_path: Path) -> None:
 
 def test_corrupt_and_missing_files(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
-    with pytest.raises(
-        FileNotFoundError, match=r"no such file; CIFAR-10 is the binary version.*https://www.cs.toronto"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"no such file; CIFAR-10 is the binary.*https://www.cs.toronto"):
         datasets.cifar10(path)
     np.savez(path, X=COLOUR, y=LABELS)
     whole = path.read_bytes()

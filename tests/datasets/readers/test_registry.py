@@ -42,9 +42,7 @@ def test_without_an_optional_dependency(tmp_path: Path, module: str, monkeypatch
     call = {"PIL": lambda: datasets.coil100(tmp_path, objects=[1]), "scipy": lambda: datasets.svhn(tmp_path)}[
         module
     ]
-    with pytest.raises(
-        ImportError, match=rf"needs {module}, which is not installed: pip install 'interpreg\[data\]'"
-    ):
+    with pytest.raises(ImportError, match=rf"needs {module}, .*installed: pip install 'interpreg\[data\]'"):
         call()
     np.savez(tmp_path / "a.npz", X=np.zeros((2, 32, 32, 3), np.uint8), y=[0, 1])
     assert len(datasets.svhn(tmp_path / "a.npz")) == 2
