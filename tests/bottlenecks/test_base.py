@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from calls import seeded
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from wrapped import quantized, seeded, variational
+from wrapped import quantized, variational
 from zoo import Zoo, vector_pair
 
 from interpreg import (

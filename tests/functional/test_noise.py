@@ -41,5 +41,5 @@ def test_wrong_arguments_are_named() -> None:
         add_noise(x, std=-1)
     with pytest.raises(ValueError, match=r"p: expected a finite number in \[0, 1\], got 2"):
         drop_out(x, p=2)
-    with pytest.raises(ValueError, match="p: expected a number below 1, so that something .*is left, got 1"):
+    with pytest.raises(ValueError, match=r"p: expected a number below 1, so that something .*is left, got 1"):
         drop_out(x, p=1)

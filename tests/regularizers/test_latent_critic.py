@@ -9,22 +9,10 @@ from calls import calls
 from sequences import Positions, valid
 from torch import Tensor, nn
 from wrapped import variational
-from zoo import PAIRS, Zoo, batch_norm_pair, convolutional_pair, vector_pair
+from zoo import PAIRS, Constant, Zoo, batch_norm_pair, convolutional_pair, vector_pair
 
 from interpreg import Adaptive, LatentCritic, MMDPrior, Ramp, latent_network
 from interpreg.priors import Normal, Sphere
-
-
-class Constant(nn.Module):
-    """A critic that always says the same of codes, and its opposite of what is 9 everywhere."""
-
-    def __init__(self, value: float, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.value, self.shape = nn.Parameter(torch.tensor(value)), shape
-
-    def forward(self, z: Tensor) -> Tensor:
-        sign = torch.where(z.flatten(1).eq(9).all(1), -1, 1)
-        return (self.value * sign).view(-1, *[1] * len(self.shape)).expand(-1, *self.shape)
 
 
 @pytest.mark.parametrize(("loss", "fool", "on_codes", "on_samples"), [
