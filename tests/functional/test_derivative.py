@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from decoders import DECODERS, Cubes, Residual, double
+from decoders import DECODERS, Residual, cubes, double
 from torch import Tensor, nn
 from torch.autograd import gradcheck
 from torch.utils.checkpoint import CheckpointError
@@ -99,7 +99,7 @@ def test_a_custom_operator_in_a_branch_is_not_silently_left_out(method: str) -> 
 
 
 def test_an_operator_without_forward_mode_is_named_and_others_go_through() -> None:
-    decoder, z = Cubes(), torch.randn(4, 4)
+    decoder, z = cubes(), torch.randn(4, 4)
     direction = torch.randn(4, 4)
     with pytest.raises(RuntimeError, match=r"decoder: .* operations with a forward mode, got one without"):
         path_derivative(decoder, z, direction)
@@ -153,7 +153,7 @@ def test_under_autocast(name: str, method: str) -> None:
 def test_compiled_gradients_are_the_eager_ones(name: str) -> None:
     decoder, z, direction = made(name, torch.float32)
     if name == "checkpointed":  # which only compiled code goes through in forward mode
-        decoder = decoder.layers
+        decoder = decoder.layer
     trained = [z, direction, *decoder.parameters()]
 
     def loss(z: Tensor, direction: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import warnings
 import pytest
 import torch
 from calls import calls
-from decoders import Checkpointed, Cubes, Residual, double, dropping
+from decoders import Residual, checkpointed, cubes, double, dropping
 from torch import Tensor, nn
 from zoo import batch_norm_pair
 
@@ -38,16 +38,11 @@ def test_the_trial_is_made_once(encoder, decoder, x) -> None:
 
 
 FALLBACKS = {
-    "checkpointed": (Checkpointed, "double-backward", "'forward' fails, CheckpointError"),
-    "without forward mode": (
-        Cubes,
-        "double-backward",
-        "'forward' fails, RuntimeError: decoder: expected operations",
-    ),
-    "custom operator": (lambda: Residual(double), "double-backward", "'forward' fails"),
+    "checkpointed": (checkpointed, "'forward' fails, CheckpointError"),
+    "without forward mode": (cubes, "'forward' fails, RuntimeError: decoder: expected operations"),
+    "custom operator": (lambda: Residual(double), "'forward' fails"),
     "silently dropped": (
         lambda: Residual(dropping),
-        "double-backward",
         "'forward' disagrees with finite differences, as where an operation drops its tangent",
     ),
 }
@@ -55,7 +50,7 @@ FALLBACKS = {
 
 @pytest.mark.parametrize("name", FALLBACKS)
 def test_auto_falls_back_and_says_so_once(name: str) -> None:
-    make, method, why = FALLBACKS[name]
+    (make, why), method = FALLBACKS[name], "double-backward"
     decoder, encoder, x = make(), nn.Linear(3, 4), torch.randn(6, 3)
     reg = AlphaSmoothness(encoder, decoder)
     torch.manual_seed(2)

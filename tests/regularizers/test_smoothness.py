@@ -3,7 +3,7 @@
 import pytest
 import torch
 from calls import calls
-from decoders import Attention, Cubes
+from decoders import attention, cubes
 from torch import Tensor, nn
 from zoo import PAIRS, Zoo
 
@@ -75,7 +75,7 @@ def test_others_share_its_interpolants(order: str, encoder, decoder, x) -> None:
 
 
 def test_an_explicit_method_is_used_and_explained() -> None:
-    encoder, decoder, x = nn.Linear(3, 4), Cubes(), torch.randn(6, 3)
+    encoder, decoder, x = nn.Linear(3, 4), cubes(), torch.randn(6, 3)
     with pytest.raises(RuntimeError, match=r"got one without; use method='double-backward' or method='finite'"):
         AlphaSmoothness(encoder, decoder, method="forward")(x)
     decoded = calls(decoder)
@@ -96,7 +96,7 @@ def test_evaluation_needs_no_gradients(encoder, decoder, x) -> None:
 
 
 def test_attention_compiled_whole_has_the_eager_gradients() -> None:
-    encoder, decoder, x = nn.Linear(4, 4), Attention(), torch.randn(6, 3, 4)
+    encoder, decoder, x = nn.Linear(4, 4), attention(), torch.randn(6, 3, 4)
     reg = AlphaSmoothness(encoder, decoder)
     trained = [*encoder.parameters(), *decoder.parameters()]
     values = []
