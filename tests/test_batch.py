@@ -1,12 +1,16 @@
 """The shared forward pass: everything once, whoever asks first."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from calls import calls
 from torch import nn
-from zoo import Zoo
+from wrapped import quantized, variational
+from zoo import Zoo, batch_norm_pair, vector_pair
 
-from interpreg import ACAIRegularizer, AlphaSmoothness, Batch, Interpolator, MIDRAERegularizer
+import interpreg as ip
+from interpreg import ACAIRegularizer, AlphaSmoothness, Batch, Interpolator, MIDRAERegularizer, Regularizer
 from interpreg._types import Mix
 from interpreg.priors import Normal
 
@@ -19,6 +23,29 @@ def test_everything_is_computed_once_and_when_asked_for(encoder, decoder, x) -> 
     for _ in range(2):
         batch.z, batch.x_hat, batch.interpolants(), batch.interpolants(strategy), batch.reencoded(strategy)
     assert (len(encoded), len(decoded)) == (2, 3)
+
+
+CALLED: dict[str, tuple[Callable[..., Regularizer], list[int]]] = {  # encoder, decoder and critic in a step
+    "aae": (lambda e, d: ip.AAERegularizer(e, d, code_shape=e.code_shape), [1, 1, 3]),
+    "gaia": (ip.GAIARegularizer, [1, 2, 5]),
+    "gaia as published": (lambda e, d: ip.GAIARegularizer(e, d, preset="published"), [1, 2, 5]),
+    "amr": (ip.AMRRegularizer, [1, 2, 5]),
+    "amr with cycles": (lambda e, d: ip.AMRRegularizer(e, d, cycle_weight=0.1), [2, 2, 5]),
+    "wae": (ip.WAERegularizer, [1, 1]),
+    "vae": (lambda e, d: ip.VAERegularizer(variational(e), d), [1, 1]),
+    "vqvae": (lambda e, d: ip.VQVAERegularizer(quantized(e), d), [1, 1]),
+}
+
+
+@pytest.mark.parametrize("make_pair", [vector_pair, batch_norm_pair])
+@pytest.mark.parametrize("name", CALLED)
+def test_networks_are_called_as_often_as_the_floor_says(name: str, make_pair: Callable[[], Zoo]) -> None:
+    encoder, decoder, x = make_pair()
+    make, expected = CALLED[name]
+    reg = make(encoder, decoder)
+    made = [calls(module) for module in (encoder, decoder, *([reg.critic] if len(expected) == 3 else []))]
+    reg(x)
+    assert [len(each) for each in made] == expected
 
 
 def test_asking_for_reconstructions_draws_nothing(encoder, decoder, x) -> None:

@@ -4,15 +4,8 @@ import pytest
 import torch
 from sequences import LENGTHS, Positions, Sequences
 
-from interpreg import (
-    ACAIRegularizer,
-    Critic,
-    Interpolator,
-    MIAERegularizer,
-    MIDRAERegularizer,
-    MMDPrior,
-    Reconstruction,
-)
+from interpreg import Critic, Interpolator, MMDPrior, Reconstruction
+from interpreg.recipes import ACAIRegularizer, MIAERegularizer, MIDRAERegularizer
 
 REGULARIZERS = {
     "acai": ACAIRegularizer,

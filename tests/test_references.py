@@ -7,20 +7,9 @@ import pytest
 from torch import nn
 from zoo import Zoo
 
-from interpreg import (
-    ACAIRegularizer,
-    AEAIRegularizer,
-    AMRRegularizer,
-    Critic,
-    GAIARegularizer,
-    GaussianBottleneck,
-    Interpolator,
-    KLPrior,
-    LatentCritic,
-    MMDPrior,
-    Reconstruction,
-    fresh_copy,
-)
+from interpreg import Critic, Interpolator, KLPrior, LatentCritic, MMDPrior, Reconstruction, fresh_copy
+from interpreg.bottlenecks import GaussianBottleneck
+from interpreg.recipes import ACAIRegularizer, AEAIRegularizer, AMRRegularizer, GAIARegularizer
 
 MADE = [ACAIRegularizer, AEAIRegularizer, AMRRegularizer, GAIARegularizer, Critic, LatentCritic, MMDPrior]
 

@@ -13,19 +13,10 @@ from torch.nn.parallel import DistributedDataParallel
 from wrapped import quantized, variational
 from zoo import Zoo, vector_pair
 
-from interpreg import (
-    Commitment,
-    CycleConsistency,
-    DenoisingBottleneck,
-    DropoutBottleneck,
-    GaussianBottleneck,
-    KLPrior,
-    VAERegularizer,
-    VectorQuantizer,
-    VQVAERegularizer,
-    fresh_copy,
-)
+from interpreg import Commitment, CycleConsistency, KLPrior, fresh_copy
+from interpreg.bottlenecks import DenoisingBottleneck, DropoutBottleneck, GaussianBottleneck, VectorQuantizer
 from interpreg.bottlenecks.base import Bottleneck
+from interpreg.recipes import VAERegularizer, VQVAERegularizer
 
 BOTTLENECKS: dict[str, Callable[[nn.Module], Bottleneck]] = {
     "gaussian": variational, "quantized": quantized, "dropout": DropoutBottleneck,

@@ -99,15 +99,6 @@ def test_thousands_at_a_time_are_the_same_as_one() -> None:
     assert (together.dtype, lines.render(angles[:0]).shape) == (torch.float32, (0, 1, 32, 32))
 
 
-def test_samples_are_drawn_from_the_callers_generator() -> None:
-    one, same, other = (
-        lines.sample(5, 16, generator=torch.Generator().manual_seed(seed)).images for seed in (1, 1, 2)
-    )
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
-    assert one.shape == (5, 1, 16, 16)
-
-
 @pytest.mark.parametrize(("angles", "size", "message"), [
     (torch.zeros(3, dtype=torch.long), 32, r"angles: expected a floating point tensor"),
     (torch.zeros(3, 1), 32, r"angles: expected shape \[n\], got .*\(3, 1\)"),

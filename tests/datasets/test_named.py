@@ -16,6 +16,9 @@ def test_generated_sets_are_drawn_from_the_generator(name: str, module) -> None:
     expected = module.sample(5, 16, generator=torch.Generator().manual_seed(3))
     assert torch.equal(drawn.images, expected.images)
     assert torch.equal(drawn.parameters, expected.parameters)
+    other = datasets.named(name, n=5, generator=torch.Generator().manual_seed(4), size=16)
+    assert not torch.equal(other.images, drawn.images)
+    assert other.images.shape == (5, 1, 16, 16)
 
 
 def test_without_a_number_the_papers_sets() -> None:

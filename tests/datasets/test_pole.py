@@ -155,9 +155,7 @@ def test_the_papers_set() -> None:
     assert len(drawn.images.flatten(1).unique(dim=0)) == 576
 
 
-def test_samples_are_drawn_from_the_callers_generator_and_ranges() -> None:
-    one, same = (pole.sample(5, 16, generator=torch.Generator().manual_seed(1)).images for _ in range(2))
-    assert torch.equal(one, same)
+def test_samples_fill_their_ranges() -> None:
     drawn = pole.sample(3000, 8)
     low, high = drawn.parameters.amin(0), drawn.parameters.amax(0)
     assert 45 <= low[0] < 46

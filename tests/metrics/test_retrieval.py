@@ -34,6 +34,9 @@ def test_a_perfect_rotation() -> None:
         assert values.tolist() == pytest.approx(found.alpha.tolist())
     assert (found.error, found.outside, found.undefined, found.paths) == (pytest.approx(0), 0, 0, 72)
     assert found.spread == pytest.approx(0)
+    assert found.from_start.tolist() == pytest.approx((70 * found.alpha).tolist())
+    assert found.to_end.tolist() == pytest.approx((70 - 70 * found.alpha).tolist())
+    assert (found.interval, found.distance_error) == (pytest.approx(70), pytest.approx(0, abs=1e-12))
 
 
 def test_a_bent_one_is_retrieved_as_bent() -> None:
@@ -79,13 +82,6 @@ def test_intervals_of_no_length_are_counted_and_left_out() -> None:
 def test_a_collapsed_model_is_not_near_the_diagonal() -> None:
     found = retrieved_alpha(view(DEGREES[:1]).expand(72, 15, 2), view(DEGREES), DEGREES, *ends(15), period=360)
     assert found.error > 1
-
-
-def test_parameter_distances_of_a_perfect_rotation() -> None:
-    found = retrieved_alpha(walked(lambda a: a), view(DEGREES), DEGREES, *ends(15), period=360)
-    assert found.from_start.tolist() == pytest.approx((70 * found.alpha).tolist())
-    assert found.to_end.tolist() == pytest.approx((70 - 70 * found.alpha).tolist())
-    assert (found.interval, found.distance_error) == (pytest.approx(70), pytest.approx(0, abs=1e-12))
 
 
 def test_parameter_distances_are_euclidean_and_averaged() -> None:

@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from calls import calls
 from step_for_step import is_step_for_step
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -97,14 +96,6 @@ def test_amr_has_its_defaults_and_the_preset_its_own(pair: Zoo) -> None:
     assert published.game.interpolator.shared
     assert isinstance(published.parts["cycle"], CycleConsistency)
     assert AMRRegularizer(*pair[:2], preset="published", autoencoder_every=2).autoencoder_every == 2
-
-
-@pytest.mark.parametrize(("consistency", "expected"), [(0.0, [1, 2, 5]), (0.1, [2, 2, 5])])
-def test_how_often_networks_are_called(pair: Zoo, consistency: float, expected: list[int]) -> None:
-    reg = AMRRegularizer(pair.encoder, pair.decoder, cycle_weight=consistency)
-    made = [calls(module) for module in (pair.encoder, pair.decoder, reg.critic)]
-    reg(pair.x)
-    assert [len(each) for each in made] == expected
 
 
 def straight_loop(pair: Zoo, critic: nn.Module, xs: list[Tensor], every: int) -> list[Tensor]:

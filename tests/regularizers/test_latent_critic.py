@@ -117,18 +117,6 @@ def test_an_mmd_in_the_same_sum_shares_the_samples(pair: Zoo) -> None:
     assert len(draws) == 1
 
 
-def test_a_generator_makes_the_draws_the_callers(pair: Zoo) -> None:
-    state, values = torch.get_rng_state(), []
-    network = latent_network((4,))
-    torch.set_rng_state(state)
-    for _ in range(2):
-        generator = torch.Generator().manual_seed(3)
-        reg = LatentCritic(pair.encoder, pair.decoder, network, generator=generator)
-        values.append(reg(pair.x)["critic/prior"].item())
-    assert values[0] == values[1]
-    assert torch.equal(torch.get_rng_state(), state)
-
-
 def test_the_game_brings_codes_to_the_prior() -> None:
     """Codes that start around 3, half as wide as the prior."""
     x = torch.randn(256, 2)

@@ -5,19 +5,10 @@ import torch
 from calls import calls
 from zoo import Zoo, vector_pair
 
-from interpreg import (
-    ACAIRegularizer,
-    AlphaSmoothness,
-    AtLeast,
-    Critic,
-    CycleConsistency,
-    Decode,
-    Interpolator,
-    Reconstruction,
-    Regularizer,
-    Term,
-)
+from interpreg import AtLeast, Decode, Interpolator, Term
 from interpreg.batch import DEFAULT
+from interpreg.recipes import ACAIRegularizer
+from interpreg.regularizers import AlphaSmoothness, Critic, CycleConsistency, Reconstruction, Regularizer
 from interpreg.regularizers.gaia_mixes import DirichletMix
 from interpreg.regularizers.plan import plan_of
 
