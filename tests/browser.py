@@ -60,8 +60,5 @@ def seen(page: Path, folder: Path, width: int = 1100) -> tuple[list[list[float]]
     size = re.search(r'data-size="(\d+) (\d+)"', dom)
     assert boxes
     assert size
-    return (
-        [[float(n) for n in box.split(",")] for box in boxes[1].split()],
-        [int(n) for n in size.groups()],
-        console,
-    )
+    parsed = [[float(n) for n in box.split(",")] for box in boxes[1].split()]
+    return parsed, [int(n) for n in size.groups()], console

@@ -75,9 +75,8 @@ def test_interpolants_are_decoded_once_whoever_asks_first(first: str, encoder, d
     dx, mixed = batch.derivative(), batch.interpolants()
     assert mixed is batch.interpolants(reg["midrae"].game.interpolator)
     assert len(decoded) == 1
-    step = 1e-3 * reg["midrae"].game.interpolator.direction(
-        batch.z, Mix(mixed.z_mix, mixed.alpha, batch.z.flip(0))
-    )
+    partners = Mix(mixed.z_mix, mixed.alpha, batch.z.flip(0))
+    step = 1e-3 * reg["midrae"].game.interpolator.direction(batch.z, partners)
     expected = (decoder(mixed.z_mix + step) - decoder(mixed.z_mix - step)) / 2e-3
     torch.testing.assert_close(dx, expected, rtol=1e-3, atol=1e-3)
 

@@ -30,9 +30,8 @@ def test_moments_and_spread(prior: Prior, d: int) -> None:
     assert (covariance - variance * torch.eye(d)).abs().max() < 5 * math.sqrt(2 / MANY) * variance
     halves = (z[::2] - z[1::2]).square().sum(1) / 2
     spread = prior.spread(d)
-    assert spread**2 == pytest.approx(
-        halves.mean().item(), abs=5 * (halves.std() / math.sqrt(MANY / 2)).item() + 1e-9
-    )
+    error = 5 * (halves.std() / math.sqrt(MANY / 2)).item() + 1e-9
+    assert spread**2 == pytest.approx(halves.mean().item(), abs=error)
 
 
 @pytest.mark.parametrize("d", [1, 2, 30])
@@ -41,12 +40,9 @@ def test_radii(d: int) -> None:
     radii = draw(Ball(3.0), MANY, d).norm(dim=1)
     assert radii.max() <= 3
     # uniform in the ball: the share within r is (r / R)^d
-    assert (radii <= 3 * 0.5 ** (1 / d)).double().mean().item() == pytest.approx(
-        0.5, abs=5 * 0.5 / math.sqrt(MANY)
-    )
-    assert (radii <= 3 * 0.1 ** (1 / d)).double().mean().item() == pytest.approx(
-        0.1, abs=5 * 0.3 / math.sqrt(MANY)
-    )
+    for share, spread in ((0.5, 0.5), (0.1, 0.3)):
+        within = (radii <= 3 * share ** (1 / d)).double().mean().item()
+        assert within == pytest.approx(share, abs=5 * spread / math.sqrt(MANY))
 
 
 @pytest.mark.parametrize("prior", PRIORS, ids=repr)

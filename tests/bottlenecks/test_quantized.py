@@ -56,9 +56,8 @@ def test_vectors_along_the_axis_become_the_nearest_of_the_codebook() -> None:
         vectors = z.movedim(axis, -1)
         chosen = nearest(vectors.reshape(-1, dim), codebook)
         quantized_z = encoder(x)
-        torch.testing.assert_close(
-            quantized_z, codebook[chosen].reshape(vectors.shape).movedim(-1, axis), rtol=1e-5, atol=1e-6
-        )
+        expected = codebook[chosen].reshape(vectors.shape).movedim(-1, axis)
+        torch.testing.assert_close(quantized_z, expected, rtol=1e-5, atol=1e-6)
         note = encoder.take_aux()
         assert isinstance(note, Quantized)
         assert torch.equal(note.indices, chosen.reshape(vectors.shape[:-1]))

@@ -38,9 +38,8 @@ def traced(elevation: float, azimuth: float, size: int, points: int = 8) -> np.n
     sin, cos = math.sin(pole.TILT), math.cos(pole.TILT)
     screen_up, forward = np.array([0, sin, cos]), np.array([0, cos, -sin])
     origin = u.reshape(-1, 1) * np.array([1.0, 0, 0]) + v.reshape(-1, 1) * screen_up - 9 * forward
-    light = np.array(
-        [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
-    )
+    rise, flat = math.sin(elevation), math.cos(elevation)
+    light = np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), rise])
     met = enters(origin, forward)
     ground = origin + (origin[:, 2:] / sin) * forward
     dark = np.isfinite(enters(ground + 1e-9, light))
@@ -137,10 +136,8 @@ def test_the_image_has_gradients_by_both_parameters() -> None:
     weights = torch.rand(1, 1, 16, 16, dtype=torch.float64)
     (weights * pole.render(e, a, 16)).sum().backward()
     for parameter, shift in ((e, (1e-6, 0)), (a, (0, 1e-6))):
-        up, down = (
-            (weights * pole.render(e.detach() + s * shift[0], a.detach() + s * shift[1], 16)).sum()
-            for s in (1, -1)
-        )
+        moved = [(e.detach() + s * shift[0], a.detach() + s * shift[1]) for s in (1, -1)]
+        up, down = ((weights * pole.render(*light, 16)).sum() for light in moved)
         assert parameter.grad.item() == pytest.approx((up - down).item() / 2e-6, rel=1e-4)
         assert parameter.grad.abs() > 1e-3
 

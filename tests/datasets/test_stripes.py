@@ -65,10 +65,8 @@ def test_the_default_draws_from_the_papers_grid() -> None:
 
 @pytest.mark.parametrize("preset", stripes.PRESETS)
 def test_samples_are_drawn_from_the_callers_generator(preset: str | None) -> None:
-    one, same, other = (
-        stripes.sample(5, 16, preset=preset, generator=torch.Generator().manual_seed(seed)).images
-        for seed in (1, 1, 2)
-    )
+    draws = [torch.Generator().manual_seed(seed) for seed in (1, 1, 2)]
+    one, same, other = (stripes.sample(5, 16, preset=preset, generator=draw).images for draw in draws)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
     assert (one.shape, stripes.sample(0, preset=preset).images.shape) == ((5, 1, 16, 16), (0, 1, 32, 32))

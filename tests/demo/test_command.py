@@ -33,9 +33,8 @@ def test_trains_both_prints_a_table_and_draws(data: str, tmp_path: Path, capsys)
     assert not list(folder.glob("*.partial"))
     numbers = json.loads((folder / "acai.json").read_text())
     error = next(m["value"] for m in numbers["metrics"] if m["key"] == "reconstruction_error")
-    assert f"{error:.4f}" in next(
-        line for line in printed.splitlines() if line.startswith("reconstruction error ")
-    )
+    (row,) = [line for line in printed.splitlines() if line.startswith("reconstruction error ")]
+    assert f"{error:.4f}" in row
     history = torch.load(folder / "acai.pt", weights_only=True)["history"]
     assert history[0].keys() > {"step", "interpolation", "critic/interpolation"}
 

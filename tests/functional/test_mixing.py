@@ -98,9 +98,8 @@ def test_bilinear_is_its_formula_at_every_place() -> None:
     for row in range(5):
         for column in range(4):
             v, u = row / 4, column / 3
-            expected = (
-                (1 - v) * (1 - u) * codes[0] + (1 - v) * u * codes[1] + v * (1 - u) * codes[2] + v * u * codes[3]
-            )
+            top, bottom = (1 - u) * codes[0] + u * codes[1], (1 - u) * codes[2] + u * codes[3]
+            expected = (1 - v) * top + v * bottom
             torch.testing.assert_close(grid[row, column], expected)
 
 

@@ -93,9 +93,8 @@ def test_data_that_are_references_do_not_vouch_for_themselves() -> None:
     references = torch.arange(0.0, 100, 2)[:, None]
     start, end = references[[0, 3]], references[[10, 20]]
     paths = torch.stack([start, (start + end) / 2, end], dim=1)
-    assert admissibility(paths, start, end, references=references).threshold == pytest.approx(
-        4.0
-    )  # the next is 2 away
+    found = admissibility(paths, start, end, references=references)
+    assert found.threshold == pytest.approx(4.0)  # the next is 2 away
 
 
 def test_a_probability_is_averaged_over_what_lies_between() -> None:

@@ -33,9 +33,8 @@ def test_on_the_sphere_it_is_the_squared_angle(sampling: str) -> None:
     """A chord of a step of angle w e is 2 sin(w e / 2) long."""
     omega, epsilon = 1.2, 0.01
     start, end = torch.tensor([[1.0, 0.0]]).double(), torch.tensor([[math.cos(omega), math.sin(omega)]]).double()
-    found = perceptual_path_length(
-        identity, start, end, kind="spherical", sampling=sampling, epsilon=epsilon, draws=9
-    )
+    options = {"kind": "spherical", "sampling": sampling, "epsilon": epsilon, "draws": 9}
+    found = perceptual_path_length(identity, start, end, **options)
     expected = (2 * math.sin(omega * epsilon / 2) / epsilon) ** 2
     assert found.mean == pytest.approx(expected, rel=1e-6)
     assert (found.mean, found.std) == (pytest.approx(omega**2, rel=1e-4), pytest.approx(0.0, abs=1e-6))

@@ -97,18 +97,16 @@ def test_noise(noise: float, distance: float) -> None:
 def test_images_that_are_no_lines() -> None:
     black = -torch.ones(2, STEPS, 1, 32, 32)
     assert line_scores(black).mean_distance == pytest.approx(3.07e-2, rel=5e-3)
-    mean = (
-        lines.render(torch.linspace(0, 2 * math.pi, 5000, dtype=torch.float64)).mean(0).expand(2, STEPS, 1, 32, 32)
-    )
+    mean = lines.render(torch.linspace(0, 2 * math.pi, 5000, dtype=torch.float64)).mean(0)
+    mean = mean.expand(2, STEPS, 1, 32, 32)
     assert line_scores(mean).mean_distance == pytest.approx(2.96e-2, rel=5e-3)
     uniform = torch.rand(16, STEPS, 1, 32, 32) * 2 - 1
     assert line_scores(uniform).mean_distance == pytest.approx(0.98, abs=0.02)
 
 
 def test_undefined_paths_are_perfect_for_the_paper_alone() -> None:
-    half = torch.cat(
-        [faded((torch.arange(STEPS) >= 8).double())[:8], turning("shortest")[:8, :1].expand(8, STEPS, 1, 32, 32)]
-    )
+    still = turning("shortest")[:8, :1].expand(8, STEPS, 1, 32, 32)
+    half = torch.cat([faded((torch.arange(STEPS) >= 8).double())[:8], still])
     scores = line_scores(half)
     assert (scores.undefined, scores.smoothness) == (8, pytest.approx(14 / 15))
     assert scores.smoothness_paper == pytest.approx(7 / 15)

@@ -16,9 +16,8 @@ def by_hand(paths, references, parameters, period, measure) -> tuple[float, floa
     scores, detours, distances = [], [], []
     reach = period / 2 if period else parameters.max() - parameters.min()
     for path in paths.flatten(2).double().numpy():
-        apart = cdist(
-            path, references.flatten(1).double().numpy(), "cosine" if measure == "cosine" else "sqeuclidean"
-        )
+        scipys = "cosine" if measure == "cosine" else "sqeuclidean"
+        apart = cdist(path, references.flatten(1).double().numpy(), scipys)
         apart = apart if measure == "cosine" else apart / path.shape[1]
         distances.append(apart.min(1))
         found = parameters.double().numpy()[apart.argmin(1)]

@@ -19,10 +19,7 @@ def test_a_step_is_softmax_cross_entropy_by_adam() -> None:
     """Adam's equations (Kingma and Ba 2015) and the gradient of the cross-entropy, written out."""
     probe = OnlineProbe(6, 4, lr=1e-2)
     weight, bias = probe.layer.weight.detach().double().clone(), probe.layer.bias.detach().double().clone()
-    first, second = (
-        [torch.zeros_like(weight), torch.zeros_like(bias)],
-        [torch.zeros_like(weight), torch.zeros_like(bias)],
-    )
+    first, second = ([torch.zeros_like(weight), torch.zeros_like(bias)] for _ in range(2))
     for t, (codes, labels) in enumerate(batches(), start=1):
         loss = probe.step(codes, labels)
         flat = codes.flatten(1).double()
@@ -142,11 +139,8 @@ def test_bad_input_is_named_before_anything_changes(call, error: type[Exception]
 @pytest.mark.parametrize("n", [1, 19, 20, 21, 40])
 def test_it_is_the_median_of_the_last_twenty(n: int) -> None:
     values = torch.randn(n)
-    assert (
-        median_of_last(values)
-        == median_of_last(values.tolist())
-        == pytest.approx(float(np.median(values[-20:].numpy())))
-    )
+    expected = pytest.approx(float(np.median(values[-20:].numpy())))
+    assert median_of_last(values) == median_of_last(values.tolist()) == expected
 
 
 def test_undefined_evaluations_make_the_median_undefined() -> None:

@@ -91,9 +91,8 @@ def test_the_spread_by_interval_is_over_all_images() -> None:
 def test_several_objects_are_averaged() -> None:
     images = ring(12).view(12, 2, 1, 1)
     both = torch.stack([images, 3 * images])
-    one, two = (
-        error_by_interval(nn.Identity(), nn.Identity(), v, images=[5]).mean.item() for v in (images[None], both)
-    )
+    found = [error_by_interval(nn.Identity(), nn.Identity(), v, images=[5]) for v in (images[None], both)]
+    one, two = (each.mean.item() for each in found)
     assert two == pytest.approx(one * (1 + 9) / 2)
 
 

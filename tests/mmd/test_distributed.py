@@ -57,9 +57,8 @@ def step(reg: MMDPrior, x: Tensor) -> list[Tensor]:
 def work(rank: int, world: int, folder: str) -> None:
     for name, make in CASES.items():
         encoder, decoder = networks()
-        torch.save(
-            step(make(DistributedDataParallel(encoder), decoder, rank), data(rank)), f"{folder}/{name} {rank}.pt"
-        )
+        stepped = step(make(DistributedDataParallel(encoder), decoder, rank), data(rank))
+        torch.save(stepped, f"{folder}/{name} {rank}.pt")
 
 
 @pytest.mark.parametrize("world", [2, 3])

@@ -123,9 +123,8 @@ def run(code: str, timeout: int = 60, **environment: str) -> str:
 ])  # fmt: skip
 def test_without_a_compiler_it_says_why(environment: dict[str, str], why: str, tmp_path: Path) -> None:
     printed = run(FALLS_BACK, XDG_CACHE_HOME=str(tmp_path), **environment)
-    assert printed.startswith(
-        "backend: expected one that can do this here, 'auto', 'reference', 'tiled', got 'native'"
-    )
+    expected = "backend: expected one that can do this here, 'auto', 'reference', 'tiled', got 'native'"
+    assert printed.startswith(expected)
     assert why in printed
 
 

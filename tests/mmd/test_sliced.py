@@ -76,10 +76,8 @@ def test_generators_repeat() -> None:
     first = mmd2(x, y, kernel=Energy(), estimator="sliced", slices=8)
     torch.manual_seed(4)
     assert torch.equal(first, mmd2(x, y, kernel=Energy(), estimator="sliced", slices=8))
-    repeated = [
-        mmd2_to_prior(x, kernel=Energy(), estimator="sliced", generator=torch.Generator().manual_seed(9))
-        for _ in range(2)
-    ]
+    options = {"kernel": Energy(), "estimator": "sliced"}
+    repeated = [mmd2_to_prior(x, generator=torch.Generator().manual_seed(9), **options) for _ in range(2)]
     assert torch.equal(*repeated)
 
 

@@ -122,9 +122,8 @@ def test_decoded_images_lie_where_their_codes_do(codes: torch.Tensor) -> None:
     for i, code in enumerate(z.flatten(1).double()):
         row, column = divmod(i, 11)
         x, y = left + (column + 0.5) / 11 * (right - left), bottom + (row + 0.5) / 11 * (top - bottom)
-        np.testing.assert_allclose(
-            code, torch.tensor([x, y, 1]).double() @ back, atol=2e-2 if codes.dtype == torch.half else 1e-4
-        )
+        digits = 2e-2 if codes.dtype == torch.half else 1e-4
+        np.testing.assert_allclose(code, torch.tensor([x, y, 1]).double() @ back, atol=digits)
         np.testing.assert_allclose(picture[65 - (row * 6 + 3), column * 6 + 3, 0], i / 120, atol=1e-6)
 
 

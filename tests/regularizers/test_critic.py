@@ -22,9 +22,8 @@ FIXED = Interpolator(alpha_range=(0.2999999, 0.3))  # a coefficient of 0.3, to f
 def test_terms_of_a_critic_whose_word_is_known(
     pair: Zoo, loss: str, fool: float, on_mix: float, on_real: float, judge: str, shape: tuple[int, ...]
 ) -> None:
-    critic = Critic(
-        pair.encoder, pair.decoder, Constant(0.7, shape), interpolator=FIXED, loss=loss, judge=judge, weight=1.0
-    )
+    options = {"interpolator": FIXED, "loss": loss, "judge": judge, "weight": 1.0}
+    critic = Critic(pair.encoder, pair.decoder, Constant(0.7, shape), **options)
     losses = critic(pair.x)
     assert losses["interpolation"].item() == pytest.approx(fool, rel=1e-5)
     assert losses["critic/interpolation"].item() == pytest.approx(on_mix, rel=1e-5)

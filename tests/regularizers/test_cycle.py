@@ -32,11 +32,8 @@ def test_it_is_the_mean_square_of_what_the_encoder_does_not_find_again(zoo: Zoo)
 def test_padding_has_no_say() -> None:
     encoder, decoder = (nn.Linear(3, 3).double() for _ in range(2))
     x, mask = torch.randn(4, 5, 3).double(), torch.arange(5) < torch.tensor([5, 2, 3, 4])[:, None]
-    reg = CycleConsistency(
-        lambda x, mask: encoder(x),
-        lambda z, mask: decoder(z),
-        interpolator=Interpolator(grid=2, alpha_range=(0, 1)),
-    )
+    ends = Interpolator(grid=2, alpha_range=(0, 1))
+    reg = CycleConsistency(lambda x, mask: encoder(x), lambda z, mask: decoder(z), interpolator=ends)
     z = encoder(x)
     ends = torch.cat([z.flip(0), z])
     valid = torch.cat([mask | mask.flip(0)] * 2)

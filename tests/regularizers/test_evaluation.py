@@ -19,18 +19,15 @@ def test_an_adaptive_critic_pulls_as_hard_as_the_reconstruction(given: bool) -> 
     last = decoder[-1].weight
     reg = ACAIRegularizer(encoder, decoder, weight=Adaptive(0.5, last if given else None))
     losses = reg(x)
-    pull, push = (
-        torch.autograd.grad(losses[n], last, retain_graph=True)[0].norm()
-        for n in ("reconstruction", "interpolation")
-    )
+    names = ("reconstruction", "interpolation")
+    pull, push = (torch.autograd.grad(losses[n], last, retain_graph=True)[0].norm() for n in names)
     # the 1e-4 in the denominator, against a gradient that the ratio itself tells
     ratio = reg.weights["interpolation"] / 0.5
     raw = push / reg.weights["interpolation"]
     torch.testing.assert_close((push, ratio), (0.5 * pull * raw / (raw + 1e-4), pull / (raw + 1e-4)))
     assert reg.weights["reconstruction"] == 1.0
-    torch.testing.assert_close(
-        losses["interpolation"].detach(), reg.unweighted["interpolation"] * reg.weights["interpolation"]
-    )
+    expected = reg.unweighted["interpolation"] * reg.weights["interpolation"]
+    torch.testing.assert_close(losses["interpolation"].detach(), expected)
 
 
 def test_an_adaptive_weight_leaves_gradients_to_backward(encoder, decoder, x) -> None:

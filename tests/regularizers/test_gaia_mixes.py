@@ -57,9 +57,8 @@ def test_halves_are_paired_as_published(count: int) -> None:
     half = count // 2
     partners = [*range(half, 2 * half), *reversed(range(half))]
     torch.testing.assert_close(mixed.z_partner, z[partners])
-    torch.testing.assert_close(
-        mixed.z_mix, mixed.alpha * z[: 2 * half] + (1 - mixed.alpha) * z[partners]
-    )  # an odd batch's last sample is left out
+    expected = mixed.alpha * z[: 2 * half] + (1 - mixed.alpha) * z[partners]
+    torch.testing.assert_close(mixed.z_mix, expected)  # an odd batch's last sample is left out
 
 
 def test_halves_have_normal_coefficients_that_go_beyond_the_ends() -> None:

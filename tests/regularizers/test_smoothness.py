@@ -108,10 +108,8 @@ def test_attention_compiled_whole_has_the_eager_gradients() -> None:
 
 
 def test_without_a_path_from_code_to_code_there_is_nothing_to_differentiate(encoder, decoder) -> None:
-    jumps, says = (
-        Interpolator(kind="bernoulli"),
-        r"interpolator: expected one with a path .*, got kind='bernoulli'",
-    )
+    jumps = Interpolator(kind="bernoulli")
+    says = r"interpolator: expected one with a path .*, got kind='bernoulli'"
     with pytest.raises(ValueError, match=says):
         AlphaSmoothness(encoder, decoder, interpolator=jumps)
     with pytest.raises(ValueError, match=says):  # before any network is called

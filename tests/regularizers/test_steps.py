@@ -58,9 +58,8 @@ def test_training_resumes_where_it_stopped(stop: int, encoder, decoder, x) -> No
     """With a ramp that is still waiting, one that grows, and one that ended."""
 
     def make() -> Sum:
-        return ACAIRegularizer(encoder, decoder, weight=Ramp(0.5, start=1, over=3)) + Sparsity(
-            encoder, decoder, weight=Ramp(1.0, start=2)
-        )
+        acai = ACAIRegularizer(encoder, decoder, weight=Ramp(0.5, start=1, over=3))
+        return acai + Sparsity(encoder, decoder, weight=Ramp(1.0, start=2))
 
     def weights(reg: Sum, steps: int) -> list[list[float]]:
         rows = []

@@ -133,9 +133,8 @@ def test_a_checkpoint_cannot_choose_the_code_that_runs(tmp_path, capsys, factory
 
 
 def test_data_by_name(tmp_path, capsys) -> None:
-    config = CONFIG.format(key="", prefix="").replace(
-        'file = "images.npz"', 'name = "lines"\nlimit = 30\noptions = { size = 8, n = 50 }'
-    )
+    lines = 'name = "lines"\nlimit = 30\noptions = { size = 8, n = 50 }'
+    config = CONFIG.format(key="", prefix="").replace('file = "images.npz"', lines)
     checkpoint, path = written(tmp_path, config)
     assert main(["report", str(checkpoint), "--config", str(path)]) == 0
     content = json.loads((tmp_path / "model-report" / "report.json").read_text())

@@ -70,10 +70,8 @@ def test_lists_that_are_something_else(tmp_path: Path) -> None:
         datasets.celeba(path)
     with pytest.raises(ValueError, match="attribute: expected one of 'Bald', 'Smiling', got 'Happy'"):
         datasets.celeba(path, attribute="Happy", checksum=False)
-    write(
-        path,
-        {"list_attr_celeba.txt": LISTS["list_attr_celeba.txt"].replace(b"000003.jpg -1  1", b"000003.jpg -1  2")},
-    )
+    attributes = LISTS["list_attr_celeba.txt"].replace(b"000003.jpg -1  1", b"000003.jpg -1  2")
+    write(path, {"list_attr_celeba.txt": attributes})
     with pytest.raises(ValueError, match=r"expected 1 or -1 for 000003.jpg, got 2"):
         datasets.celeba(path, attribute="Smiling", checksum=False)
     write(path, {"list_eval_partition.txt": b"000001.jpg 0\n000002.jpg 3\n"})
@@ -83,9 +81,8 @@ def test_lists_that_are_something_else(tmp_path: Path) -> None:
 
 def test_the_whole_zip_is_checked_only_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = placed(tmp_path, "official")
-    monkeypatch.setattr(
-        type(datasets.readers.celeba.__globals__["CELEBA"]), "check", lambda *_: None
-    )  # the lists'
+    about = type(datasets.readers.celeba.__globals__["CELEBA"])
+    monkeypatch.setattr(about, "check", lambda *_: None)  # the lists'
     assert len(datasets.celeba(path, checksum=True)) == 4
     with pytest.raises(ValueError, match=r"img_align_celeba.zip of .*, md5 00d2c5bc6d35e252742224ab0c1e8fcb, got"):
         datasets.celeba(path, checksum="full")

@@ -80,9 +80,7 @@ def test_a_decompression_bomb_is_stopped(tmp_path: Path) -> None:
 
 
 def test_what_is_not_official_needs_leave(tmp_path: Path) -> None:
-    expected = (
-        r"train-images-idx3-ubyte: expected the official .* of MNIST, md5 6bbc9ace898e44ae57da46a324031adb, got"
-    )
+    expected = r"train-images-idx3-ubyte: .* the official .* of MNIST, md5 6bbc9ace898e44ae57da46a324031adb, got"
     with pytest.raises(ValueError, match=f"{expected} md5 [0-9a-f]{{32}}; checksum=False reads it"):
         datasets.mnist(write(tmp_path, FILES))
 
