@@ -11,17 +11,10 @@ import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
     "--force-device-scale-factor=1",
-]
+]  # fmt: skip
 WATCH = """<script>
 window.onerror = (message) => document.body.setAttribute("data-error", message);
 window.onload = () => {
@@ -67,8 +60,5 @@ def seen(page: Path, folder: Path, width: int = 1100) -> tuple[list[list[float]]
     size = re.search(r'data-size="(\d+) (\d+)"', dom)
     assert boxes
     assert size
-    return (
-        [[float(n) for n in box.split(",")] for box in boxes[1].split()],
-        [int(n) for n in size.groups()],
-        console,
-    )
+    parsed = [[float(n) for n in box.split(",")] for box in boxes[1].split()]
+    return parsed, [int(n) for n in size.groups()], console

@@ -116,12 +116,7 @@ def combination(
 
 
 def mmd2(
-    case: Case,
-    x: Tensor,
-    y: Tensor,
-    estimator: str = "unbiased",
-    u: Tensor | None = None,
-    v: Tensor | None = None,
+    case: Case, x: Tensor, y: Tensor, estimator: str = "unbiased", u: Tensor | None = None, v: Tensor | None = None
 ) -> Truth:
     """The estimate with weights u and v, and its gradients."""
     p, q = (np.ones(len(each)) if w is None else plain(w) for each, w in ((x, u), (y, v)))

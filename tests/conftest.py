@@ -8,7 +8,7 @@ import torch
 from everyone import REGULARIZERS
 from processes import leave
 from sequences import Positions, Sequences, valid
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from zoo import PAIRS, Zoo, vector_pair
 
 from interpreg import Regularizer
@@ -38,6 +38,27 @@ def make(request: pytest.FixtureRequest) -> Callable[[nn.Module, nn.Module], Reg
 @pytest.fixture
 def pair() -> Zoo:
     return vector_pair()
+
+
+@pytest.fixture
+def encoder(pair: Zoo) -> nn.Module:
+    return pair.encoder
+
+
+@pytest.fixture
+def network(pair: Zoo) -> nn.Module:
+    """The encoder, where something is put around it."""
+    return pair.encoder
+
+
+@pytest.fixture
+def decoder(pair: Zoo) -> nn.Module:
+    return pair.decoder
+
+
+@pytest.fixture
+def x(pair: Zoo) -> Tensor:
+    return pair.x
 
 
 @pytest.fixture

@@ -4,64 +4,42 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import scaled_dot_product_attention as attend
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.utils.checkpoint import checkpoint
 
 
-class Attention(nn.Module):
+class Made(nn.Module):
+    """What a function makes of a layer and codes."""
+
+    def __init__(self, layer: nn.Module, call: Callable[[nn.Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layer, self.call = layer, call
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.call(self.layer, z)
+
+
+def attention() -> nn.Module:
     """Self-attention over positions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.attention(z, z, z, need_weights=False)[0]
+    layer = nn.MultiheadAttention(4, 2, batch_first=True)
+    return Made(layer, lambda layer, z: layer(z, z, z, need_weights=False)[0])
 
 
-class ScaledDotProduct(nn.Module):
-    """Attention in torch's one call."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(4, 4)
-
-    def forward(self, z: Tensor) -> Tensor:
-        return F.scaled_dot_product_attention(self.layer(z), z, z)
-
-
-class Recurrence(nn.Module):
-    """A GRU over positions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gru = nn.GRU(4, 3, batch_first=True)
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.gru(z)[0]
-
-
-class Checkpointed(nn.Module):
+def checkpointed() -> nn.Module:
     """Layers that are run again in the backward."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3))
-
-    def forward(self, z: Tensor) -> Tensor:
-        return checkpoint(self.layers, z, use_reentrant=False)
+    layers = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3))
+    return Made(layers, lambda layers, z: checkpoint(layers, z, use_reentrant=False))
 
 
-class Numbers(nn.Module):
+def cubes() -> nn.Module:
+    """Cubes of a linear layer, without forward mode."""
+    return Made(nn.Linear(4, 3), lambda layer, z: _Cube.apply(layer(z)))
+
+
+def _numbers(layer: nn.Module, z: Tensor) -> Tensor:
     """Arithmetic with Python's numbers, and with a wider tensor of rank 0."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(4, 3)
-
-    def forward(self, z: Tensor) -> Tensor:
-        return (2.0 * self.layer(z) ** 2 * 0.5 + 1.0) / 3.0 * torch.tensor(2.5, dtype=torch.float64)
+    return (2.0 * layer(z) ** 2 * 0.5 + 1.0) / 3.0 * torch.tensor(2.5, dtype=torch.float64)
 
 
 def _maps(*layers: nn.Module) -> Callable[[], tuple[nn.Module, tuple[int, ...]]]:
@@ -91,12 +69,12 @@ DECODERS: dict[str, Callable[[], tuple[nn.Module, tuple[int, ...]]]] = {
     "dropout": _rows(nn.Dropout(0.3)),
     "spectral norm": lambda: (nn.Sequential(spectral_norm(nn.Linear(4, 6)), nn.Tanh(), nn.Linear(6, 3)), (4, 4)),
     "relu in place": _rows(nn.ReLU(inplace=True)),
-    "recurrent": lambda: (Recurrence(), (4, 3, 4)),
-    "attention": lambda: (Attention(), (4, 3, 4)),
-    "scaled dot product": lambda: (ScaledDotProduct(), (4, 3, 4)),
+    "recurrent": lambda: (Made(nn.GRU(4, 3, batch_first=True), lambda gru, z: gru(z)[0]), (4, 3, 4)),
+    "attention": lambda: (attention(), (4, 3, 4)),
+    "scaled dot product": lambda: (Made(nn.Linear(4, 4), lambda q, z: attend(q(z), z, z)), (4, 3, 4)),
     "transformer": lambda: (nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), (4, 3, 4)),
-    "checkpointed": lambda: (Checkpointed(), (4, 4)),
-    "numbers": lambda: (Numbers(), (4, 4)),
+    "checkpointed": lambda: (checkpointed(), (4, 4)),
+    "numbers": lambda: (Made(nn.Linear(4, 3), _numbers), (4, 4)),
 }
 
 
@@ -158,14 +136,3 @@ class _Cube(torch.autograd.Function):
     def backward(context, gradient: Tensor) -> Tensor:
         (x,) = context.saved_tensors
         return 3 * x**2 * gradient
-
-
-class Cubes(nn.Module):
-    """Cubes of a linear layer, without forward mode."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(4, 3)
-
-    def forward(self, z: Tensor) -> Tensor:
-        return _Cube.apply(self.layer(z))

@@ -34,11 +34,8 @@ def cifar_batch(n: int, seed: int = 0) -> tuple[bytes, np.ndarray, np.ndarray]:
     """The file, images [n, 3, 32, 32] and labels."""
     rng = np.random.default_rng(seed)
     images, labels = rng.integers(0, 256, (n, 3, 32, 32), np.uint8), rng.integers(0, 10, n)
-    return (
-        b"".join(bytes([label]) + image.tobytes() for label, image in zip(labels, images, strict=True)),
-        images,
-        labels,
-    )
+    records = [bytes([label]) + image.tobytes() for label, image in zip(labels, images, strict=True)]
+    return b"".join(records), images, labels
 
 
 def picture(image: np.ndarray, form: str = "PNG", **options: object) -> bytes:

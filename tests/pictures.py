@@ -76,9 +76,8 @@ def retrieved(bend: float) -> SimpleNamespace:
 def distances(bend: float, interval: float = 70.0) -> SimpleNamespace:
     """Measured distances to both ends of an interval."""
     walked = ALPHA + bend * (2 * math.pi * ALPHA).sin()
-    return SimpleNamespace(
-        alpha=ALPHA, from_start=interval * walked + 2, to_end=interval * (1 - walked) + 2, interval=interval
-    )
+    ends = {"from_start": interval * walked + 2, "to_end": interval * (1 - walked) + 2}
+    return SimpleNamespace(alpha=ALPHA, interval=interval, **ends)
 
 
 def history(rate: float = 1.0, n: int = 120) -> list[dict[str, float]]:

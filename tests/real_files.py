@@ -14,11 +14,9 @@ from pathlib import Path
 import pytest
 
 SIZES = {
-    "train-images-idx3-ubyte": 47_040_016,
-    "train-labels-idx1-ubyte": 60_008,
-    "t10k-images-idx3-ubyte": 7_840_016,
+    "train-images-idx3-ubyte": 47_040_016, "train-labels-idx1-ubyte": 60_008, "t10k-images-idx3-ubyte": 7_840_016,
     "t10k-labels-idx1-ubyte": 10_008,
-}
+}  # fmt: skip
 PACKED_SIZES = {  # Debian's: the official ones without the names in their headers
     "train-images-idx3-ubyte.gz": 26_421_856,
     "train-labels-idx1-ubyte.gz": 29_491,

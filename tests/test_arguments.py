@@ -75,11 +75,7 @@ def test_a_wrong_weight_is_named(kind: str, name: str) -> None:
         make(kind, **{name: "1"}, **others)
 
 
-DRAWING_MORE = {
-    "DualCritic",
-    "LRAERegularizer",
-    "MIDRAERegularizer",
-}  # their generators draw prior samples as well
+DRAWING_MORE = {"DualCritic", "LRAERegularizer", "MIDRAERegularizer"}  # generators of prior samples as well
 
 
 @pytest.mark.parametrize(
@@ -89,7 +85,26 @@ def test_a_generator_beside_an_interpolator_is_refused(kind: str) -> None:
     if kind in DRAWING_MORE:
         make(kind, interpolator=Interpolator(kind="multidimensional"), generator=torch.Generator())
         return
-    with pytest.raises(
-        ValueError, match=r"^generator: expected None beside an interpolator, which has a generator"
-    ):
+    with pytest.raises(ValueError, match=r"^generator: expected None beside an interpolator, which has a"):
         make(kind, interpolator=Interpolator(), generator=torch.Generator())
+
+
+DRAWING: dict[str, dict[str, object]] = {
+    "MMDPrior": {"closed_form": False},
+    "WAERegularizer": {"divergence": "sinkhorn"},
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind, _ in arguments("generator")])
+def test_a_generator_makes_the_draws_the_callers(kind: str, x: torch.Tensor) -> None:
+    generator, losses = torch.Generator(), []
+    reg = make(kind, generator=generator, **DRAWING.get(kind, {}))
+    if hasattr(reg, "critic"):
+        reg.critic.eval()  # spectral norms stand still
+    reg(x)  # when what is lazy gets its shapes, and methods are tried
+    state = torch.get_rng_state()
+    for seed in (5, 5, 6):
+        generator.manual_seed(seed)
+        losses.append({name: loss.item() for name, loss in reg(x).items()})
+    assert losses[0] == losses[1] != losses[2]
+    assert torch.equal(torch.get_rng_state(), state)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from everyone import REGULARIZERS, traceable
 from torch import nn
+from torch._dynamo.testing import CompileCounter
 from torch._subclasses.fake_tensor import FakeTensorMode
 from zoo import PAIRS, Zoo, vector_pair
 
@@ -28,25 +29,20 @@ COMPILED = [
 def test_compiles_whole_and_once(name: str, pair: str) -> None:
     """With the eager backend, because what is asked is whether one graph can be traced."""
     make, zoo = REGULARIZERS[name], PAIRS[pair]()
-    graphs = []
-
-    def count(graph: torch.fx.GraphModule, inputs: object) -> torch.fx.GraphModule:
-        graphs.append(graph)
-        return graph
-
+    counter = CompileCounter()
     reg = traceable(make(zoo.encoder.eval(), zoo.decoder.eval()))
     modules = nn.ModuleList([reg.encoder, reg])
     reference = copy.deepcopy(modules.state_dict())
     torch.manual_seed(3)
     eager = [{name: loss.item() for name, loss in reg(zoo.x).items()} for _ in range(3)]
     modules.load_state_dict(reference)
-    compiled = torch.compile(reg, fullgraph=True, backend=count)
+    compiled = torch.compile(reg, fullgraph=True, backend=counter)
     torch.manual_seed(3)
     with torch._dynamo.config.patch(allow_rnn=True):  # which torch leaves off by default
         traced = [{name: loss.item() for name, loss in compiled(zoo.x).items()} for _ in range(3)]
     assert traced == [pytest.approx(losses, rel=1e-5, abs=1e-7) for losses in eager]
     phases = 2 if name == "scheduled" else 1  # its critic begins at the second step
-    assert len(graphs) == phases  # neither the step counter nor the logged values make it compile again
+    assert counter.frame_count == phases  # neither the step counter nor the logged values make it compile again
     assert reg.unweighted.keys() == eager[0].keys()
 
 
@@ -69,17 +65,12 @@ def test_compiled_gradients_are_the_eager_ones(zoo: Zoo) -> None:
         torch.testing.assert_close(traced, eager)
 
 
-def test_a_loop_with_batches_of_any_size_compiles_to_few_graphs() -> None:
+def test_a_loop_with_batches_of_any_size_compiles_to_few_graphs(encoder, decoder) -> None:
     """One for the first size, one for any even and one for any odd size; and these two again once a ramp begins."""
-    encoder, decoder, _ = vector_pair()
     reg = ACAIRegularizer(encoder, decoder, reconstruction=None, weight=Ramp(0.5, start=2, over=3))
-    graphs = []
+    counter = CompileCounter()
 
-    def count(graph: torch.fx.GraphModule, inputs: object) -> torch.fx.GraphModule:
-        graphs.append(graph)
-        return graph
-
-    @torch.compile(fullgraph=True, backend=count)
+    @torch.compile(fullgraph=True, backend=counter)
     def step(x: torch.Tensor) -> torch.Tensor:
         z = encoder(x)
         x_hat = decoder(z)
@@ -88,15 +79,13 @@ def test_a_loop_with_batches_of_any_size_compiles_to_few_graphs() -> None:
     seen = []
     for size in (6, 8, 7, 5, 12, 9, 2, 3):
         step(vector_pair(size).x).backward()
-        seen.append(len(graphs))
-    assert seen == [1, 2, 3, 4, 5, 5, 5, 5]
-    assert reg.game.step == 8
+        seen.append(counter.frame_count)
+    assert (seen, reg.game.step) == ([1, 2, 3, 4, 5, 5, 5, 5], 8)
 
 
 @pytest.mark.skipif(not shutil.which("c++"), reason="Inductor needs a C++ compiler, and there is none here")
-def test_inductor_trains_as_eager_does() -> None:
+def test_inductor_trains_as_eager_does(encoder, decoder, x) -> None:
     """Its random numbers are its own, so what is compared is where training gets to."""
-    encoder, decoder, x = vector_pair()
     reg = ACAIRegularizer(encoder, decoder)
     compiled = torch.compile(reg, fullgraph=True)
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters(), *reg.parameters()], lr=1e-2)

@@ -13,15 +13,8 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 from zoo import vector_pair
 
-from interpreg import (
-    ACAIRegularizer,
-    AlphaSmoothness,
-    Interpolator,
-    LatentCritic,
-    Regularizer,
-    fresh_copy,
-    latent_network,
-)
+from interpreg import AlphaSmoothness, Interpolator, LatentCritic, Regularizer, fresh_copy, latent_network
+from interpreg.recipes import ACAIRegularizer
 
 WORLD = 2
 METHODS = ("auto", "forward", "double-backward", "finite")

@@ -12,8 +12,7 @@ def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
     with atomic_write(path) as partial:
         partial.write_text("half")
         assert not path.exists()
-    assert path.read_text() == "half"
-    assert list(tmp_path.iterdir()) == [path]
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("half", [path])
 
 
 def test_what_fails_leaves_the_old_one(tmp_path: Path) -> None:
@@ -27,5 +26,4 @@ def test_what_fails_leaves_the_old_one(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         write()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("old", [path])

@@ -25,7 +25,7 @@ BESIDE = {
     "report",
     "demo",
     "__main__",
-}  # they import from the tower, it never imports them
+}  # they import from the tower, not it from them
 WITHIN = ["functional", "sampling", "interpolator", "bottlenecks", "batch"]  # the order on the third floor
 FILES = sorted(SOURCE.rglob("*.py"))
 TESTS = Path(__file__).parent

@@ -23,16 +23,13 @@ def test_only_what_training_needs_is_imported() -> None:
     assert modules.isdisjoint(ON_DEMAND)
 
 
-@pytest.mark.parametrize(
-    ("statement", "module"),
-    [
-        ("import interpreg; interpreg.metrics.line_scores", "metrics"),
-        ("import interpreg; interpreg.datasets.lines", "datasets"),
-        ("from interpreg import plots", "plots"),
-        ("from interpreg import interpolation_report", "report"),
-        ("from interpreg import *; interpolation_report", "report"),
-    ],
-)
+@pytest.mark.parametrize(("statement", "module"), [
+    ("import interpreg; interpreg.metrics.line_scores", "metrics"),
+    ("import interpreg; interpreg.datasets.lines", "datasets"),
+    ("from interpreg import plots", "plots"),
+    ("from interpreg import interpolation_report", "report"),
+    ("from interpreg import *; interpolation_report", "report"),
+])  # fmt: skip
 def test_the_rest_is_imported_on_demand(statement: str, module: str) -> None:
     assert module in modules_after(statement)
 

@@ -17,8 +17,7 @@ def test_every_kind_mixes_codes_of_every_rank(kind: str, shape: tuple[int, ...])
     z = torch.randn(shape)
     z_mix, alpha, z_partner, _ = Interpolator(kind=kind).sample(z)
     assert z_mix.shape == z_partner.shape == z.shape
-    assert torch.broadcast_shapes(alpha.shape, z.shape) == z.shape
-    assert alpha.ndim == z.ndim
+    assert (torch.broadcast_shapes(alpha.shape, z.shape), alpha.ndim) == (z.shape, z.ndim)
     assert ((alpha >= 0) & (alpha <= 1)).all()
 
 
@@ -63,32 +62,26 @@ def test_without_a_pair_paths_run_between_codes() -> None:
     torch.testing.assert_close(round_path.norm(dim=-1), torch.ones(1, 7))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"kind": "cubic"}, r"kind: expected one of 'linear', .*, got 'cubic'"),
-        ({"pairing": "next"}, r"pairing: expected one of 'reverse', 'permutation', 'prior', got 'next'"),
-        ({"grain": "pixel"}, r"grain: expected one of"),
-        ({"alpha_range": (0.5, 0.5)}, r"alpha_range: expected low < high within \[0, 1\], got \(0.5, 0.5\)"),
-        ({"kind": "convex", "ways": 1}, r"ways: expected an int of at least 2, got 1"),
-        ({"kind": "convex", "pairing": "reverse"}, r"pairing: expected 'permutation'"),
-        ({"encoder": nn.Identity()}, r"decoder: expected a pair"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"kind": "cubic"}, r"kind: expected one of 'linear', .*, got 'cubic'"),
+    ({"pairing": "next"}, r"pairing: expected one of 'reverse', 'permutation', 'prior', got 'next'"),
+    ({"grain": "pixel"}, r"grain: expected one of"),
+    ({"alpha_range": (0.5, 0.5)}, r"alpha_range: expected low < high within \[0, 1\], got \(0.5, 0.5\)"),
+    ({"kind": "convex", "ways": 1}, r"ways: expected an int of at least 2, got 1"),
+    ({"kind": "convex", "pairing": "reverse"}, r"pairing: expected 'permutation'"),
+    ({"encoder": nn.Identity()}, r"decoder: expected a pair"),
+])  # fmt: skip
 def test_bad_arguments_are_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         Interpolator(**arguments)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "size", "message"),
-    [
-        ({}, 1, r"x: expected a batch of at least 2 samples .* got 1"),
-        ({"kind": "convex", "ways": 4}, 3, r"x: expected a batch of at least 4 samples .* got 3"),
-        ({"kind": "bernoulli", "ways": 4}, 3, r"x: expected a batch of at least 4 samples .* got 3"),
-        ({"pairing": lambda z: z[:2]}, 4, r"pairing: expected the shape of the codes, \(4, 3\), got .*\(2, 3\)"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "size", "message"), [
+    ({}, 1, r"x: expected a batch of at least 2 samples .* got 1"),
+    ({"kind": "convex", "ways": 4}, 3, r"x: expected a batch of at least 4 samples .* got 3"),
+    ({"kind": "bernoulli", "ways": 4}, 3, r"x: expected a batch of at least 4 samples .* got 3"),
+    ({"pairing": lambda z: z[:2]}, 4, r"pairing: expected the shape of the codes, \(4, 3\), got .*\(2, 3\)"),
+])  # fmt: skip
 def test_too_few_codes_and_other_partners_are_named(arguments: dict, size: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Interpolator(**arguments).mix(torch.randn(size, 3))
@@ -162,8 +155,7 @@ def test_the_direction_is_the_derivative_of_the_mix(kind: str, grid: int | None,
         return strategy.mix(own, mixed.z_partner, alpha)
 
     z_mix, derivative = torch.func.jvp(along, (mixed.alpha,), (torch.ones_like(mixed.alpha),))
-    torch.testing.assert_close(mixed.z_mix, z_mix)
-    torch.testing.assert_close(strategy.direction(z, mixed), derivative)
+    torch.testing.assert_close((mixed.z_mix, strategy.direction(z, mixed)), (z_mix, derivative))
 
 
 def test_the_direction_of_many_coefficients_and_of_none() -> None:
@@ -172,9 +164,7 @@ def test_the_direction_of_many_coefficients_and_of_none() -> None:
         mixed = Interpolator(kind=kind).sample(z)
         torch.testing.assert_close(Interpolator(kind=kind).direction(z, mixed), z - mixed.z_partner)
     strategy = Interpolator(kind="bernoulli")
-    with pytest.raises(
-        ValueError, match=r"interpolator: expected one with a path from code to code, got kind='ber"
-    ):
+    with pytest.raises(ValueError, match=r"interpolator: .* a path from code to code, got kind='bernoulli'"):
         strategy.direction(z, strategy.sample(z))
 
 

@@ -4,15 +4,8 @@ import pytest
 import torch
 from sequences import LENGTHS, Positions, Sequences
 
-from interpreg import (
-    ACAIRegularizer,
-    Critic,
-    Interpolator,
-    MIAERegularizer,
-    MIDRAERegularizer,
-    MMDPrior,
-    Reconstruction,
-)
+from interpreg import Critic, Interpolator, MMDPrior, Reconstruction
+from interpreg.recipes import ACAIRegularizer, MIAERegularizer, MIDRAERegularizer
 
 REGULARIZERS = {
     "acai": ACAIRegularizer,
@@ -75,15 +68,12 @@ def test_networks_are_called_with_the_mask_of_what_they_are_given(sequences: Seq
     assert [m.equal(e) for m, e in zip(critic.masks, [either, either, mask], strict=True)] == [True] * 3
 
 
-@pytest.mark.parametrize(
-    ("mask", "message"),
-    [
-        (torch.ones(4, 5), r"mask: expected a boolean tensor, True where valid, got a torch.float32 tensor"),
-        ([[True]], r"mask: expected a boolean tensor, True where valid, got a list of length 1"),
-        (torch.ones(4, dtype=torch.bool), r"mask: expected shape \[B, T\], got"),
-        (torch.ones(3, 5, dtype=torch.bool), r"mask: expected a batch of 4 samples, got"),
-    ],
-)
+@pytest.mark.parametrize(("mask", "message"), [
+    (torch.ones(4, 5), r"mask: expected a boolean tensor, True where valid, got a torch.float32 tensor"),
+    ([[True]], r"mask: expected a boolean tensor, True where valid, got a list of length 1"),
+    (torch.ones(4, dtype=torch.bool), r"mask: expected shape \[B, T\], got"),
+    (torch.ones(3, 5, dtype=torch.bool), r"mask: expected a batch of 4 samples, got"),
+])  # fmt: skip
 def test_bad_masks_are_named(sequences: Sequences, mask: object, message: str) -> None:
     reg = Reconstruction(sequences.encoder, sequences.decoder)
     with pytest.raises((TypeError, ValueError), match=message):

@@ -21,10 +21,8 @@ def draw(prior: Prior, n: int, d: int, seed: int = 0, dtype: torch.dtype = torch
 def test_moments_and_spread(prior: Prior, d: int) -> None:
     z = draw(prior, MANY, d)
     variance = {
-        Normal: lambda: prior.std**2,
-        Ball: lambda: prior.radius**2 / (d + 2),
-        Sphere: lambda: prior.radius**2 / d,
-    }[type(prior)]()
+        Normal: lambda: prior.std**2, Ball: lambda: prior.radius**2 / (d + 2), Sphere: lambda: prior.radius**2 / d,
+    }[type(prior)]()  # fmt: skip
     mean = prior.mean if isinstance(prior, Normal) else 0.0
     error = 5 * math.sqrt(variance / MANY)
     assert (z.mean(0) - mean).abs().max() < error
@@ -32,9 +30,8 @@ def test_moments_and_spread(prior: Prior, d: int) -> None:
     assert (covariance - variance * torch.eye(d)).abs().max() < 5 * math.sqrt(2 / MANY) * variance
     halves = (z[::2] - z[1::2]).square().sum(1) / 2
     spread = prior.spread(d)
-    assert spread**2 == pytest.approx(
-        halves.mean().item(), abs=5 * (halves.std() / math.sqrt(MANY / 2)).item() + 1e-9
-    )
+    error = 5 * (halves.std() / math.sqrt(MANY / 2)).item() + 1e-9
+    assert spread**2 == pytest.approx(halves.mean().item(), abs=error)
 
 
 @pytest.mark.parametrize("d", [1, 2, 30])
@@ -43,20 +40,15 @@ def test_radii(d: int) -> None:
     radii = draw(Ball(3.0), MANY, d).norm(dim=1)
     assert radii.max() <= 3
     # uniform in the ball: the share within r is (r / R)^d
-    assert (radii <= 3 * 0.5 ** (1 / d)).double().mean().item() == pytest.approx(
-        0.5, abs=5 * 0.5 / math.sqrt(MANY)
-    )
-    assert (radii <= 3 * 0.1 ** (1 / d)).double().mean().item() == pytest.approx(
-        0.1, abs=5 * 0.3 / math.sqrt(MANY)
-    )
+    for share, spread in ((0.5, 0.5), (0.1, 0.3)):
+        within = (radii <= 3 * share ** (1 / d)).double().mean().item()
+        assert within == pytest.approx(share, abs=5 * spread / math.sqrt(MANY))
 
 
 @pytest.mark.parametrize("prior", PRIORS, ids=repr)
 def test_samples_are_like_the_codes_and_repeat_with_their_generator(prior: Prior) -> None:
     z = draw(prior, 6, 4, dtype=torch.float32)
-    assert z.shape == (6, 4)
-    assert z.dtype == torch.float32
-    assert draw(prior, 6, 4).dtype == torch.float64
+    assert (z.shape, z.dtype, draw(prior, 6, 4).dtype) == ((6, 4), torch.float32, torch.float64)
     assert torch.equal(z, draw(prior, 6, 4, dtype=torch.float32))
     assert not torch.equal(z, draw(prior, 6, 4, seed=1, dtype=torch.float32))
     torch.manual_seed(3)
@@ -66,8 +58,7 @@ def test_samples_are_like_the_codes_and_repeat_with_their_generator(prior: Prior
 
 
 def test_names() -> None:
-    assert as_prior("normal") == Normal(0.0, 1.0)
-    assert as_prior("ball") == Ball(1.0)
+    assert (as_prior("normal"), as_prior("ball")) == (Normal(0.0, 1.0), Ball(1.0))
     assert as_prior("sphere") == Sphere(1.0)
     assert as_prior(own := Ball(2.0)) is own
 
@@ -87,15 +78,11 @@ def test_samplers_of_your_own(shape: tuple[int, ...]) -> None:
     assert Sampler(sampler).spread(3) is None
 
 
-@pytest.mark.parametrize(
-    "distribution",
-    [
-        torch.distributions.MultivariateNormal(torch.ones(2), 4 * torch.eye(2)),
-        torch.distributions.Independent(torch.distributions.Normal(torch.ones(2), 2.0), 1),
-        torch.distributions.Normal(torch.ones(2), 2.0),
-    ],
-    ids=lambda distribution: type(distribution).__name__,
-)
+@pytest.mark.parametrize("distribution", [
+    torch.distributions.MultivariateNormal(torch.ones(2), 4 * torch.eye(2)),
+    torch.distributions.Independent(torch.distributions.Normal(torch.ones(2), 2.0), 1),
+    torch.distributions.Normal(torch.ones(2), 2.0),
+], ids=lambda distribution: type(distribution).__name__)  # fmt: skip
 def test_torch_distributions(distribution: torch.distributions.Distribution) -> None:
     z = as_prior(distribution).sample(MANY, torch.empty(1, 2))
     assert z.shape == (MANY, 2)
@@ -138,23 +125,16 @@ def test_a_mean_that_is_not_a_finite_number(mean: object, error: type[Exception]
         Normal(mean)
 
 
-@pytest.mark.parametrize(
-    ("prior", "error", "message"),
-    [
-        ("gaussian", ValueError, r"prior: expected one of 'ball', 'normal', 'sphere', got 'gaussian'"),
-        (3, TypeError, r"prior: expected a name, a Prior, .*, got 3"),
-        (None, TypeError, r"prior: expected a name, a Prior, .*, got None"),
-        (Normal, TypeError, r"prior: expected a name, a Prior, .*, got a"),
-        (
-            lambda n: torch.randn(n + 1, 3),
-            ValueError,
-            r"prior samples: expected a batch of 5 samples, .*\(6, 3\)",
-        ),
-        (lambda n: torch.randn(n, 2), ValueError, r"prior samples: expected 3 elements a sample, .*\(5, 2\)"),
-        (lambda n: torch.ones(n, 3).long(), TypeError, r"prior samples: expected a floating point tensor, got"),
-        (lambda n: [0.0] * n, TypeError, r"prior samples: expected a tensor, got a list of length 5"),
-    ],
-)
+@pytest.mark.parametrize(("prior", "error", "message"), [
+    ("gaussian", ValueError, r"prior: expected one of 'ball', 'normal', 'sphere', got 'gaussian'"),
+    (3, TypeError, r"prior: expected a name, a Prior, .*, got 3"),
+    (None, TypeError, r"prior: expected a name, a Prior, .*, got None"),
+    (Normal, TypeError, r"prior: expected a name, a Prior, .*, got a"),
+    (lambda n: torch.randn(n + 1, 3), ValueError, r"prior samples: expected a batch of 5 samples, .*\(6, 3\)"),
+    (lambda n: torch.randn(n, 2), ValueError, r"prior samples: expected 3 elements a sample, .*\(5, 2\)"),
+    (lambda n: torch.ones(n, 3).long(), TypeError, r"prior samples: expected a floating point tensor, got"),
+    (lambda n: [0.0] * n, TypeError, r"prior samples: expected a tensor, got a list of length 5"),
+])  # fmt: skip
 def test_what_is_no_prior(prior: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         mmd2_to_prior(torch.randn(5, 3), prior=prior)

@@ -30,8 +30,7 @@ def test_a_bar_appears_on_a_terminal_after_a_while(monkeypatch, delay, screen, e
     for item in progress(iter([1, 2, 3]), "counting", total=3):
         values.append(item)
         time.sleep(0.15)
-    assert values == [1, 2, 3]
-    assert ("counting" in sys.stderr.getvalue()) == expected
+    assert (values, "counting" in sys.stderr.getvalue()) == ([1, 2, 3], expected)
 
 
 def test_without_tqdm_there_is_no_bar_and_no_harm(monkeypatch) -> None:

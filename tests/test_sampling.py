@@ -86,8 +86,7 @@ def test_prior_draws_are_standard_normal() -> None:
 def test_half_precision_codes_keep_fine_coefficients() -> None:
     z = torch.randn(256, 8, dtype=torch.bfloat16)
     z_mix, alpha, _, _ = Interpolator().sample(z)
-    assert z_mix.dtype == torch.bfloat16
-    assert alpha.dtype == torch.float32
+    assert (z_mix.dtype, alpha.dtype) == (torch.bfloat16, torch.float32)
     assert len(alpha.unique()) > 250  # bf16 would leave fewer
 
 
@@ -117,7 +116,6 @@ def test_a_shared_probability_is_one_for_the_batch_and_bits_are_not() -> None:
 def test_a_coefficient_for_each_channel() -> None:
     z = torch.randn(6, 3, 4, 4)
     z_mix, alpha, z_partner, _ = Interpolator(kind="multidimensional", grain="channel").sample(z)
-    assert alpha.shape == (6, 3, 1, 1)
-    assert len(alpha.unique()) == 18
+    assert (alpha.shape, len(alpha.unique())) == ((6, 3, 1, 1), 18)
     assert alpha.max() <= 0.5
     torch.testing.assert_close(z_mix, alpha * z + (1 - alpha) * z_partner)

@@ -1,7 +1,5 @@
 """The zoo's encoders inside bottlenecks, for codes of every rank."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from zoo import Recurrent, TokenEncoder
@@ -30,12 +28,6 @@ def quantized(encoder: nn.Module, **options: object) -> VectorQuantizer:
     width = list(encoder.parameters())[-1].shape[0]  # the bias of the last layer
     axis = -1 if isinstance(encoder, (TokenEncoder, Recurrent)) else 1
     return VectorQuantizer(encoder, dim=width, codebook_size=8, axis=axis, **options)
-
-
-def seeded(call: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """What is drawn with seed 3."""
-    torch.manual_seed(3)
-    return call(x)
 
 
 def nearest(vectors: Tensor, codebook: Tensor) -> Tensor:

@@ -45,6 +45,18 @@ class Recurrent(nn.Module):
         return self.out(self.gru(x)[0])
 
 
+class Constant(nn.Module):
+    """A critic that always says the same, and the opposite of what is 9 everywhere."""
+
+    def __init__(self, value: float, shape: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.value, self.shape = nn.Parameter(torch.tensor(value)), shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        sign = torch.where(x.flatten(1).eq(9).all(1), -1, 1)
+        return (self.value * sign).view(-1, *[1] * len(self.shape)).expand(-1, *self.shape)
+
+
 def recurrent_pair(batch_size: int = 6) -> Zoo:
     """Codes of rank 3 from GRUs."""
     return Zoo(Recurrent(5, 4), Recurrent(4, 5), torch.randn(batch_size, 7, 5))
@@ -101,10 +113,6 @@ def scalar_code_pair(batch_size: int = 6) -> Zoo:
 
 
 PAIRS: dict[str, Callable[..., Zoo]] = {
-    "rank 1": scalar_code_pair,
-    "rank 2": vector_pair,
-    "rank 3": token_pair,
-    "rank 4": convolutional_pair,
-    "batch norm": batch_norm_pair,
-    "recurrent": recurrent_pair,
-}
+    "rank 1": scalar_code_pair, "rank 2": vector_pair, "rank 3": token_pair, "rank 4": convolutional_pair,
+    "batch norm": batch_norm_pair, "recurrent": recurrent_pair,
+}  # fmt: skip

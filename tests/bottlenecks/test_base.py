@@ -7,31 +7,21 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from calls import seeded
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from wrapped import quantized, seeded, variational
+from wrapped import quantized, variational
 from zoo import Zoo, vector_pair
 
-from interpreg import (
-    Commitment,
-    CycleConsistency,
-    DenoisingBottleneck,
-    DropoutBottleneck,
-    GaussianBottleneck,
-    KLPrior,
-    VAERegularizer,
-    VectorQuantizer,
-    VQVAERegularizer,
-    fresh_copy,
-)
+from interpreg import Commitment, CycleConsistency, KLPrior, fresh_copy
+from interpreg.bottlenecks import DenoisingBottleneck, DropoutBottleneck, GaussianBottleneck, VectorQuantizer
 from interpreg.bottlenecks.base import Bottleneck
+from interpreg.recipes import VAERegularizer, VQVAERegularizer
 
 BOTTLENECKS: dict[str, Callable[[nn.Module], Bottleneck]] = {
-    "gaussian": variational,
-    "quantized": quantized,
-    "dropout": DropoutBottleneck,
+    "gaussian": variational, "quantized": quantized, "dropout": DropoutBottleneck,
     "denoising": DenoisingBottleneck,
-}
+}  # fmt: skip
 
 
 @pytest.fixture(params=BOTTLENECKS)
@@ -47,8 +37,7 @@ def test_codes_keep_the_shape_and_the_type_of_the_networks(wrap, zoo: Zoo) -> No
             assert (z.shape, z.dtype) == (plain.shape, plain.dtype)
 
 
-def test_a_copy_of_any_kind_begins_without_a_note_and_computes_the_same(wrap) -> None:
-    network, _, x = vector_pair()
+def test_a_copy_of_any_kind_begins_without_a_note_and_computes_the_same(wrap, network, x) -> None:
     encoder = wrap(network)
     encoder(x).sum().backward()  # leaves a note that has a history
     file = io.BytesIO()
@@ -63,8 +52,7 @@ def test_a_copy_of_any_kind_begins_without_a_note_and_computes_the_same(wrap) ->
         torch.testing.assert_close(seeded(other, x), seeded(copy.deepcopy(encoder), x))
 
 
-def test_a_generator_is_where_randomness_comes_from_and_is_copied_too() -> None:
-    network, _, x = vector_pair()
+def test_a_generator_is_where_randomness_comes_from_and_is_copied_too(network, x) -> None:
     for make in (variational, DropoutBottleneck, DenoisingBottleneck):
         first, second = (make(network, generator=torch.Generator().manual_seed(5)) for _ in range(2))
         before = torch.get_rng_state()
@@ -125,15 +113,12 @@ def test_all_but_k_means_compile_whole(wrap, zoo: Zoo) -> None:
         torch.testing.assert_close(seeded(compiled, zoo.x), eager)
 
 
-def test_a_note_is_of_the_latest_call_and_is_taken_once() -> None:
-    network, decoder, x = vector_pair()
+def test_a_note_is_of_the_latest_call_and_is_taken_once(network, decoder, x) -> None:
     encoder = variational(network)
     reg = VAERegularizer(encoder, decoder)
     z = encoder(x)
     encoder(x)
-    with pytest.raises(
-        ValueError, match=r"z: expected the codes of the latest call of .* GaussianBottleneck, got others"
-    ):
+    with pytest.raises(ValueError, match=r"z: .* the codes of the latest call of .* GaussianBottleneck, got"):
         reg(x, z=z)
     z = encoder(x)
     reg(x, z=z)
@@ -142,8 +127,7 @@ def test_a_note_is_of_the_latest_call_and_is_taken_once() -> None:
     reg(x)
 
 
-def test_two_terms_read_one_note() -> None:
-    network, decoder, x = vector_pair()
+def test_two_terms_read_one_note(network, decoder, x) -> None:
     encoder = variational(network)
     losses = (KLPrior(encoder, decoder) + KLPrior(encoder, decoder, weight=2.0))(x)
     torch.testing.assert_close(losses["kl_2"], 2 * losses["kl"])
@@ -151,8 +135,7 @@ def test_two_terms_read_one_note() -> None:
 
 @pytest.mark.parametrize(("make", "recipe"), [(variational, VAERegularizer), (quantized, VQVAERegularizer)])
 @pytest.mark.usefixtures("process_group")
-def test_a_bottleneck_is_found_in_whatever_wraps_it(make, recipe) -> None:
-    network, decoder, x = vector_pair()
+def test_a_bottleneck_is_found_in_whatever_wraps_it(make, recipe, network, decoder, x) -> None:
     encoder = make(network)
     plain = copy.deepcopy(encoder)
     expected = seeded(recipe(plain, decoder), x)
@@ -167,18 +150,14 @@ def test_a_bottleneck_is_found_in_whatever_wraps_it(make, recipe) -> None:
         sum(losses.values()).backward()
         for name, loss in expected.items():
             torch.testing.assert_close(losses[name], loss)
-        for p, q in zip(other.parameters(), plain.parameters(), strict=True):
-            torch.testing.assert_close(p.grad, q.grad)
+        torch.testing.assert_close([p.grad for p in other.parameters()], [q.grad for q in plain.parameters()])
 
 
 @pytest.mark.parametrize("kind", [KLPrior, Commitment])
-def test_an_encoder_without_its_bottleneck_is_refused(kind) -> None:
-    network, decoder, _ = vector_pair()
+def test_an_encoder_without_its_bottleneck_is_refused(kind, network, decoder) -> None:
     name = "GaussianBottleneck" if kind is KLPrior else "VectorQuantizer"
     for encoder in (network, lambda x: x):
-        with pytest.raises(
-            TypeError, match=rf"encoder: expected a module with a {name} inside, got .* wrap it once"
-        ):
+        with pytest.raises(TypeError, match=rf"encoder: expected a module with a {name} inside, .* wrap it once"):
             kind(encoder, decoder)
     make = variational if kind is KLPrior else quantized
     with pytest.raises(ValueError, match=f"exactly one {name} inside, got 2"):
@@ -187,9 +166,8 @@ def test_an_encoder_without_its_bottleneck_is_refused(kind) -> None:
         kind(fresh_copy(make(network)), decoder)
 
 
-def test_a_second_encoding_keeps_no_aux() -> None:
+def test_a_second_encoding_keeps_no_aux(encoder, decoder, x) -> None:
     """What the interpolants' codes have beside them is nobody's, and its graph would stay until the next batch."""
-    encoder, decoder, x = vector_pair()
     encoder = variational(encoder)
     reg = VAERegularizer(encoder, decoder) + CycleConsistency(encoder, decoder)
     reg(x)

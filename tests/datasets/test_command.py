@@ -26,15 +26,12 @@ def picture(path: Path) -> np.ndarray:
         return np.asarray(image.convert("L"))
 
 
-@pytest.mark.parametrize(
-    ("name", "lines"),
-    [
-        ("lines", ["lines: 6 images of 1 x 32 x 32", "values: -1 to 1", "labels: ", "period 6.283"]),
-        ("stripes", ["stripes: 6 images of 1 x 32 x 32", "alpha (radians a pixel): 0.", "theta (radians): "]),
-        ("pole", ["pole: 6 images of 1 x 64 x 64", "elevation (degrees): ", "period 360"]),
-        ("digits", ["digits: 1415 images of 1 x 8 x 8", "labels: 10, with numbers of images: 0: 140, 1: 143"]),
-    ],
-)
+@pytest.mark.parametrize(("name", "lines"), [
+    ("lines", ["lines: 6 images of 1 x 32 x 32", "values: -1 to 1", "labels: ", "period 6.283"]),
+    ("stripes", ["stripes: 6 images of 1 x 32 x 32", "alpha (radians a pixel): 0.", "theta (radians): "]),
+    ("pole", ["pole: 6 images of 1 x 64 x 64", "elevation (degrees): ", "period 360"]),
+    ("digits", ["digits: 1415 images of 1 x 8 x 8", "labels: 10, with numbers of images: 0: 140, 1: 143"]),
+])  # fmt: skip
 def test_generated_sets(name: str, lines: list[str], tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     run(name, "--n", "6")
@@ -72,16 +69,13 @@ def test_sets_that_are_read(tmp_path: Path, capsys) -> None:
     assert picture(tmp_path / "c.png").size > 0
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["mnist"], "path: expected the place of mnist's official files, got None"),
-        (["lines", "--path", "x"], "path: expected None, lines needs no files, got 'x'"),
-        (["pole", "--split", "test"], "split: expected None, pole has no splits, got 'test'"),
-        (["digits", "--split", "valid"], "split: expected one of 'train', 'test', None, got 'valid'"),
-        (["mnist", "--path", ".", "--split", "valid"], "split: expected one of 'train', 'test', got 'valid'"),
-    ],
-)
+@pytest.mark.parametrize(("words", "message"), [
+    (["mnist"], "path: expected the place of mnist's official files, got None"),
+    (["lines", "--path", "x"], "path: expected None, lines needs no files, got 'x'"),
+    (["pole", "--split", "test"], "split: expected None, pole has no splits, got 'test'"),
+    (["digits", "--split", "valid"], "split: expected one of 'train', 'test', None, got 'valid'"),
+    (["mnist", "--path", ".", "--split", "valid"], "split: expected one of 'train', 'test', got 'valid'"),
+])  # fmt: skip
 def test_bad_options_are_named(words: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         run(*words)

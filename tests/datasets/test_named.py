@@ -16,6 +16,9 @@ def test_generated_sets_are_drawn_from_the_generator(name: str, module) -> None:
     expected = module.sample(5, 16, generator=torch.Generator().manual_seed(3))
     assert torch.equal(drawn.images, expected.images)
     assert torch.equal(drawn.parameters, expected.parameters)
+    other = datasets.named(name, n=5, generator=torch.Generator().manual_seed(4), size=16)
+    assert not torch.equal(other.images, drawn.images)
+    assert other.images.shape == (5, 1, 16, 16)
 
 
 def test_without_a_number_the_papers_sets() -> None:
@@ -35,17 +38,14 @@ def test_official_files(tmp_path: Path) -> None:
     assert read.images.shape == (3, 1, 32, 32)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("imagenet",), r"name: expected one of 'lines', .*, got 'imagenet'"),
-        (("mnist",), "path: expected the place of mnist's official files, got None"),
-        (("lines", "x"), "path: expected None, lines needs no files"),
-        (("digits", "x"), "path: expected None, digits needs no files"),
-        (("pole", None, "test"), "split: expected None, pole has no splits, got 'test'"),
-        (("digits", None, "valid"), "split: expected one of 'train', 'test', None, got 'valid'"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("imagenet",), r"name: expected one of 'lines', .*, got 'imagenet'"),
+    (("mnist",), "path: expected the place of mnist's official files, got None"),
+    (("lines", "x"), "path: expected None, lines needs no files"),
+    (("digits", "x"), "path: expected None, digits needs no files"),
+    (("pole", None, "test"), "split: expected None, pole has no splits, got 'test'"),
+    (("digits", None, "valid"), "split: expected one of 'train', 'test', None, got 'valid'"),
+])  # fmt: skip
 def test_bad_input_is_named(arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         datasets.named(*arguments)

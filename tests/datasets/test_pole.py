@@ -38,9 +38,8 @@ def traced(elevation: float, azimuth: float, size: int, points: int = 8) -> np.n
     sin, cos = math.sin(pole.TILT), math.cos(pole.TILT)
     screen_up, forward = np.array([0, sin, cos]), np.array([0, cos, -sin])
     origin = u.reshape(-1, 1) * np.array([1.0, 0, 0]) + v.reshape(-1, 1) * screen_up - 9 * forward
-    light = np.array(
-        [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
-    )
+    rise, flat = math.sin(elevation), math.cos(elevation)
+    light = np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), rise])
     met = enters(origin, forward)
     ground = origin + (origin[:, 2:] / sin) * forward
     dark = np.isfinite(enters(ground + 1e-9, light))
@@ -137,10 +136,8 @@ def test_the_image_has_gradients_by_both_parameters() -> None:
     weights = torch.rand(1, 1, 16, 16, dtype=torch.float64)
     (weights * pole.render(e, a, 16)).sum().backward()
     for parameter, shift in ((e, (1e-6, 0)), (a, (0, 1e-6))):
-        up, down = (
-            (weights * pole.render(e.detach() + s * shift[0], a.detach() + s * shift[1], 16)).sum()
-            for s in (1, -1)
-        )
+        moved = [(e.detach() + s * shift[0], a.detach() + s * shift[1]) for s in (1, -1)]
+        up, down = ((weights * pole.render(*light, 16)).sum() for light in moved)
         assert parameter.grad.item() == pytest.approx((up - down).item() / 2e-6, rel=1e-4)
         assert parameter.grad.abs() > 1e-3
 
@@ -149,16 +146,13 @@ def test_the_papers_set() -> None:
     drawn = pole.paper_set(16)
     assert drawn.images.shape == (576, 1, 16, 16)
     expected = [[e, a] for e in range(45, 81, 5) for a in range(0, 360, 5)]
-    assert drawn.parameters.tolist() == expected
-    assert drawn.period == (None, 360.0)
+    assert (drawn.parameters.tolist(), drawn.period) == (expected, (None, 360.0))
     image = pole.render(torch.tensor([math.radians(60)]), torch.tensor([math.radians(45)]), 16)
     torch.testing.assert_close(drawn.images[3 * 72 + 9], image[0], atol=1e-5, rtol=0)
     assert len(drawn.images.flatten(1).unique(dim=0)) == 576
 
 
-def test_samples_are_drawn_from_the_callers_generator_and_ranges() -> None:
-    one, same = (pole.sample(5, 16, generator=torch.Generator().manual_seed(1)).images for _ in range(2))
-    assert torch.equal(one, same)
+def test_samples_fill_their_ranges() -> None:
     drawn = pole.sample(3000, 8)
     low, high = drawn.parameters.amin(0), drawn.parameters.amax(0)
     assert 45 <= low[0] < 46
@@ -192,17 +186,14 @@ def test_grazing_light_is_finite() -> None:
     assert images[1].min() < -0.6
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: pole.render(SUN[None], SUN), r"elevation: expected shape \[n\], got .*\(1, 1\)"),
-        (lambda: pole.render(SUN, torch.ones(2)), "azimuth: expected the shape of elevation"),
-        (lambda: pole.render(SUN.long(), SUN), "elevation: expected a floating point tensor"),
-        (lambda: pole.render(SUN, 0.5), "azimuth: expected a tensor, got 0.5"),
-        (lambda: pole.render(SUN, SUN, 4), "size: expected an int of at least 8, got 4"),
-        (lambda: pole.sample(2.5), "n: expected an int"),
-    ],
-)
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: pole.render(SUN[None], SUN), r"elevation: expected shape \[n\], got .*\(1, 1\)"),
+    (lambda: pole.render(SUN, torch.ones(2)), "azimuth: expected the shape of elevation"),
+    (lambda: pole.render(SUN.long(), SUN), "elevation: expected a floating point tensor"),
+    (lambda: pole.render(SUN, 0.5), "azimuth: expected a tensor, got 0.5"),
+    (lambda: pole.render(SUN, SUN, 4), "size: expected an int of at least 8, got 4"),
+    (lambda: pole.sample(2.5), "n: expected an int"),
+])  # fmt: skip
 def test_bad_input_is_named(call, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         call()

@@ -22,8 +22,7 @@ def test_choosing_keeps_labels_and_parameters(chosen) -> None:
     some = things()[chosen]
     assert len(some) == 2
     assert torch.equal(some.images, BYTES[[1, 3]])
-    assert some.labels.tolist() == [1, 3]
-    assert some.parameters.tolist() == [[60.0], [180.0]]
+    assert (some.labels.tolist(), some.parameters.tolist()) == ([1, 3], [[60.0], [180.0]])
     assert (some.period, some.units, some.name) == ((360.0,), ("angle (degrees)",), "things")
     assert Samples(BYTES)[chosen].labels is None
 
@@ -49,20 +48,17 @@ def test_draws_are_uniform_with_replacement_and_the_generators() -> None:
     assert images.draw(3).shape == (3, 1, 2, 2)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((BYTES.long(),), "images: expected a uint8 or floating point tensor"),
-        ((BYTES[:, 0, 0, 0],), r"images: expected shape \[n, \.\.\.\]"),
-        ((3,), "images: expected a uint8 or floating point tensor, got 3"),
-        ((BYTES, LABELS[:5]), r"labels: expected whole numbers of shape \[6\]"),
-        ((BYTES, LABELS.float()), r"labels: expected whole numbers of shape \[6\]"),
-        ((BYTES, None, ANGLES[:5], (360.0,), ("a",)), r"parameters: expected shape \[6, k\]"),
-        ((BYTES, None, ANGLES.long(), (360.0,), ("a",)), "parameters: expected a floating point tensor"),
-        ((BYTES, None, ANGLES, (), ("a",)), "period: expected one for each of 1 parameters"),
-        ((BYTES, None, ANGLES, (360.0,), ()), "units: expected one for each of 1 parameters"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ((BYTES.long(),), "images: expected a uint8 or floating point tensor"),
+    ((BYTES[:, 0, 0, 0],), r"images: expected shape \[n, \.\.\.\]"),
+    ((3,), "images: expected a uint8 or floating point tensor, got 3"),
+    ((BYTES, LABELS[:5]), r"labels: expected whole numbers of shape \[6\]"),
+    ((BYTES, LABELS.float()), r"labels: expected whole numbers of shape \[6\]"),
+    ((BYTES, None, ANGLES[:5], (360.0,), ("a",)), r"parameters: expected shape \[6, k\]"),
+    ((BYTES, None, ANGLES.long(), (360.0,), ("a",)), "parameters: expected a floating point tensor"),
+    ((BYTES, None, ANGLES, (), ("a",)), "period: expected one for each of 1 parameters"),
+    ((BYTES, None, ANGLES, (360.0,), ()), "units: expected one for each of 1 parameters"),
+])  # fmt: skip
 def test_bad_input_is_named(arguments: tuple, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         Samples(*arguments)
@@ -76,5 +72,4 @@ def test_an_empty_draw_is_refused() -> None:
 @pytest.mark.parametrize("shape", [(4,), (5, 4), (2, 3, 4, 4)])
 def test_samples_of_any_rank(shape: tuple[int, ...]) -> None:
     data = Samples(torch.rand(6, *shape), LABELS)
-    assert data[1:3].images.shape == (2, *shape)
-    assert data.draw(9).shape == (9, *shape)
+    assert (data[1:3].images.shape, data.draw(9).shape) == ((2, *shape), (9, *shape))

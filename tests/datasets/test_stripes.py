@@ -48,8 +48,7 @@ def test_published_draws_fill_their_ranges() -> None:
     assert 0.69 < alpha.max() <= 0.7
     assert 0 <= theta.min() < 0.05
     assert 2 * math.pi - 0.05 < theta.max() < 2 * math.pi
-    assert alpha.mean().item() == pytest.approx(0.45, abs=0.01)
-    assert drawn.period == (None, 2 * math.pi)
+    assert (alpha.mean().item(), drawn.period) == (pytest.approx(0.45, abs=0.01), (None, 2 * math.pi))
     assert drawn.labels is None
     torch.testing.assert_close(drawn.images, stripes.render(alpha, theta, 4))
 
@@ -58,8 +57,7 @@ def test_the_default_draws_from_the_papers_grid() -> None:
     drawn = stripes.sample(5000, 4, generator=torch.Generator().manual_seed(3))
     alpha, theta = drawn.parameters.double().unbind(1)
     steps, turns = (alpha - 0.3) / 0.004, theta / (0.02 * math.pi)
-    torch.testing.assert_close(steps, steps.round(), atol=1e-4, rtol=0)
-    torch.testing.assert_close(turns, turns.round(), atol=1e-4, rtol=0)
+    torch.testing.assert_close((steps, turns), (steps.round(), turns.round()), atol=1e-4, rtol=0)
     assert (steps.round().min(), steps.round().max()) == (0, 100)
     assert (turns.round().min(), turns.round().max()) == (0, 99)
     torch.testing.assert_close(drawn.images, stripes.render(*drawn.parameters.unbind(1), 4))
@@ -67,14 +65,11 @@ def test_the_default_draws_from_the_papers_grid() -> None:
 
 @pytest.mark.parametrize("preset", stripes.PRESETS)
 def test_samples_are_drawn_from_the_callers_generator(preset: str | None) -> None:
-    one, same, other = (
-        stripes.sample(5, 16, preset=preset, generator=torch.Generator().manual_seed(seed)).images
-        for seed in (1, 1, 2)
-    )
+    draws = [torch.Generator().manual_seed(seed) for seed in (1, 1, 2)]
+    one, same, other = (stripes.sample(5, 16, preset=preset, generator=draw).images for draw in draws)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
-    assert one.shape == (5, 1, 16, 16)
-    assert stripes.sample(0, preset=preset).images.shape == (0, 1, 32, 32)
+    assert (one.shape, stripes.sample(0, preset=preset).images.shape) == ((5, 1, 16, 16), (0, 1, 32, 32))
 
 
 @pytest.mark.parametrize("preset", stripes.PRESETS)
@@ -84,17 +79,14 @@ def test_everything_happens_on_the_device_asked_for(preset: str | None) -> None:
     assert drawn.images.device == drawn.parameters.device == torch.device("meta")
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: stripes.render(torch.zeros(3, 1), torch.zeros(3)), r"alpha: expected shape \[n\]"),
-        (lambda: stripes.render(torch.zeros(3), torch.zeros(2)), "theta: expected the shape of alpha"),
-        (lambda: stripes.render(torch.zeros(3), torch.zeros(3).long()), "theta: expected a floating point tensor"),
-        (lambda: stripes.render(torch.zeros(3), torch.zeros(3), 0), "size: expected an int of at least 1"),
-        (lambda: stripes.sample(2, preset="paper"), "preset: expected one of None, 'published', got 'paper'"),
-        (lambda: stripes.sample(-1), "n: expected an int of at least 0"),
-    ],
-)
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: stripes.render(torch.zeros(3, 1), torch.zeros(3)), r"alpha: expected shape \[n\]"),
+    (lambda: stripes.render(torch.zeros(3), torch.zeros(2)), "theta: expected the shape of alpha"),
+    (lambda: stripes.render(torch.zeros(3), torch.zeros(3).long()), "theta: expected a floating point tensor"),
+    (lambda: stripes.render(torch.zeros(3), torch.zeros(3), 0), "size: expected an int of at least 1"),
+    (lambda: stripes.sample(2, preset="paper"), "preset: expected one of None, 'published', got 'paper'"),
+    (lambda: stripes.sample(-1), "n: expected an int of at least 0"),
+])  # fmt: skip
 def test_bad_input_is_named(call, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         call()

@@ -20,9 +20,7 @@ def _threads():
 
 
 @pytest.mark.parametrize("data", ["digits", "lines"])
-def test_trains_both_prints_a_table_and_draws(
-    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_trains_both_prints_a_table_and_draws(data: str, tmp_path: Path, capsys) -> None:
     assert main(["demo", "--data", data, "--steps", "30", "--threads", "1", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     folder = tmp_path / f"{data}-seed0"
@@ -35,9 +33,8 @@ def test_trains_both_prints_a_table_and_draws(
     assert not list(folder.glob("*.partial"))
     numbers = json.loads((folder / "acai.json").read_text())
     error = next(m["value"] for m in numbers["metrics"] if m["key"] == "reconstruction_error")
-    assert f"{error:.4f}" in next(
-        line for line in printed.splitlines() if line.startswith("reconstruction error ")
-    )
+    (row,) = [line for line in printed.splitlines() if line.startswith("reconstruction error ")]
+    assert f"{error:.4f}" in row
     history = torch.load(folder / "acai.pt", weights_only=True)["history"]
     assert history[0].keys() > {"step", "interpolation", "critic/interpolation"}
 
@@ -47,9 +44,7 @@ def test_trains_both_prints_a_table_and_draws(
     assert page["metrics"] == numbers["metrics"]
 
 
-def test_interrupting_leaves_no_picture_and_says_how_to_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_interrupting_leaves_no_picture_and_says_how_to_go_on(tmp_path: Path, monkeypatch, capsys) -> None:
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
@@ -72,8 +67,7 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
     with pytest.raises(KeyboardInterrupt):
         command.picture(runs, task.held_out.images, path)
-    assert path.read_bytes() == b"the last good one"
-    assert list(tmp_path.iterdir()) == [path]
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"the last good one", [path])
 
 
 def test_the_table_names_the_better_method_unless_tied_or_undefined() -> None:
@@ -107,32 +101,25 @@ def test_the_table_names_the_better_method_unless_tied_or_undefined() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--data", "faces"], "invalid choice: 'faces'"),
-        (["--steps", "0"], "expected a whole number of at least 1, got '0'"),
-        (["--steps", "many"], "expected a whole number of at least 1, got 'many'"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--data", "faces"], "invalid choice: 'faces'"),
+    (["--steps", "0"], "expected a whole number of at least 1, got '0'"),
+    (["--steps", "many"], "expected a whole number of at least 1, got 'many'"),
+])  # fmt: skip
 def test_bad_arguments_are_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["demo", *arguments])
     assert message in capsys.readouterr().err
 
 
-def test_a_missing_extra_is_one_clear_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_extra_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sklearn", None)
     assert main(["demo", "--out", str(tmp_path)]) == 1
     expected = "error: the demo needs sklearn, which is not installed: pip install 'interpreg[demo]'\n"
     assert capsys.readouterr().err == expected
 
 
-def test_a_folder_that_cannot_be_written_is_one_clear_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path, capsys) -> None:
     (tmp_path / "file").write_text("")
     assert main(["demo", "--out", str(tmp_path / "file")]) == 1
     assert capsys.readouterr().err.startswith("error: [Errno")

@@ -17,9 +17,7 @@ def draw(n: int, generator: torch.Generator) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("method", training.METHODS)
-def test_an_interrupted_run_goes_on_to_the_same_weights(
-    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_run_goes_on_to_the_same_weights(method: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(training, "SAVE_INTERVAL", 4)
     whole = training.start(method, settings(10))
     training.train(whole, draw, tmp_path / "whole.pt")

@@ -23,9 +23,7 @@ def test_what_the_pure_losses_say_of_known_errors() -> None:
     loss = gaia_simple_critic_loss(r_x, t(0.25), r_i)
     assert loss == 0.25
     assert [g.item() for g in torch.autograd.grad(loss, [r_x, r_i])] == [0, 0]  # the data's error took both sides
-    with pytest.raises(
-        ValueError, match=r"of_data: expected a 0-dim tensor, got a torch.float32 tensor of shape \(2,"
-    ):
+    with pytest.raises(ValueError, match=r"of_data: expected a 0-dim tensor, got a torch.float32 tensor of shape"):
         gaia_critic_loss(torch.ones(2), t(1.0), t(1.0))
 
 

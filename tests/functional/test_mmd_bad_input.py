@@ -20,22 +20,19 @@ class Unhashable(Kernel):
         return 1 / (1 + sq)
 
 
-@pytest.mark.parametrize(
-    ("x", "y", "error", "message"),
-    [
-        (X, torch.randn(5, 4), ValueError, r"^y: expected samples as wide as x, 3, got .*\(5, 4\)"),
-        (X[:1], Y, ValueError, r"^x: expected at least 2 samples, .*\(1, 3\) \(estimator='biased' takes one\)"),
-        (X, Y[:1], ValueError, r"^y: expected at least 2 samples, got .*\(1, 3\)"),
-        (X[:0], Y, ValueError, r"^x: expected at least 2 samples, got .*\(0, 3\)$"),
-        (X, Y[:, :0], ValueError, r"^y: expected samples of shape \[n, d\].*, got .*\(5, 0\)"),
-        (X.long(), Y, TypeError, rf"^x: {INT}64"),
-        (X, Y > 0, TypeError, r"^y: expected a floating point tensor, got a torch.bool"),
-        (X, Y.tolist(), TypeError, r"^y: expected a tensor, got a list of length 5"),
-        (X[:, 0], Y, ValueError, r"^x: expected samples of shape \[n, d\].*, got .*\(6,\)"),
-        (X, Y[None], ValueError, r"^y: expected samples .*\(codes.flatten\(1\)\), got .*\(1, 5, 3\)"),
-        (X, Y.to("meta"), ValueError, r"^y: expected a tensor on the device of x, cpu, got one on meta"),
-    ],
-)
+@pytest.mark.parametrize(("x", "y", "error", "message"), [
+    (X, torch.randn(5, 4), ValueError, r"^y: expected samples as wide as x, 3, got .*\(5, 4\)"),
+    (X[:1], Y, ValueError, r"^x: expected at least 2 samples, .*\(1, 3\) \(estimator='biased' takes one\)"),
+    (X, Y[:1], ValueError, r"^y: expected at least 2 samples, got .*\(1, 3\)"),
+    (X[:0], Y, ValueError, r"^x: expected at least 2 samples, got .*\(0, 3\)$"),
+    (X, Y[:, :0], ValueError, r"^y: expected samples of shape \[n, d\].*, got .*\(5, 0\)"),
+    (X.long(), Y, TypeError, rf"^x: {INT}64"),
+    (X, Y > 0, TypeError, r"^y: expected a floating point tensor, got a torch.bool"),
+    (X, Y.tolist(), TypeError, r"^y: expected a tensor, got a list of length 5"),
+    (X[:, 0], Y, ValueError, r"^x: expected samples of shape \[n, d\].*, got .*\(6,\)"),
+    (X, Y[None], ValueError, r"^y: expected samples .*\(codes.flatten\(1\)\), got .*\(1, 5, 3\)"),
+    (X, Y.to("meta"), ValueError, r"^y: expected a tensor on the device of x, cpu, got one on meta"),
+])  # fmt: skip
 def test_samples(x: object, y: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         mmd2(x, y)
@@ -48,20 +45,17 @@ def test_biased_takes_one_sample_but_not_none() -> None:
 
 
 @pytest.mark.parametrize("function", [mmd2, mmd2_to_prior])
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({"kernel": RBF}, TypeError, r"^kernel: expected a Kernel from interpreg.kernels, got a ABCMeta"),
-        ({"kernel": "rbf"}, TypeError, r"^kernel: expected a Kernel from interpreg.kernels, got 'rbf'"),
-        ({"kernel": Unhashable()}, TypeError, r"^kernel: expected one that can be hashed .*, got a Unhashable"),
-        ({"estimator": "umbiased"}, ValueError, r"^estimator: expected one of 'unbiased', .* got 'umbiased'"),
-        ({"backend": "cuda"}, ValueError, r"^backend: expected one of 'auto', 'reference', .* got 'cuda'"),
-        ({"backend": "cuda", "estimator": "linear"}, ValueError, r"^backend: expected one of 'auto'"),
-        ({"estimator": "sliced"}, ValueError, r"^kernel: expected Energy\(\), .* got InverseMultiquadric\("),
-        ({**SLICED, "slices": 0}, ValueError, r"^slices: expected an int of at least 1"),
-        ({**SLICED, "slices": 2.5}, TypeError, r"^slices: expected an int, got 2.5"),
-    ],
-)
+@pytest.mark.parametrize(("options", "error", "message"), [
+    ({"kernel": RBF}, TypeError, r"^kernel: expected a Kernel from interpreg.kernels, got a ABCMeta"),
+    ({"kernel": "rbf"}, TypeError, r"^kernel: expected a Kernel from interpreg.kernels, got 'rbf'"),
+    ({"kernel": Unhashable()}, TypeError, r"^kernel: expected one that can be hashed .*, got a Unhashable"),
+    ({"estimator": "umbiased"}, ValueError, r"^estimator: expected one of 'unbiased', .* got 'umbiased'"),
+    ({"backend": "cuda"}, ValueError, r"^backend: expected one of 'auto', 'reference', .* got 'cuda'"),
+    ({"backend": "cuda", "estimator": "linear"}, ValueError, r"^backend: expected one of 'auto'"),
+    ({"estimator": "sliced"}, ValueError, r"^kernel: expected Energy\(\), .* got InverseMultiquadric\("),
+    ({**SLICED, "slices": 0}, ValueError, r"^slices: expected an int of at least 1"),
+    ({**SLICED, "slices": 2.5}, TypeError, r"^slices: expected an int, got 2.5"),
+])  # fmt: skip
 def test_options(function, options: dict, error: type[Exception], message: str) -> None:
     samples = (X, Y) if function is mmd2 else (X,)
     with pytest.raises(error, match=message):
@@ -69,16 +63,13 @@ def test_options(function, options: dict, error: type[Exception], message: str) 
 
 
 @pytest.mark.parametrize("name", ["x_weights", "y_weights"])
-@pytest.mark.parametrize(
-    ("weights", "error", "message"),
-    [
-        (torch.ones(4), ValueError, r": expected the shape of one weight a sample, \([65],\), got .*\(4,\)"),
-        (torch.ones(6, 1), ValueError, r": expected the shape of one weight a sample"),
-        (torch.ones(6).long(), TypeError, rf": {INT}64"),
-        ([1.0] * 6, TypeError, r": expected a tensor, got a list of length 6"),
-        (torch.tensor(1.0), ValueError, r": expected"),
-    ],
-)
+@pytest.mark.parametrize(("weights", "error", "message"), [
+    (torch.ones(4), ValueError, r": expected the shape of one weight a sample, \([65],\), got .*\(4,\)"),
+    (torch.ones(6, 1), ValueError, r": expected the shape of one weight a sample"),
+    (torch.ones(6).long(), TypeError, rf": {INT}64"),
+    ([1.0] * 6, TypeError, r": expected a tensor, got a list of length 6"),
+    (torch.tensor(1.0), ValueError, r": expected"),
+])  # fmt: skip
 def test_weights(name: str, weights: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"^{name}{message}"):
         mmd2(X, Y, **{name: weights})
@@ -92,23 +83,20 @@ def test_estimators_without_weights(estimator: str, name: str) -> None:
         mmd2(X, Y, kernel=Energy(), estimator=estimator, **{name: weights})
 
 
-@pytest.mark.parametrize(
-    ("codes", "options", "error", "message"),
-    [
-        (X[:1], {}, ValueError, r"^x: expected at least 2 samples, got"),
-        (X[None], {}, ValueError, r"^x: expected samples of shape \[n, d\]"),
-        (X.int(), {}, TypeError, rf"^x: {INT}32"),
-        (X, {"weights": torch.ones(5)}, ValueError, r"^weights: .* one weight a sample, \(6,\), .*\(5,\)"),
-        (X, {"closed_form": "yes"}, ValueError, r"^closed_form: expected 'auto', True or False, got 'yes'"),
-        (X, {"closed_form": 1}, ValueError, r"^closed_form: expected 'auto', True or False, got 1"),
-        (X, {"samples": 1, "closed_form": False}, ValueError, r"^samples: expected an int of at least 2, got 1"),
-        (X, {"samples": 2.0, "closed_form": False}, TypeError, r"^samples: expected an int, got 2.0"),
-        (X, {"samples": Y[:, :2], "closed_form": False}, ValueError, r"^y: expected samples as wide as x, 3, got"),
-        (X, {"prior": "ball", "closed_form": True}, ValueError, r"^closed_form: expected .* normal prior, .*Ball"),
-        (X, {"kernel": RBF("median"), "closed_form": True}, ValueError, r"^closed_form: .*'median'"),
-        (X, {"estimator": "linear", "closed_form": True}, ValueError, r"^closed_form: .*'linear'"),
-    ],
-)
+@pytest.mark.parametrize(("codes", "options", "error", "message"), [
+    (X[:1], {}, ValueError, r"^x: expected at least 2 samples, got"),
+    (X[None], {}, ValueError, r"^x: expected samples of shape \[n, d\]"),
+    (X.int(), {}, TypeError, rf"^x: {INT}32"),
+    (X, {"weights": torch.ones(5)}, ValueError, r"^weights: .* one weight a sample, \(6,\), .*\(5,\)"),
+    (X, {"closed_form": "yes"}, ValueError, r"^closed_form: expected 'auto', True or False, got 'yes'"),
+    (X, {"closed_form": 1}, ValueError, r"^closed_form: expected 'auto', True or False, got 1"),
+    (X, {"samples": 1, "closed_form": False}, ValueError, r"^samples: expected an int of at least 2, got 1"),
+    (X, {"samples": 2.0, "closed_form": False}, TypeError, r"^samples: expected an int, got 2.0"),
+    (X, {"samples": Y[:, :2], "closed_form": False}, ValueError, r"^y: expected samples as wide as x, 3, got"),
+    (X, {"prior": "ball", "closed_form": True}, ValueError, r"^closed_form: expected .* normal prior, .*Ball"),
+    (X, {"kernel": RBF("median"), "closed_form": True}, ValueError, r"^closed_form: .*'median'"),
+    (X, {"estimator": "linear", "closed_form": True}, ValueError, r"^closed_form: .*'linear'"),
+])  # fmt: skip
 def test_codes_and_a_prior(codes: object, options: dict, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         mmd2_to_prior(codes, **options)

@@ -30,9 +30,7 @@ def test_with_a_mask_they_are_means_over_valid_positions(sequences: Sequences, l
 
 def test_a_loss_that_is_not_a_scalar_and_a_mask_that_does_not_fit_are_refused() -> None:
     x = torch.randn(4, 5, 3)
-    with pytest.raises(
-        ValueError, match=r"reconstruction loss: expected a 0-dim tensor from it, got a torch.float32"
-    ):
+    with pytest.raises(ValueError, match=r"reconstruction loss: expected a 0-dim tensor from it, got a torch"):
         reconstruction_loss(x, x, lambda a, b: (a - b).square())
     with pytest.raises(ValueError, match=r"mask: expected the first two axes of x, \(4, 5\), got"):
         reconstruction_loss(x, x, mask=torch.ones(4, 6, dtype=torch.bool))

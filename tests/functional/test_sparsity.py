@@ -26,15 +26,12 @@ def test_the_divergence_is_zero_at_the_target_and_finite_far_from_it() -> None:
     assert sparsity_kl(torch.randn(5), target=0.2).shape == ()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"z": torch.ones(3).long()}, TypeError, "z: expected a floating point tensor"),
-        ({"z": torch.ones(3, 2, 1), "mask": torch.ones(3)}, TypeError, "mask: expected a boolean"),
-        ({"z": torch.ones(3), "target": 0.0}, ValueError, "target: expected a number strictly between 0 and 1"),
-        ({"z": torch.ones(3), "target": 1.0}, ValueError, "target: expected a number strictly between 0 and 1"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "error", "message"), [
+    ({"z": torch.ones(3).long()}, TypeError, "z: expected a floating point tensor"),
+    ({"z": torch.ones(3, 2, 1), "mask": torch.ones(3)}, TypeError, "mask: expected a boolean"),
+    ({"z": torch.ones(3), "target": 0.0}, ValueError, "target: expected a number strictly between 0 and 1"),
+    ({"z": torch.ones(3), "target": 1.0}, ValueError, "target: expected a number strictly between 0 and 1"),
+])  # fmt: skip
 def test_wrong_arguments_are_named(arguments: dict, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         sparsity_kl(**arguments)

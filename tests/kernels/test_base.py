@@ -17,8 +17,7 @@ SCALED = (RBF, InverseMultiquadric, RationalQuadratic, Laplacian)
 @pytest.mark.parametrize("kind", SCALED)
 def test_rules_scale_their_bandwidths_and_numbers_do_not(kind: type) -> None:
     resolved = kind("dimension", scales=(0.5, 3.0)).resolved(4.0)
-    assert sorted(resolved.bandwidths) == [2.0, 12.0]
-    assert kind(2).bandwidths == (2.0,)
+    assert (sorted(resolved.bandwidths), kind(2).bandwidths) == ([2.0, 12.0], (2.0,))
     assert kind([2, 3.5]).resolved(9.0) == kind((2.0, 3.5))
     assert kind("median").needs_median
     assert not kind("dimension").needs_median
@@ -60,32 +59,26 @@ def test_a_kernel_of_your_own_meets_a_prior_through_samples() -> None:
 
 
 @pytest.mark.parametrize("kind", [RBF, InverseMultiquadric, RationalQuadratic, Laplacian])
-@pytest.mark.parametrize(
-    ("bandwidths", "error", "message"),
-    [
-        (0, ValueError, r"^bandwidths: expected positive numbers, got 0"),
-        (-1.0, ValueError, r"^bandwidths: expected a finite number of at least 0, got -1.0"),
-        (None, TypeError, r"^bandwidths: expected a number, got None"),
-        ((), ValueError, r"^bandwidths: expected at least one number, got none"),
-        ([1.0, -2.0], ValueError, r"^bandwidths: expected a finite number of at least 0, got -2.0"),
-        ([1.0, "2"], TypeError, r"^bandwidths: expected a number, got '2'"),
-        ("mean", ValueError, r"^bandwidths: expected one of 'dimension', 'median', got 'mean'"),
-    ],
-)
+@pytest.mark.parametrize(("bandwidths", "error", "message"), [
+    (0, ValueError, r"^bandwidths: expected positive numbers, got 0"),
+    (-1.0, ValueError, r"^bandwidths: expected a finite number of at least 0, got -1.0"),
+    (None, TypeError, r"^bandwidths: expected a number, got None"),
+    ((), ValueError, r"^bandwidths: expected at least one number, got none"),
+    ([1.0, -2.0], ValueError, r"^bandwidths: expected a finite number of at least 0, got -2.0"),
+    ([1.0, "2"], TypeError, r"^bandwidths: expected a number, got '2'"),
+    ("mean", ValueError, r"^bandwidths: expected one of 'dimension', 'median', got 'mean'"),
+])  # fmt: skip
 def test_bad_bandwidths_are_named(kind: type, bandwidths: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         kind(bandwidths)
 
 
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
-    [
-        (lambda: RBF(scales=0), ValueError, r"^scales: expected .*number"),
-        (lambda: RBF(scales=()), ValueError, r"^scales: expected .*number"),
-        (lambda: RBF(scales="wide"), TypeError, r"^scales: expected .*number"),
-        (lambda: RationalQuadratic(alpha=0), ValueError, r"^alpha: expected a .*number"),
-    ],
-)
+@pytest.mark.parametrize(("make", "error", "message"), [
+    (lambda: RBF(scales=0), ValueError, r"^scales: expected .*number"),
+    (lambda: RBF(scales=()), ValueError, r"^scales: expected .*number"),
+    (lambda: RBF(scales="wide"), TypeError, r"^scales: expected .*number"),
+    (lambda: RationalQuadratic(alpha=0), ValueError, r"^alpha: expected a .*number"),
+])  # fmt: skip
 def test_bad_scales_and_alphas_are_named(make, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()

@@ -19,9 +19,8 @@ SQ = torch.cat([torch.zeros(1), torch.logspace(-6, 4, 200)]).double()
 @pytest.mark.parametrize("name", brute.CASES)
 def test_profiles_are_the_formulas(name: str) -> None:
     case = brute.CASES[name]
-    torch.testing.assert_close(
-        case.kernel.profile(SQ), torch.from_numpy(case.value(SQ.numpy())), rtol=1e-13, atol=1e-15
-    )
+    exact = torch.from_numpy(case.value(SQ.numpy()))
+    torch.testing.assert_close(case.kernel.profile(SQ), exact, rtol=1e-13, atol=1e-15)
     assert case.kernel.at_zero == case.at_zero
 
 
@@ -73,13 +72,10 @@ def test_kernels_are_frozen_and_hashable_and_made_again_from_their_numbers(name:
     again = from_spec(kernel.spec())
     assert type(again) is type(kernel)
     torch.testing.assert_close(again.profile(SQ), kernel.profile(SQ), rtol=1e-14, atol=0)
-    torch.testing.assert_close(
-        sum(part.profile(SQ) for part in kernel.parts()), kernel.profile(SQ), rtol=1e-13, atol=0
-    )
+    parts = sum(part.profile(SQ) for part in kernel.parts())
+    torch.testing.assert_close(parts, kernel.profile(SQ), rtol=1e-13, atol=0)
     twin = dataclasses.replace(kernel)
-    assert twin == kernel
-    assert hash(twin) == hash(kernel)
-    assert {kernel: 1}[twin] == 1
+    assert (twin, hash(twin), {kernel: 1}[twin]) == (kernel, hash(kernel), 1)
     if not isinstance(kernel, Energy):
         with pytest.raises(dataclasses.FrozenInstanceError):
             kernel.bandwidths = (1.0,)
@@ -113,8 +109,7 @@ def test_every_rung_of_a_ladder_has_its_rate(widths: list[float]) -> None:
 def test_geometric_ladders_need_few_exponentials(start: float, count: int, step: float) -> None:
     rates, fresh = rungs_of([start * step**k for k in range(count)])
     together = 5 if step < 2 else 3  # squared four times, or twice two times: amplified by 16
-    assert len(rates) == count
-    assert fresh == -(-count // together)
+    assert (len(rates), fresh) == (count, -(-count // together))
 
 
 def test_other_ladders_take_every_exponential_anew() -> None:
@@ -137,10 +132,8 @@ def test_squaring_keeps_single_precision(start: float, count: int) -> None:
 
 
 def test_rbf_and_imq_are_limits_of_the_rational_quadratic() -> None:
-    torch.testing.assert_close(
-        RationalQuadratic(1.3, alpha=1.0).profile(SQ), InverseMultiquadric(1.3).profile(SQ), rtol=1e-12, atol=0
-    )
+    one = RationalQuadratic(1.3, alpha=1.0).profile(SQ)
+    torch.testing.assert_close(one, InverseMultiquadric(1.3).profile(SQ), rtol=1e-12, atol=0)
     few = SQ[SQ < 20]
-    torch.testing.assert_close(
-        RationalQuadratic(1.3, alpha=1e7).profile(few), RBF(1.3).profile(few), rtol=1e-4, atol=0
-    )
+    many = RationalQuadratic(1.3, alpha=1e7).profile(few)
+    torch.testing.assert_close(many, RBF(1.3).profile(few), rtol=1e-4, atol=0)

@@ -18,8 +18,7 @@ def straight(n: int = 4, steps: int = 6, size: int = 3) -> tuple[Tensor, Tensor,
 def test_a_straight_line_is_perfect() -> None:
     paths, start, end = straight()
     found = admissibility(paths, start, end)
-    assert found.boundary == pytest.approx(0)
-    assert found.monotonicity == 1
+    assert (found.boundary, found.monotonicity) == (pytest.approx(0), 1)
     assert found.backtrack == pytest.approx(0)
     assert found.lipschitz == pytest.approx((end - start).norm(dim=1).max().item())
     assert found.unevenness == pytest.approx(1)
@@ -37,8 +36,7 @@ def test_steps_back_are_counted_and_measured() -> None:
     """0, 2, 1, 3, 4 on the way from 0 to 4: one of four steps goes back, by 1 of the 6 walked."""
     path = torch.tensor([0.0, 2, 1, 3, 4]).view(1, 5, 1)
     found = admissibility(path, torch.zeros(1, 1), torch.full((1, 1), 4.0))
-    assert found.monotonicity == 0.75
-    assert found.backtrack == pytest.approx(1 / 6)
+    assert (found.monotonicity, found.backtrack) == (0.75, pytest.approx(1 / 6))
     assert found.lipschitz == pytest.approx(2 * 4)  # a step of 2 in a quarter
     assert found.unevenness == pytest.approx(2 / (6 / 4))
 
@@ -67,8 +65,7 @@ def test_an_abrupt_switch_is_uneven() -> None:
     steps = 8
     path = (torch.arange(steps) >= 4).float().view(1, steps, 1)
     found = admissibility(path, torch.zeros(1, 1), torch.ones(1, 1))
-    assert found.unevenness == pytest.approx(steps - 1)
-    assert found.lipschitz == pytest.approx(steps - 1)
+    assert (found.unevenness, found.lipschitz) == (pytest.approx(steps - 1), pytest.approx(steps - 1))
     assert found.monotonicity == 1
 
 
@@ -78,8 +75,7 @@ def test_credibility_is_the_share_within_the_threshold() -> None:
     start, end = torch.tensor([[0.1], [50.1]]).double(), torch.tensor([[4.1], [54.1]]).double()
     paths = torch.stack([start, start + 0.95, start + 2.02, start + 2.9, end], dim=1)  # off by .05, .12, .0
     found = admissibility(paths, start, end, references=references)
-    assert found.threshold == pytest.approx(0.01)
-    assert found.credibility == pytest.approx(2 / 3)
+    assert (found.threshold, found.credibility) == (pytest.approx(0.01), pytest.approx(2 / 3))
 
 
 def test_the_threshold_is_a_quantile_of_real_images() -> None:
@@ -97,9 +93,8 @@ def test_data_that_are_references_do_not_vouch_for_themselves() -> None:
     references = torch.arange(0.0, 100, 2)[:, None]
     start, end = references[[0, 3]], references[[10, 20]]
     paths = torch.stack([start, (start + end) / 2, end], dim=1)
-    assert admissibility(paths, start, end, references=references).threshold == pytest.approx(
-        4.0
-    )  # the next is 2 away
+    found = admissibility(paths, start, end, references=references)
+    assert found.threshold == pytest.approx(4.0)  # the next is 2 away
 
 
 def test_a_probability_is_averaged_over_what_lies_between() -> None:
@@ -134,21 +129,16 @@ def test_those_that_move_are_counted_alone() -> None:
     assert found.lipschitz == pytest.approx((end - start)[0].norm().item())
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"start": torch.zeros(3, 4)}, r"start: expected the shape of one image a path, \(2, 4\)"),
-        ({"references": torch.ones(1, 4)}, r"references: expected at least two images"),
-        (
-            {"references": torch.ones(5, 4), "probability": lambda x: x},
-            r"probability: expected None beside references",
-        ),
-        ({"probability": lambda x: x}, r"probability: expected one number an image"),
-        ({"probability": 0.5}, r"probability: expected a module"),
-        ({"distance": lambda x, y: (x - y).abs()}, r"distance: expected one number"),
-        ({"quantile": 2.0}, r"quantile: expected a finite number"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"start": torch.zeros(3, 4)}, r"start: expected the shape of one image a path, \(2, 4\)"),
+    ({"references": torch.ones(1, 4)}, r"references: expected at least two images"),
+    ({"references": torch.ones(5, 4), "probability": lambda x: x},
+     r"probability: expected None beside references"),
+    ({"probability": lambda x: x}, r"probability: expected one number an image"),
+    ({"probability": 0.5}, r"probability: expected a module"),
+    ({"distance": lambda x, y: (x - y).abs()}, r"distance: expected one number"),
+    ({"quantile": 2.0}, r"quantile: expected a finite number"),
+])  # fmt: skip
 def test_bad_input_is_named(change, message) -> None:
     good = {"paths": torch.randn(2, 3, 4), "start": torch.zeros(2, 4), "end": torch.ones(2, 4)}
     admissibility(**good)

@@ -52,15 +52,13 @@ def test_what_does_not_vary_has_no_correlation() -> None:
     assert r[3].isnan().all()
     assert r[:, 3].isnan().all()
     torch.testing.assert_close(r[:3, :3], torch.eye(3, dtype=torch.float64))
-    assert latent_correlation(codes) == pytest.approx(0.0, abs=1e-12)
-    assert dead_units(codes) == 1
+    assert (latent_correlation(codes), dead_units(codes)) == (pytest.approx(0.0, abs=1e-12), 1)
 
 
 @pytest.mark.parametrize(("scale", "dead"), [(1e-4, 0), (2e-6, 0), (5e-7, 1), (0.0, 1)])
 def test_dead_is_a_millionth_of_the_loudest(scale: float, dead: int) -> None:
     codes = white(40, 2) * torch.tensor([1.0, scale]).double()
-    assert dead_units(codes) == dead
-    assert correlation(codes)[0, 1].isnan() == bool(dead)
+    assert (dead_units(codes), correlation(codes)[0, 1].isnan()) == (dead, bool(dead))
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e4])
@@ -85,17 +83,10 @@ def test_codes_of_any_rank_are_flattened_and_left_alone() -> None:
 
 
 @pytest.mark.parametrize("measure", [correlation, latent_correlation, dead_units])
-@pytest.mark.parametrize(
-    ("codes", "error", "message"),
-    [
-        (
-            torch.ones(1, 3),
-            ValueError,
-            r"codes: expected at least 2 .* got a torch.float32 tensor of shape \(1, 3\)",
-        ),
-        (torch.ones(4, 0), ValueError, r"codes: expected at least 2 of at least one element"),
-    ],
-)
+@pytest.mark.parametrize(("codes", "error", "message"), [
+    (torch.ones(1, 3), ValueError, r"codes: expected at least 2 .* got a torch.float32 tensor of shape \(1, 3\)"),
+    (torch.ones(4, 0), ValueError, r"codes: expected at least 2 of at least one element"),
+])  # fmt: skip
 def test_bad_input_is_named(measure, codes: Tensor, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         measure(codes)

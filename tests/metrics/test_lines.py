@@ -29,11 +29,7 @@ def drawn(angles: Tensor) -> Tensor:
 def turning(way: str) -> Tensor:
     a, b = ends()
     shortest = (b - a + math.pi).remainder(2 * math.pi) - math.pi
-    turn = {
-        "shortest": shortest,
-        "raw": b - a,
-        "long": shortest - 2 * math.pi * shortest.sign(),
-    }[way]
+    turn = {"shortest": shortest, "raw": b - a, "long": shortest - 2 * math.pi * shortest.sign()}[way]
     return drawn(a[:, None] + torch.linspace(0, 1, STEPS, dtype=torch.float64) * turn[:, None])
 
 
@@ -46,8 +42,7 @@ def faded(weights: Tensor) -> Tensor:
 def check(scores: LineScores, distance: float, smoothness: float) -> None:
     """Within the two or three digits in which the calibration is given, and its sampling noise."""
     assert scores.mean_distance == pytest.approx(distance, rel=0.06, abs=3e-8)
-    assert scores.smoothness == pytest.approx(smoothness, rel=0.03, abs=2e-3)
-    assert scores.undefined == 0
+    assert (scores.smoothness, scores.undefined) == (pytest.approx(smoothness, rel=0.03, abs=2e-3), 0)
 
 
 @pytest.mark.parametrize("way", ["shortest", "raw"])
@@ -102,21 +97,18 @@ def test_noise(noise: float, distance: float) -> None:
 def test_images_that_are_no_lines() -> None:
     black = -torch.ones(2, STEPS, 1, 32, 32)
     assert line_scores(black).mean_distance == pytest.approx(3.07e-2, rel=5e-3)
-    mean = (
-        lines.render(torch.linspace(0, 2 * math.pi, 5000, dtype=torch.float64)).mean(0).expand(2, STEPS, 1, 32, 32)
-    )
+    mean = lines.render(torch.linspace(0, 2 * math.pi, 5000, dtype=torch.float64)).mean(0)
+    mean = mean.expand(2, STEPS, 1, 32, 32)
     assert line_scores(mean).mean_distance == pytest.approx(2.96e-2, rel=5e-3)
     uniform = torch.rand(16, STEPS, 1, 32, 32) * 2 - 1
     assert line_scores(uniform).mean_distance == pytest.approx(0.98, abs=0.02)
 
 
 def test_undefined_paths_are_perfect_for_the_paper_alone() -> None:
-    half = torch.cat(
-        [faded((torch.arange(STEPS) >= 8).double())[:8], turning("shortest")[:8, :1].expand(8, STEPS, 1, 32, 32)]
-    )
+    still = turning("shortest")[:8, :1].expand(8, STEPS, 1, 32, 32)
+    half = torch.cat([faded((torch.arange(STEPS) >= 8).double())[:8], still])
     scores = line_scores(half)
-    assert scores.undefined == 8
-    assert scores.smoothness == pytest.approx(14 / 15)
+    assert (scores.undefined, scores.smoothness) == (8, pytest.approx(14 / 15))
     assert scores.smoothness_paper == pytest.approx(7 / 15)
 
 
@@ -149,13 +141,10 @@ def test_other_sizes_have_references_of_their_own(size: int) -> None:
     assert scores.smoothness < 1e-3
 
 
-@pytest.mark.parametrize(
-    ("paths", "message"),
-    [
-        (torch.zeros(4, 32, 32), r"paths: expected shape \[n, steps, 1, H, H\], got .*\(4, 32, 32\)"),
-        (torch.zeros(4, 16, 3, 32, 32), r"paths: expected shape"),
-    ],
-)
+@pytest.mark.parametrize(("paths", "message"), [
+    (torch.zeros(4, 32, 32), r"paths: expected shape \[n, steps, 1, H, H\], got .*\(4, 32, 32\)"),
+    (torch.zeros(4, 16, 3, 32, 32), r"paths: expected shape"),
+])  # fmt: skip
 def test_bad_input_is_named(paths: Tensor, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         line_scores(paths)

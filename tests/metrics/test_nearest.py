@@ -33,19 +33,11 @@ def test_no_images_have_no_neighbours() -> None:
     assert nearest(torch.zeros(0, 4), torch.ones(2, 4)).indices.shape == (0,)
 
 
-@pytest.mark.parametrize(
-    ("images", "references", "measure", "message"),
-    [
-        (torch.zeros(2, 4), torch.zeros(2, 5), "cosine", r"references: expected at least one of shape \(4,\)"),
-        (torch.zeros(2, 4), torch.zeros(0, 4), "cosine", r"references: expected at least one"),
-        (
-            torch.zeros(2, 4),
-            torch.zeros(2, 4),
-            "euclid",
-            r"measure: expected one of 'cosine', 'mse', got 'euclid'",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("images", "references", "measure", "message"), [
+    (torch.zeros(2, 4), torch.zeros(2, 5), "cosine", r"references: expected at least one of shape \(4,\)"),
+    (torch.zeros(2, 4), torch.zeros(0, 4), "cosine", r"references: expected at least one"),
+    (torch.zeros(2, 4), torch.zeros(2, 4), "euclid", r"measure: expected one of 'cosine', 'mse', got 'euclid'"),
+])  # fmt: skip
 def test_bad_input_is_named(images: torch.Tensor, references: torch.Tensor, measure: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         nearest(images, references, measure)

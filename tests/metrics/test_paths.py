@@ -16,9 +16,8 @@ def by_hand(paths, references, parameters, period, measure) -> tuple[float, floa
     scores, detours, distances = [], [], []
     reach = period / 2 if period else parameters.max() - parameters.min()
     for path in paths.flatten(2).double().numpy():
-        apart = cdist(
-            path, references.flatten(1).double().numpy(), "cosine" if measure == "cosine" else "sqeuclidean"
-        )
+        scipys = "cosine" if measure == "cosine" else "sqeuclidean"
+        apart = cdist(path, references.flatten(1).double().numpy(), scipys)
         apart = apart if measure == "cosine" else apart / path.shape[1]
         distances.append(apart.min(1))
         found = parameters.double().numpy()[apart.argmin(1)]
@@ -63,8 +62,7 @@ def test_two_parameters_are_a_plane() -> None:
     grid = torch.cartesian_prod(torch.arange(5.0), torch.arange(5.0))
     path = torch.tensor([[[0.0, 0.0], [3.0, 0.0], [3.0, 4.0]]])
     scores = path_scores(path, grid, grid, measure="mse")
-    assert scores.mean_distance == 0
-    assert scores.smoothness == pytest.approx(4 / 5 - 1 / 2)
+    assert (scores.mean_distance, scores.smoothness) == (0, pytest.approx(4 / 5 - 1 / 2))
     assert scores.detour == pytest.approx((7 - 5) / math.hypot(4, 4))
 
 
@@ -105,19 +103,16 @@ def test_a_collapsed_model_has_no_smoothness() -> None:
     assert (scores.undefined, scores.paths) == (6, 6)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"paths": torch.zeros(2, 1, 4)}, r"paths: expected at least one path of two steps"),
-        ({"paths": torch.zeros(2, 4)}, r"paths: expected shape \[n, steps, \.\.\.\]"),
-        ({"references": torch.zeros(5, 3)}, r"references: expected at least one of shape \(4,\)"),
-        ({"parameters": torch.zeros(4)}, r"parameters: expected shape \[5\] or \[5, k\]"),
-        ({"period": (1.0, 2.0)}, r"period: expected one for each of 1"),
-        ({"period": -1.0}, r"period: expected a finite number"),
-        ({"period": 0.0}, r"period: expected None or a positive number, got 0"),
-        ({"measure": "l2"}, r"measure: expected one of"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"paths": torch.zeros(2, 1, 4)}, r"paths: expected at least one path of two steps"),
+    ({"paths": torch.zeros(2, 4)}, r"paths: expected shape \[n, steps, \.\.\.\]"),
+    ({"references": torch.zeros(5, 3)}, r"references: expected at least one of shape \(4,\)"),
+    ({"parameters": torch.zeros(4)}, r"parameters: expected shape \[5\] or \[5, k\]"),
+    ({"period": (1.0, 2.0)}, r"period: expected one for each of 1"),
+    ({"period": -1.0}, r"period: expected a finite number"),
+    ({"period": 0.0}, r"period: expected None or a positive number, got 0"),
+    ({"measure": "l2"}, r"measure: expected one of"),
+])  # fmt: skip
 def test_bad_input_is_named(change, message) -> None:
     good = {"paths": torch.ones(2, 3, 4), "references": torch.ones(5, 4), "parameters": torch.arange(5.0)}
     assert isinstance(path_scores(**good), PathScores)

@@ -19,10 +19,7 @@ def test_a_step_is_softmax_cross_entropy_by_adam() -> None:
     """Adam's equations (Kingma and Ba 2015) and the gradient of the cross-entropy, written out."""
     probe = OnlineProbe(6, 4, lr=1e-2)
     weight, bias = probe.layer.weight.detach().double().clone(), probe.layer.bias.detach().double().clone()
-    first, second = (
-        [torch.zeros_like(weight), torch.zeros_like(bias)],
-        [torch.zeros_like(weight), torch.zeros_like(bias)],
-    )
+    first, second = ([torch.zeros_like(weight), torch.zeros_like(bias)] for _ in range(2))
     for t, (codes, labels) in enumerate(batches(), start=1):
         loss = probe.step(codes, labels)
         flat = codes.flatten(1).double()
@@ -121,30 +118,16 @@ def test_autocast_leaves_it_exact() -> None:
     assert probe.step(codes.bfloat16(), labels).dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (
-            lambda p: p.step(torch.randn(4, 5), torch.zeros(4).long()),
-            ValueError,
-            r"codes: expected 6 elements a sample",
-        ),
-        (
-            lambda p: p.step(torch.randn(4, 6), torch.zeros(3).long()),
-            ValueError,
-            r"labels: expected .* shape \[4\]",
-        ),
-        (lambda p: p.accuracy(torch.full((4, 6), math.nan), torch.zeros(4).long()), ValueError, r"got 4 of 4"),
-        (
-            lambda p: p.accuracy(torch.randn(0, 6), torch.zeros(0).long()),
-            ValueError,
-            r"codes: expected at least 1",
-        ),
-        (lambda p: OnlineProbe(0, 2), ValueError, r"code_size: expected an int of at least 1"),
-        (lambda p: OnlineProbe(6, 1), ValueError, r"classes: expected an int of at least 2"),
-        (lambda p: OnlineProbe(6, 2, lr=-1), ValueError, r"lr: expected a finite number"),
-    ],
-)
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda p: p.step(torch.randn(4, 5), torch.zeros(4).long()), ValueError,
+     r"codes: expected 6 elements a sample"),
+    (lambda p: p.step(torch.randn(4, 6), torch.zeros(3).long()), ValueError, r"labels: expected .* shape \[4\]"),
+    (lambda p: p.accuracy(torch.full((4, 6), math.nan), torch.zeros(4).long()), ValueError, r"got 4 of 4"),
+    (lambda p: p.accuracy(torch.randn(0, 6), torch.zeros(0).long()), ValueError, r"codes: expected at least 1"),
+    (lambda p: OnlineProbe(0, 2), ValueError, r"code_size: expected an int of at least 1"),
+    (lambda p: OnlineProbe(6, 1), ValueError, r"classes: expected an int of at least 2"),
+    (lambda p: OnlineProbe(6, 2, lr=-1), ValueError, r"lr: expected a finite number"),
+])  # fmt: skip
 def test_bad_input_is_named_before_anything_changes(call, error: type[Exception], message: str) -> None:
     probe = OnlineProbe(6, 4)
     before = copy.deepcopy(probe.state_dict())
@@ -156,11 +139,8 @@ def test_bad_input_is_named_before_anything_changes(call, error: type[Exception]
 @pytest.mark.parametrize("n", [1, 19, 20, 21, 40])
 def test_it_is_the_median_of_the_last_twenty(n: int) -> None:
     values = torch.randn(n)
-    assert (
-        median_of_last(values)
-        == median_of_last(values.tolist())
-        == pytest.approx(float(np.median(values[-20:].numpy())))
-    )
+    expected = pytest.approx(float(np.median(values[-20:].numpy())))
+    assert median_of_last(values) == median_of_last(values.tolist()) == expected
 
 
 def test_undefined_evaluations_make_the_median_undefined() -> None:

@@ -34,6 +34,9 @@ def test_a_perfect_rotation() -> None:
         assert values.tolist() == pytest.approx(found.alpha.tolist())
     assert (found.error, found.outside, found.undefined, found.paths) == (pytest.approx(0), 0, 0, 72)
     assert found.spread == pytest.approx(0)
+    assert found.from_start.tolist() == pytest.approx((70 * found.alpha).tolist())
+    assert found.to_end.tolist() == pytest.approx((70 - 70 * found.alpha).tolist())
+    assert (found.interval, found.distance_error) == (pytest.approx(70), pytest.approx(0, abs=1e-12))
 
 
 def test_a_bent_one_is_retrieved_as_bent() -> None:
@@ -49,16 +52,13 @@ def test_quartiles_are_over_paths() -> None:
     line = torch.linspace(0, 4, 5)[:, None]
     paths = torch.stack([torch.tensor([[0.0], [float(n)], [4.0]]) for n in range(5)])
     found = retrieved_alpha(paths, line, line, torch.zeros(5), torch.full((5,), 4.0))
-    assert found.low.tolist() == [0, 0.25, 1]
-    assert found.median.tolist() == [0, 0.5, 1]
-    assert found.high.tolist() == [0, 0.75, 1]
-    assert found.spread == pytest.approx(0.5 / 3)
+    assert (found.low.tolist(), found.median.tolist()) == ([0, 0.25, 1], [0, 0.5, 1])
+    assert (found.high.tolist(), found.spread) == ([0, 0.75, 1], pytest.approx(0.5 / 3))
 
 
 def test_images_beyond_the_ends_are_said_to_be_there() -> None:
     found = retrieved_alpha(walked(lambda a: 2 * a - 0.5, 13), view(DEGREES), DEGREES, *ends(13), period=360)
-    assert found.median[0].item() == pytest.approx(-0.5)
-    assert found.median[-1].item() == pytest.approx(1.5)
+    assert (found.median[0].item(), found.median[-1].item()) == (pytest.approx(-0.5), pytest.approx(1.5))
     assert found.outside == pytest.approx(6 / 13)  # 2 a - 0.5 is in [0, 1] for a = 3/12 .. 9/12
 
 
@@ -66,8 +66,7 @@ def test_beside_the_straight_way_is_outside() -> None:
     grid = torch.cartesian_prod(torch.arange(3.0), torch.arange(3.0))
     path = torch.tensor([[[0.0, 0.0], [1.0, 2.0], [2.0, 0.0]]])
     found = retrieved_alpha(path, grid, grid, path[:, 0], path[:, -1])
-    assert found.median.tolist() == [0, 0.5, 1]
-    assert found.outside == pytest.approx(1 / 3)
+    assert (found.median.tolist(), found.outside) == ([0, 0.5, 1], pytest.approx(1 / 3))
 
 
 def test_intervals_of_no_length_are_counted_and_left_out() -> None:
@@ -85,20 +84,12 @@ def test_a_collapsed_model_is_not_near_the_diagonal() -> None:
     assert found.error > 1
 
 
-def test_parameter_distances_of_a_perfect_rotation() -> None:
-    found = retrieved_alpha(walked(lambda a: a), view(DEGREES), DEGREES, *ends(15), period=360)
-    assert found.from_start.tolist() == pytest.approx((70 * found.alpha).tolist())
-    assert found.to_end.tolist() == pytest.approx((70 - 70 * found.alpha).tolist())
-    assert (found.interval, found.distance_error) == (pytest.approx(70), pytest.approx(0, abs=1e-12))
-
-
 def test_parameter_distances_are_euclidean_and_averaged() -> None:
     """Two paths, 5 and 10 long, that stay at their starts."""
     grid = torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])
     still = torch.zeros(2, 3, 2)
     found = retrieved_alpha(still, grid, grid, torch.zeros(2, 2), grid[1:])
-    assert found.from_start.tolist() == [0, 0, 0]
-    assert found.to_end.tolist() == pytest.approx([7.5] * 3)
+    assert (found.from_start.tolist(), found.to_end.tolist()) == ([0, 0, 0], pytest.approx([7.5] * 3))
     assert found.interval == pytest.approx(7.5)
     assert found.distance_error == pytest.approx(0.5)  # 0, 1/2, 1 of the interval, from either end
 
@@ -111,21 +102,15 @@ def test_an_elevation_does_not_come_round_and_an_azimuth_does() -> None:
     assert found.from_start.tolist() == pytest.approx([0, 10, math.hypot(35, 10)])
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"start": torch.zeros(3)}, r"start: expected shape \[2, 1\], the parameters of one end"),
-        ({"end": torch.zeros(2, 2)}, r"end: expected shape \[2, 1\]"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"start": torch.zeros(3)}, r"start: expected shape \[2, 1\], the parameters of one end"),
+    ({"end": torch.zeros(2, 2)}, r"end: expected shape \[2, 1\]"),
+])  # fmt: skip
 def test_bad_input_is_named(change, message) -> None:
     good = {
-        "paths": torch.ones(2, 3, 4),
-        "references": torch.ones(5, 4),
-        "parameters": torch.arange(5.0),
-        "start": torch.zeros(2),
-        "end": torch.ones(2),
-    }
+        "paths": torch.ones(2, 3, 4), "references": torch.ones(5, 4), "parameters": torch.arange(5.0),
+        "start": torch.zeros(2), "end": torch.ones(2),
+    }  # fmt: skip
     retrieved_alpha(**good)
     with pytest.raises((TypeError, ValueError), match=message):
         retrieved_alpha(**good | change)

@@ -31,8 +31,7 @@ def test_chords_of_a_circle() -> None:
     assert found.mean.tolist() == pytest.approx(expected)
     assert found.alpha.tolist() == pytest.approx([n / 16 for n in range(1, 16)])
     assert found.std.tolist() == pytest.approx([0] * 15, abs=1e-12)  # a circle is the same everywhere
-    assert found.overall == pytest.approx(sum(expected) / 15)
-    assert found.paths == 72
+    assert (found.overall, found.paths) == (pytest.approx(sum(expected) / 15), 72)
 
 
 def test_the_spread_is_over_paths() -> None:
@@ -52,8 +51,7 @@ def test_the_ends_do_not_count() -> None:
 def test_the_length_of_the_interval() -> None:
     """The identity for networks: interpolants are chords, of any length."""
     found = error_by_interval(nn.Identity(), nn.Identity(), ring()[None], images=[4, 8, 17])
-    assert found.length.tolist() == [15, 35, 80]
-    assert found.unit == "degrees"
+    assert (found.length.tolist(), found.unit) == ([15, 35, 80], "degrees")
     for length, mean in zip(found.length.tolist(), found.mean.tolist(), strict=True):
         inside = round(length / 5) - 1
         every = [chord_against_arc(n / (inside + 1), math.radians(length)) for n in range(1, inside + 1)]
@@ -93,9 +91,8 @@ def test_the_spread_by_interval_is_over_all_images() -> None:
 def test_several_objects_are_averaged() -> None:
     images = ring(12).view(12, 2, 1, 1)
     both = torch.stack([images, 3 * images])
-    one, two = (
-        error_by_interval(nn.Identity(), nn.Identity(), v, images=[5]).mean.item() for v in (images[None], both)
-    )
+    found = [error_by_interval(nn.Identity(), nn.Identity(), v, images=[5]) for v in (images[None], both)]
+    one, two = (each.mean.item() for each in found)
     assert two == pytest.approx(one * (1 + 9) / 2)
 
 
@@ -109,22 +106,14 @@ def test_intervals_are_consecutive(views, images, closed, count) -> None:
     assert rows[:, 0].tolist() == list(range(count))
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: intervals(5, 6, closed=True), r"images: expected at most as many as there are views, 5, got 6"),
-        (lambda: intervals(5, 2, closed=True), r"images: expected an int of at least 3, got 2"),
-        (
-            lambda: interpolation_error(torch.ones(2, 3, 4), torch.ones(2, 3, 5)),
-            r"truth: expected the shape of paths",
-        ),
-        (lambda: interpolation_error(torch.ones(2, 2, 4), torch.ones(2, 2, 4)), r"one step between the ends"),
-        (
-            lambda: error_by_interval(nn.Identity(), nn.Flatten(0), ring()[None], images=[4]),
-            "decoder: expected a batch of",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: intervals(5, 6, closed=True), r"images: expected at most as many as there are views, 5, got 6"),
+    (lambda: intervals(5, 2, closed=True), r"images: expected an int of at least 3, got 2"),
+    (lambda: interpolation_error(torch.ones(2, 3, 4), torch.ones(2, 3, 5)), r"truth: expected the shape of paths"),
+    (lambda: interpolation_error(torch.ones(2, 2, 4), torch.ones(2, 2, 4)), r"one step between the ends"),
+    (lambda: error_by_interval(nn.Identity(), nn.Flatten(0), ring()[None], images=[4]),
+     "decoder: expected a batch of"),
+])  # fmt: skip
 def test_bad_input_is_named(call, message) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         call()

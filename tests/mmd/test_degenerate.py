@@ -20,19 +20,15 @@ def messages_of(kernel: Kernel, x: torch.Tensor, y: torch.Tensor | None = None, 
 
 
 @pytest.mark.parametrize("against", ["samples", "prior"])
-@pytest.mark.parametrize(
-    ("kernel", "values"),
-    [
-        (RBF(0.00101), "all 0"),
-        (RBF((0.00102, 0.000102)), "all 0"),
-        (RBF(101010.0), "all 1"),
-        (RBF((0.00103, 103010.0)), "all 0 or all 1"),
-        (Laplacian(0.00104), "all 0"),
-        (RationalQuadratic(0.000105, alpha=3.0), "all 0"),
-        (InverseMultiquadric(106010.0), "all 1"),
-    ],
-    ids=repr,
-)
+@pytest.mark.parametrize(("kernel", "values"), [
+    (RBF(0.00101), "all 0"),
+    (RBF((0.00102, 0.000102)), "all 0"),
+    (RBF(101010.0), "all 1"),
+    (RBF((0.00103, 103010.0)), "all 0 or all 1"),
+    (Laplacian(0.00104), "all 0"),
+    (RationalQuadratic(0.000105, alpha=3.0), "all 0"),
+    (InverseMultiquadric(106010.0), "all 1"),
+], ids=repr)  # fmt: skip
 def test_degenerate_kernels_are_reported_once_with_a_bandwidth_that_fits(
     kernel: Kernel, values: str, against: str
 ) -> None:
@@ -50,20 +46,16 @@ def test_degenerate_kernels_are_reported_once_with_a_bandwidth_that_fits(
     assert leaf.grad.abs().max() > 1e-4
 
 
-@pytest.mark.parametrize(
-    "kernel",
-    [
-        RBF((0.00107, 1.07)),  # one of its bandwidths fits
-        RBF((0.00108, 108010.0, 2.08)),
-        RBF(0.601),  # hardly anything, but something
-        InverseMultiquadric(0.0109),  # tails are long
-        RBF("median"),
-        RBF(),
-        InverseMultiquadric(),
-        Energy(),
-    ],
-    ids=repr,
-)
+@pytest.mark.parametrize("kernel", [
+    RBF((0.00107, 1.07)),  # one of its bandwidths fits
+    RBF((0.00108, 108010.0, 2.08)),
+    RBF(0.601),  # hardly anything, but something
+    InverseMultiquadric(0.0109),  # tails are long
+    RBF("median"),
+    RBF(),
+    InverseMultiquadric(),
+    Energy(),
+], ids=repr)  # fmt: skip
 def test_other_kernels_are_not_reported(kernel: Kernel) -> None:
     assert messages_of(kernel, torch.randn(80, 5), torch.randn(70, 5) + 0.5, times=9) == []
 

@@ -55,9 +55,7 @@ def test_every_block_and_every_wish(name: str, backend: str, n: int, m: int, wei
         for want_x, want_y in itertools.product((False, True), repeat=2):
             request = Request(x, y, u, v, coefs, case.kernel, blocks)
             sums, grad_x, grad_y = SWEEPS[backend](request, want_x, want_y)
-            assert sums.dtype == torch.float64
-            assert sums.shape == (4,)
-            assert sums[3] == 0
+            assert (sums.dtype, sums.shape, sums[3]) == (torch.float64, (4,), 0)
             assert (np.abs(sums[:3].numpy() - units[0].sums * blocks) <= 2e-6 * size * blocks).all()
             for want, grad, exact in ((want_x, grad_x, slope_x), (want_y, grad_y, slope_y)):
                 assert (grad is not None) == want
@@ -81,11 +79,9 @@ def test_gradients_of_one_set_only(backend: str, wanted: str) -> None:
 @pytest.mark.parametrize("layout", ["transposed", "strided", "expanded", "sliced"])
 def test_layouts(backend: str, layout: str) -> None:
     x = {
-        "transposed": torch.randn(7, 50).T,
-        "strided": torch.randn(100, 14)[::2, ::2],
-        "expanded": torch.randn(50, 1).expand(50, 7),
-        "sliced": torch.randn(60, 20)[5:55, 3:10],
-    }[layout].requires_grad_()
+        "transposed": torch.randn(7, 50).T, "strided": torch.randn(100, 14)[::2, ::2],
+        "expanded": torch.randn(50, 1).expand(50, 7), "sliced": torch.randn(60, 20)[5:55, 3:10],
+    }[layout].requires_grad_()  # fmt: skip
     y = torch.randn(9, 40).T[:, 1:8].requires_grad_()
     assert not x.is_contiguous()
     value = mmd2(x, y, kernel=brute.CASES["rbf"].kernel, backend=backend)
@@ -98,8 +94,7 @@ def test_half_precision_is_computed_in_single(backend: str, dtype: torch.dtype) 
     x, y = (each.to(dtype).requires_grad_() for each in problem(60, 50, 8))
     truth = brute.mmd2(brute.CASES["imq"], x, y)
     value = mmd2(x, y, kernel=brute.CASES["imq"].kernel, backend=backend)
-    assert value.dtype == torch.float32
-    assert value.item() == pytest.approx(truth.value, abs=2e-5)
+    assert (value.dtype, value.item()) == (torch.float32, pytest.approx(truth.value, abs=2e-5))
     for grad, exact in zip(torch.autograd.grad(value, (x, y)), (truth.grad_x, truth.grad_y), strict=True):
         assert grad.dtype == dtype
         rounding = torch.finfo(dtype).eps + 2**-24 / np.abs(exact).max()

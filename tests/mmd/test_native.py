@@ -118,20 +118,14 @@ def run(code: str, timeout: int = 60, **environment: str) -> str:
     return done.stdout
 
 
-def test_forbidden_to_compile() -> None:
-    printed = run(FALLS_BACK, INTERPREG_NATIVE="0")
-    assert printed.startswith(
-        "backend: expected one that can do this here, 'auto', 'reference', 'tiled', got 'native'"
-    )
-    assert "INTERPREG_NATIVE=0" in printed
-
-
-def test_no_compiler(tmp_path: Path) -> None:
-    printed = run(FALLS_BACK, CC="/nonexistent", XDG_CACHE_HOME=str(tmp_path))
-    assert printed.startswith(
-        "backend: expected one that can do this here, 'auto', 'reference', 'tiled', got 'native'"
-    )
-    assert "no C compiler" in printed
+@pytest.mark.parametrize(("environment", "why"), [
+    ({"INTERPREG_NATIVE": "0"}, "INTERPREG_NATIVE=0"), ({"CC": "/nonexistent"}, "no C compiler"),
+])  # fmt: skip
+def test_without_a_compiler_it_says_why(environment: dict[str, str], why: str, tmp_path: Path) -> None:
+    printed = run(FALLS_BACK, XDG_CACHE_HOME=str(tmp_path), **environment)
+    expected = "backend: expected one that can do this here, 'auto', 'reference', 'tiled', got 'native'"
+    assert printed.startswith(expected)
+    assert why in printed
 
 
 @needs_native

@@ -71,9 +71,8 @@ def answer(request: Request) -> Answer:
     request = request._replace(x=x, y=y, u=u, v=v)
     sums = []
     for i in range(4):  # one at a time
-        only = request._replace(
-            blocks=tuple(b and i == j for j, b in enumerate(request.blocks)), coefs=torch.ones(4)
-        )
+        blocks = tuple(b and i == j for j, b in enumerate(request.blocks))
+        only = request._replace(blocks=blocks, coefs=torch.ones(4))
         value = reference.value(only if i == 3 else only._replace(prior=None))
         sums.append(value.item() - (only.closed.self_energy if i == 3 and request.prior else 0.0))
     leaves = [x] if y is None else [x, y]
@@ -85,25 +84,21 @@ def answer(request: Request) -> Answer:
 def agrees(request: Request, want_x: bool = True, want_y: bool = True) -> None:
     assert triton.refuses(request) == ""
     swept, truth = triton.sweep(request, want_x, want_y), answer(request)
-    assert swept.sums.dtype == torch.float64
-    assert swept.sums.shape == (4,)
+    assert (swept.sums.dtype, swept.sums.shape) == (torch.float64, (4,))
     assert swept.sums.tolist() == pytest.approx(truth.sums, rel=1e-6, abs=1e-6)
     for wanted, grad, slope in ((want_x, swept.grad_x, truth.grad_x), (want_y, swept.grad_y, truth.grad_y)):
         assert (grad is not None) == (wanted and slope is not None)
         if grad is not None and slope is not None:
             assert grad.dtype == torch.float32
             assert (grad - slope).norm() <= 3e-6 * slope.norm() + 1e-9
-            torch.testing.assert_close(
-                grad.double(), slope, rtol=1e-3, atol=1e-5 * float(slope.abs().max()) + 1e-12
-            )
+            atol = 1e-5 * float(slope.abs().max()) + 1e-12
+            torch.testing.assert_close(grad.double(), slope, rtol=1e-3, atol=atol)
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize(("n", "m", "d"), SHAPES)
 @pytest.mark.parametrize("name", KERNELS)
-def test_sums_and_gradients(
-    name: str, n: int, m: int, d: int, weighted: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sums_and_gradients(name: str, n: int, m: int, d: int, weighted: bool, monkeypatch) -> None:
     monkeypatch.setattr(triton, "MAX_ROWS_OF_SMALL_BLOCKS", 2048 if d == 17 else 0)  # small blocks and large
     agrees(asked(n, m, d, KERNELS[name], weighted=weighted))
 
@@ -147,9 +142,8 @@ def test_a_single_sample(n: int, m: int) -> None:
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", KERNELS)
 def test_a_prior_in_closed_form(name: str, weighted: bool, wanted: bool) -> None:
-    request = asked(
-        40, 1, 6, KERNELS[name], weighted=weighted, blocks=(True, False, False), prior=Normal(0.3, 1.2)
-    )
+    request = asked(40, 1, 6, KERNELS[name], weighted=weighted, blocks=(True, False, False))
+    request = request._replace(prior=Normal(0.3, 1.2))
     agrees(request._replace(y=None, v=None), wanted, False)
     agrees(request._replace(y=None, v=None, blocks=(False, False, False)), wanted, False)
 

@@ -94,8 +94,7 @@ def test_floats_are_a_scale_and_periodic_ones_come_round() -> None:
     ax = latent_scatter(spiral(), (degrees() + 720).int(), period=360)
     dots = ax.collections[0]
     np.testing.assert_allclose(dots.get_array(), degrees().int())
-    assert dots.get_cmap().name == "twilight_shifted"
-    assert dots.get_clim() == (0, 360)
+    assert (dots.get_cmap().name, dots.get_clim()) == ("twilight_shifted", (0, 360))
     np.testing.assert_allclose(dots.cmap(dots.norm(0.0)), dots.cmap(dots.norm(360.0)), atol=0.02)
 
 
@@ -110,8 +109,7 @@ def test_decoded_images_lie_where_their_codes_do(codes: torch.Tensor) -> None:
 
     ax = latent_scatter(codes, decoder=decoder)
     (z,) = seen
-    assert z.shape == (121, *codes.shape[1:])
-    assert z.dtype == codes.dtype
+    assert (z.shape, z.dtype) == ((121, *codes.shape[1:]), codes.dtype)
     left, right, bottom, top = ax.images[0].get_extent()
     assert (left, right) == ax.get_xlim()
     assert (bottom, top) == ax.get_ylim()
@@ -124,9 +122,8 @@ def test_decoded_images_lie_where_their_codes_do(codes: torch.Tensor) -> None:
     for i, code in enumerate(z.flatten(1).double()):
         row, column = divmod(i, 11)
         x, y = left + (column + 0.5) / 11 * (right - left), bottom + (row + 0.5) / 11 * (top - bottom)
-        np.testing.assert_allclose(
-            code, torch.tensor([x, y, 1]).double() @ back, atol=2e-2 if codes.dtype == torch.half else 1e-4
-        )
+        digits = 2e-2 if codes.dtype == torch.half else 1e-4
+        np.testing.assert_allclose(code, torch.tensor([x, y, 1]).double() @ back, atol=digits)
         np.testing.assert_allclose(picture[65 - (row * 6 + 3), column * 6 + 3, 0], i / 120, atol=1e-6)
 
 
@@ -139,28 +136,21 @@ def test_draws_where_it_is_told_to(layout: str | None, values: torch.Tensor | No
     assert pyplot.get_fignums() == [figure.number]
 
 
-@pytest.mark.parametrize(
-    ("codes", "others", "message"),
-    [
-        (torch.zeros(0, 2), {}, r"codes: expected shape \[n, ...\]"),
-        (torch.tensor([[0.0, torch.nan]]), {}, "codes: expected finite numbers, got 1 of 2 that are not finite"),
-        (torch.zeros(3, 2), {"values": [1, 2]}, r"values: expected one for each of 3 codes, got shape \(2,\)"),
-        (torch.zeros(3, 2), {"values": "abc"}, "values: expected a tensor, got 'abc'"),
-        (torch.zeros(2, 2), {"values": [1.0, torch.nan]}, "values: expected finite numbers, got 1 of 2"),
-        (torch.zeros(2, 2), {"values": [1.0, 2.0], "period": 0}, "period: expected a positive number"),
-        (torch.zeros(2, 2), {"period": 360}, "period: expected None without values"),
-        (torch.zeros(2, 2), {"names": ["a"]}, "names: expected None without values"),
-        (torch.zeros(2, 2), {"values": [1.0, 2.0], "names": ["a"]}, "names: expected None with values that"),
-        (
-            torch.zeros(2, 2),
-            {"values": [0, 2], "names": ["a", "b"]},
-            "names: expected a name for every class, 0 to 2",
-        ),
-        (torch.zeros(2, 2), {"decoder": lambda z: torch.zeros(5, 1, 4, 4)}, "decoder: expected a batch of 121"),
-        (torch.zeros(2, 2), {"decoder": "no"}, "decoder: expected a module"),
-        (torch.zeros(2, 2), {"decoder": torch.nn.Identity()}, r"decoder: expected shape \[121, 1 or 3, H, W\]"),
-    ],
-)
+@pytest.mark.parametrize(("codes", "others", "message"), [
+    (torch.zeros(0, 2), {}, r"codes: expected shape \[n, ...\]"),
+    (torch.tensor([[0.0, torch.nan]]), {}, "codes: expected finite numbers, got 1 of 2 that are not finite"),
+    (torch.zeros(3, 2), {"values": [1, 2]}, r"values: expected one for each of 3 codes, got shape \(2,\)"),
+    (torch.zeros(3, 2), {"values": "abc"}, "values: expected a tensor, got 'abc'"),
+    (torch.zeros(2, 2), {"values": [1.0, torch.nan]}, "values: expected finite numbers, got 1 of 2"),
+    (torch.zeros(2, 2), {"values": [1.0, 2.0], "period": 0}, "period: expected a positive number"),
+    (torch.zeros(2, 2), {"period": 360}, "period: expected None without values"),
+    (torch.zeros(2, 2), {"names": ["a"]}, "names: expected None without values"),
+    (torch.zeros(2, 2), {"values": [1.0, 2.0], "names": ["a"]}, "names: expected None with values that"),
+    (torch.zeros(2, 2), {"values": [0, 2], "names": ["a", "b"]}, "names: expected a name for every class, 0 to 2"),
+    (torch.zeros(2, 2), {"decoder": lambda z: torch.zeros(5, 1, 4, 4)}, "decoder: expected a batch of 121"),
+    (torch.zeros(2, 2), {"decoder": "no"}, "decoder: expected a module"),
+    (torch.zeros(2, 2), {"decoder": torch.nn.Identity()}, r"decoder: expected shape \[121, 1 or 3, H, W\]"),
+])  # fmt: skip
 def test_bad_input_is_named_before_anything_is_drawn(codes, others, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         latent_scatter(codes, **others)

@@ -12,12 +12,9 @@ from pictures import ALPHA, LENGTH, distances, errors, history, interval_errors,
 from interpreg.plots import error_by_alpha, error_by_interval, parameter_distance, retrieved_alpha, training_curves
 
 EVERY = [
-    (error_by_alpha, errors(1)),
-    (error_by_interval, interval_errors(1)),
-    (retrieved_alpha, retrieved(0.1)),
-    (parameter_distance, distances(0.1)),
-    (training_curves, history()),
-]
+    (error_by_alpha, errors(1)), (error_by_interval, interval_errors(1)), (retrieved_alpha, retrieved(0.1)),
+    (parameter_distance, distances(0.1)), (training_curves, history()),
+]  # fmt: skip
 
 
 def band(ax, index: int, x) -> tuple[np.ndarray, np.ndarray]:
@@ -27,13 +24,10 @@ def band(ax, index: int, x) -> tuple[np.ndarray, np.ndarray]:
     return np.array([y.min() for y in at]), np.array([y.max() for y in at])
 
 
-@pytest.mark.parametrize(
-    ("draw", "make", "x", "label"),
-    [
-        (error_by_alpha, errors, ALPHA, r"coefficient $\alpha$"),
-        (error_by_interval, interval_errors, LENGTH, "interval length (degrees)"),
-    ],
-)
+@pytest.mark.parametrize(("draw", "make", "x", "label"), [
+    (error_by_alpha, errors, ALPHA, r"coefficient $\alpha$"),
+    (error_by_interval, interval_errors, LENGTH, "interval length (degrees)"),
+])  # fmt: skip
 def test_errors_are_lines_with_bands_of_one_deviation(draw, make, x, label: str) -> None:
     results = {"AEAI": make(0.4), "ACAI": make(2)}
     ax = draw(results)
@@ -136,34 +130,20 @@ def test_a_missing_attribute_is_named(draw, result: SimpleNamespace) -> None:
         draw({})
 
 
-@pytest.mark.parametrize(
-    ("draw", "message"),
-    [
-        (
-            lambda: error_by_alpha(errors(1).mean),
-            "results: expected an object with alpha, mean, std, got a torch.f",
-        ),
-        (lambda: error_by_alpha(changed(errors(1), mean="no")), "results.mean: expected a tensor, got 'no'"),
-        (lambda: error_by_alpha(changed(errors(1), std=torch.zeros(2, 8))), "results.std: expected a vector, got"),
-        (
-            lambda: error_by_alpha({"a": changed(errors(1), std=torch.zeros(3))}),
-            r"results\['a'\]: expected vectors of one length, at least 1, got alpha \[16\], mean \[16\], std \[3\]",
-        ),
-        (
-            lambda: error_by_alpha(SimpleNamespace(**dict.fromkeys(("alpha", "mean", "std"), torch.zeros(0)))),
-            "results: expected vectors of one length, at least 1",
-        ),
-        (
-            lambda: error_by_interval({"a": interval_errors(1), "b": interval_errors(1, "radians")}),
-            "results: expected lengths of one unit, got 'degrees', 'radians'",
-        ),
-        (lambda: parameter_distance(distances(0.1, -1)), "results.interval: expected a finite number"),
-        (
-            lambda: parameter_distance({"a": changed(distances(0.1), interval="x")}),
-            r"results\['a'\].interval: expected a number, got 'x'",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("draw", "message"), [
+    (lambda: error_by_alpha(errors(1).mean), "results: expected an object with alpha, mean, std, got a torch.f"),
+    (lambda: error_by_alpha(changed(errors(1), mean="no")), "results.mean: expected a tensor, got 'no'"),
+    (lambda: error_by_alpha(changed(errors(1), std=torch.zeros(2, 8))), "results.std: expected a vector, got"),
+    (lambda: error_by_alpha({"a": changed(errors(1), std=torch.zeros(3))}),
+     r"results\['a'\]: expected vectors of one length, at least 1, got alpha \[16\], mean \[16\], std \[3\]"),
+    (lambda: error_by_alpha(SimpleNamespace(**dict.fromkeys(("alpha", "mean", "std"), torch.zeros(0)))),
+     "results: expected vectors of one length, at least 1"),
+    (lambda: error_by_interval({"a": interval_errors(1), "b": interval_errors(1, "radians")}),
+     "results: expected lengths of one unit, got 'degrees', 'radians'"),
+    (lambda: parameter_distance(distances(0.1, -1)), "results.interval: expected a finite number"),
+    (lambda: parameter_distance({"a": changed(distances(0.1), interval="x")}),
+     r"results\['a'\].interval: expected a number, got 'x'"),
+])  # fmt: skip
 def test_bad_input_is_named_before_anything_is_drawn(draw, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         draw()

@@ -104,8 +104,7 @@ def test_the_four_corners_are_framed_and_nothing_else() -> None:
     block = 4 * (WIDTH + 1) - 1 + 5
     assert frames == {(b * block + x - 0.5, y - 0.5) for b in range(2) for x in lefts for y in tops}
     for line in ax.lines:
-        assert np.ptp(line.get_xdata()) == WIDTH
-        assert np.ptp(line.get_ydata()) == HEIGHT
+        assert (np.ptp(line.get_xdata()), np.ptp(line.get_ydata())) == (WIDTH, HEIGHT)
         assert to_hex(line.get_color()).upper() == "#E69F00"
 
 
@@ -141,15 +140,12 @@ def test_prior_samples_are_the_priors_and_take_no_gradients() -> None:
     assert levels(ax).tolist() == [0.5]
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda ax: image_sheet(greys(3), ax=ax),
-        lambda ax: corner_grid(greys(2, 2), ax=ax),
-        lambda ax: corner_grid_of(nn.Identity(), nn.Identity(), greys(4), ax=ax),
-        lambda ax: prior_samples(lambda z: z[..., None, None].tanh(), (1,), n=3, ax=ax),
-    ],
-)
+@pytest.mark.parametrize("draw", [
+    lambda ax: image_sheet(greys(3), ax=ax),
+    lambda ax: corner_grid(greys(2, 2), ax=ax),
+    lambda ax: corner_grid_of(nn.Identity(), nn.Identity(), greys(4), ax=ax),
+    lambda ax: prior_samples(lambda z: z[..., None, None].tanh(), (1,), n=3, ax=ax),
+])  # fmt: skip
 def test_draws_where_it_is_told_to(draw, axes) -> None:
     current = pyplot.gcf()
     assert draw(axes) is axes
@@ -165,36 +161,31 @@ def broken(images: Tensor, count: int = 2) -> Tensor:
     return images
 
 
-@pytest.mark.parametrize(
-    ("draw", "message"),
-    [
-        (lambda: image_sheet([[1.0]]), "images: expected a tensor, got a list"),
-        (lambda: image_sheet(greys(2).int()), "images: expected a floating point or uint8 tensor"),
-        (lambda: image_sheet(greys(2, 2)), r"images: expected shape \[n, 1 or 3, H, W\], got \(2, 2, 1, 10, 14\)"),
-        (lambda: image_sheet(greys(2)[:0]), "images: expected shape"),
-        (lambda: image_sheet(broken(greys(2))), "images: expected finite numbers, got 2 of 280 that are not finite"),
-        (lambda: image_sheet(greys(2), 0), "columns: expected an int of at least 1"),
-        (lambda: image_sheet(greys(2), labels=["a"]), "labels: expected one for each of 2 images, got 1"),
-        (lambda: image_sheet(greys(2), labels="ab"), "labels: expected a text for each image, got 'ab'"),
-        (lambda: corner_grid({}), "grids: expected at least one method"),
-        (lambda: corner_grid(greys(4)), r"grids: expected shape \[rows, columns, 1 or 3, H, W\]"),
-        (lambda: corner_grid({"a": broken(greys(2, 2), 1)}), r"grids\['a'\]: expected finite numbers, got 1 of 560"),
-        (
-            lambda: corner_grid({"a": greys(2, 2), "b": greys(2, 3)}),
-            r"grids\['b'\]: expected the shape of the other methods, \(2, 2, 1, 10, 14\)",
-        ),
-        (lambda: corner_grid_of(nn.Identity(), nn.Identity(), greys(3)), "corners: expected a batch of 4"),
-        (lambda: corner_grid_of(nn.Identity(), nn.Identity(), greys(4), 1), "rows: expected an int of at least 2"),
-        (lambda: corner_grid_of(nn.Flatten(), nn.Identity(), greys(4)), "decoder: expected shape"),
-        (lambda: prior_samples(lambda z: greys(5), (2,)), "decoder: expected a batch of 64 samples"),
-        (lambda: prior_samples(None, (2,)), "decoder: expected a module"),
-        (lambda: prior_samples(nn.Identity(), 2), "shape: expected a code's shape without the batch, got 2"),
-        (lambda: prior_samples(nn.Identity(), (2, 0)), r"shape\[1\]: expected an int of at least 1"),
-        (lambda: prior_samples(nn.Identity(), (2,), n=0), "n: expected an int of at least 1"),
-        (lambda: prior_samples(nn.Identity(), (2,), prior="uniform"), "prior: expected one of 'ball'"),
-        (lambda: prior_samples(nn.Identity(), (2,)), r"decoder: expected shape \[64, 1 or 3, H, W\], got \(64, 2\)"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("draw", "message"), [
+    (lambda: image_sheet([[1.0]]), "images: expected a tensor, got a list"),
+    (lambda: image_sheet(greys(2).int()), "images: expected a floating point or uint8 tensor"),
+    (lambda: image_sheet(greys(2, 2)), r"images: expected shape \[n, 1 or 3, H, W\], got \(2, 2, 1, 10, 14\)"),
+    (lambda: image_sheet(greys(2)[:0]), "images: expected shape"),
+    (lambda: image_sheet(broken(greys(2))), "images: expected finite numbers, got 2 of 280 that are not finite"),
+    (lambda: image_sheet(greys(2), 0), "columns: expected an int of at least 1"),
+    (lambda: image_sheet(greys(2), labels=["a"]), "labels: expected one for each of 2 images, got 1"),
+    (lambda: image_sheet(greys(2), labels="ab"), "labels: expected a text for each image, got 'ab'"),
+    (lambda: corner_grid({}), "grids: expected at least one method"),
+    (lambda: corner_grid(greys(4)), r"grids: expected shape \[rows, columns, 1 or 3, H, W\]"),
+    (lambda: corner_grid({"a": broken(greys(2, 2), 1)}), r"grids\['a'\]: expected finite numbers, got 1 of 560"),
+    (lambda: corner_grid({"a": greys(2, 2), "b": greys(2, 3)}),
+     r"grids\['b'\]: expected the shape of the other methods, \(2, 2, 1, 10, 14\)"),
+    (lambda: corner_grid_of(nn.Identity(), nn.Identity(), greys(3)), "corners: expected a batch of 4"),
+    (lambda: corner_grid_of(nn.Identity(), nn.Identity(), greys(4), 1), "rows: expected an int of at least 2"),
+    (lambda: corner_grid_of(nn.Flatten(), nn.Identity(), greys(4)), "decoder: expected shape"),
+    (lambda: prior_samples(lambda z: greys(5), (2,)), "decoder: expected a batch of 64 samples"),
+    (lambda: prior_samples(None, (2,)), "decoder: expected a module"),
+    (lambda: prior_samples(nn.Identity(), 2), "shape: expected a code's shape without the batch, got 2"),
+    (lambda: prior_samples(nn.Identity(), (2, 0)), r"shape\[1\]: expected an int of at least 1"),
+    (lambda: prior_samples(nn.Identity(), (2,), n=0), "n: expected an int of at least 1"),
+    (lambda: prior_samples(nn.Identity(), (2,), prior="uniform"), "prior: expected one of 'ball'"),
+    (lambda: prior_samples(nn.Identity(), (2,)), r"decoder: expected shape \[64, 1 or 3, H, W\], got \(64, 2\)"),
+])  # fmt: skip
 def test_bad_input_is_named_before_anything_is_drawn(draw, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         draw()

@@ -24,15 +24,12 @@ def test_without_averaging_the_lines_are_the_logged_values() -> None:
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["reconstruction", "critic"]
 
 
-@pytest.mark.parametrize(
-    ("window", "expected"),
-    [
-        (1, [1, 2, 6, 4, 12]),
-        (3, [1.5, 3, 4, 22 / 3, 8]),  # fewer at the ends
-        (2, [1.5, 4, 5, 8, 12]),  # each and the next
-        (99, [5, 5, 5, 5, 5]),
-    ],
-)
+@pytest.mark.parametrize(("window", "expected"), [
+    (1, [1, 2, 6, 4, 12]),
+    (3, [1.5, 3, 4, 22 / 3, 8]),  # fewer at the ends
+    (2, [1.5, 4, 5, 8, 12]),  # each and the next
+    (99, [5, 5, 5, 5, 5]),
+])  # fmt: skip
 def test_averages_around_each_value(window: int, expected: list[float]) -> None:
     ax = training_curves(log(a=[1, 2, 6, 4, 12]), smooth=window)
     np.testing.assert_allclose(ax.lines[-1].get_ydata(), expected)
@@ -54,18 +51,15 @@ def test_a_loss_that_was_not_logged_at_a_step_is_no_gap() -> None:
     assert ax.lines[1].get_xydata().tolist() == [[2, 3], [3, 4]]
 
 
-@pytest.mark.parametrize(
-    ("values", "asked", "scale"),
-    [
-        ([1.0, 0.1], True, "log"),
-        ([1.0, 0.0], True, "symlog"),
-        ([1.0, -1.0], True, "symlog"),
-        ([0.0, 0.0], True, "linear"),
-        ([torch.nan, torch.nan], True, "linear"),
-        ([1.0, 0.1], False, "linear"),
-        ([1e-9, 1e9], True, "log"),
-    ],
-)
+@pytest.mark.parametrize(("values", "asked", "scale"), [
+    ([1.0, 0.1], True, "log"),
+    ([1.0, 0.0], True, "symlog"),
+    ([1.0, -1.0], True, "symlog"),
+    ([0.0, 0.0], True, "linear"),
+    ([torch.nan, torch.nan], True, "linear"),
+    ([1.0, 0.1], False, "linear"),
+    ([1e-9, 1e9], True, "log"),
+])  # fmt: skip
 def test_the_axis_fits_the_signs(values: list[float], asked: bool, scale: str) -> None:
     ax = training_curves(log(a=values), log=asked)
     assert ax.get_yscale() == scale
@@ -88,24 +82,21 @@ def test_runs_share_colours_and_differ_in_dashes() -> None:
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["reconstruction", "critic", "plain", "ACAI"]
 
 
-@pytest.mark.parametrize(
-    ("entries", "others", "message"),
-    [
-        ({}, {}, "history: expected at least one run, got none"),
-        ([], {}, "history: expected at least one logged loss, got none"),
-        ({"a": []}, {}, r"history\['a'\]: expected at least one logged loss"),
-        ([{"step": 1}], {}, "history: expected at least one logged loss"),
-        ("abc", {}, "history: expected a list of dicts, got 'abc'"),
-        ({"step": 1, "a": 2.0}, {}, r"history\['step'\]: expected a list of dicts, got 1"),
-        ([1.0], {}, r"history\[0\]: expected a dict, got 1.0"),
-        ([{"step": 1, "a": 1.0}, {"a": 1.0}], {}, r"history\[1\]: expected an entry with 'step', got 'a'"),
-        ([{"step": 1, "a": "1"}], {}, r"history\[0\]\['a'\]: expected a number, got '1'"),
-        ([{"step": 1, "a": torch.zeros(2)}], {}, r"history\[0\]\['a'\]: expected a number, got a torch.float32"),
-        ({"r": [{"step": None, "a": 1}]}, {}, r"history\['r'\]\[0\]\['step'\]: expected a number, got None"),
-        ([{"step": 1, "a": 1.0}], {"smooth": 0}, "smooth: expected an int of at least 1"),
-        ([{"step": 1, "a": 1.0}], {"smooth": 2.5}, "smooth: expected an int, got 2.5"),
-    ],
-)
+@pytest.mark.parametrize(("entries", "others", "message"), [
+    ({}, {}, "history: expected at least one run, got none"),
+    ([], {}, "history: expected at least one logged loss, got none"),
+    ({"a": []}, {}, r"history\['a'\]: expected at least one logged loss"),
+    ([{"step": 1}], {}, "history: expected at least one logged loss"),
+    ("abc", {}, "history: expected a list of dicts, got 'abc'"),
+    ({"step": 1, "a": 2.0}, {}, r"history\['step'\]: expected a list of dicts, got 1"),
+    ([1.0], {}, r"history\[0\]: expected a dict, got 1.0"),
+    ([{"step": 1, "a": 1.0}, {"a": 1.0}], {}, r"history\[1\]: expected an entry with 'step', got 'a'"),
+    ([{"step": 1, "a": "1"}], {}, r"history\[0\]\['a'\]: expected a number, got '1'"),
+    ([{"step": 1, "a": torch.zeros(2)}], {}, r"history\[0\]\['a'\]: expected a number, got a torch.float32"),
+    ({"r": [{"step": None, "a": 1}]}, {}, r"history\['r'\]\[0\]\['step'\]: expected a number, got None"),
+    ([{"step": 1, "a": 1.0}], {"smooth": 0}, "smooth: expected an int of at least 1"),
+    ([{"step": 1, "a": 1.0}], {"smooth": 2.5}, "smooth: expected an int, got 2.5"),
+])  # fmt: skip
 def test_bad_input_is_named_before_anything_is_drawn(entries, others, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         training_curves(entries, **others)

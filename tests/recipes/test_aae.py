@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from calls import calls
 from step_for_step import is_step_for_step
 from torch import Tensor, nn
 from zoo import Zoo, convolutional_pair, recurrent_pair, scalar_code_pair, vector_pair
@@ -45,13 +44,6 @@ def test_aae_has_the_published_defaults(pair: Zoo) -> None:
     reg = AAERegularizer(pair.encoder, pair.decoder, code_shape=(4,))
     assert [type(part) for part in reg.regularizers()] == [Reconstruction, LatentCritic]
     assert (reg.game.weight, reg.game.critic_weight, reg.game.loss) == (1.0, 1.0, "bce")
-
-
-def test_aae_calls_each_network_as_often_as_the_floor_says(pair: Zoo) -> None:
-    reg = AAERegularizer(pair.encoder, pair.decoder, code_shape=(4,))
-    made = [calls(module) for module in (pair.encoder, pair.decoder, reg.critic)]
-    reg(pair.x)
-    assert [len(each) for each in made] == [1, 1, 3]
 
 
 def test_reconstruction_may_be_left_to_the_loop_and_a_network_be_given(pair: Zoo) -> None:

@@ -146,18 +146,6 @@ def test_a_loop_with_its_own_reconstruction_and_other_terms(pair: Zoo) -> None:
     assert {"cycle", "smoothness", "interpolation", "interpolation_2"} <= losses.keys()
 
 
-def test_a_generator_makes_it_reproducible(pair: Zoo) -> None:
-    values = []
-    for _ in range(2):
-        generator = torch.Generator().manual_seed(4)
-        torch.seed()
-        critic = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
-        reg = AEAIRegularizer(pair.encoder, pair.decoder, critic=critic, judge="logit", generator=generator)
-        losses = reg(pair.x)
-        values.append([losses[name] for name in ("reconstruction", "cycle", "smoothness")])
-    assert values[0] == values[1]
-
-
 def test_what_the_grid_does_not_go_with_is_refused(pair: Zoo) -> None:
     networks = (pair.encoder, pair.decoder)
     with pytest.raises(ValueError, match=r"grid: expected None beside an interpolator"):

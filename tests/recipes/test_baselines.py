@@ -76,7 +76,5 @@ def test_without_a_reconstruction_where_the_loop_has_it() -> None:
 @pytest.mark.parametrize("kind", [DenoisingRegularizer, DropoutRegularizer])
 def test_a_reconstruction_that_is_all_there_is_cannot_be_left_out(kind) -> None:
     encoder, decoder, _ = vector_pair()
-    with pytest.raises(
-        ValueError, match="reconstruction loss: expected one of 'mse', 'l1', 'bernoulli', got None"
-    ):
+    with pytest.raises(ValueError, match=r"reconstruction loss: .* 'mse', 'l1', 'bernoulli', got None"):
         kind(encoder, decoder, reconstruction=None)

@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from calls import calls
 from step_for_step import is_step_for_step, straight_distance
 from torch import Tensor, nn
-from zoo import Zoo, batch_norm_pair, convolutional_pair, token_pair, vector_pair
+from zoo import Zoo, convolutional_pair, token_pair, vector_pair
 
 from interpreg import GAIARegularizer, Interpolator
 
@@ -95,16 +94,6 @@ def test_the_published_form_without_the_preset(weight: float, pixels: float) -> 
     pair = pair._replace(x=pixels * pair.x)
     reg = GAIARegularizer(pair.encoder, pair.decoder, preset="published", distance_weight=weight)
     is_step_for_step(pair, reg, lambda *nets: straight_published(*nets, weight))
-
-
-@pytest.mark.parametrize("make_pair", [vector_pair, batch_norm_pair])
-@pytest.mark.parametrize("preset", [None, "published"])
-def test_how_often_networks_are_called(make_pair, preset: str | None) -> None:
-    pair = make_pair()
-    reg = GAIARegularizer(pair.encoder, pair.decoder, preset=preset)
-    made = [calls(module) for module in (pair.encoder, pair.decoder, reg.critic)]
-    reg(pair.x)
-    assert [len(each) for each in made] == [1, 2, 5]
 
 
 def test_a_given_interpolator_mixes(pair: Zoo) -> None:

@@ -7,17 +7,9 @@ from step_for_step import is_step_for_step
 from torch import Tensor, nn
 from zoo import Zoo, batch_norm_pair, convolutional_pair, token_pair, vector_pair
 
-from interpreg import (
-    DualCritic,
-    Interpolator,
-    LRAERegularizer,
-    MIAERegularizer,
-    MIDRAERegularizer,
-    MMDPrior,
-    Reconstruction,
-)
+from interpreg import DualCritic, Interpolator, MMDPrior, Reconstruction
 from interpreg.kernels import RBF
-from interpreg.recipes import MIDRAE_WEIGHTS
+from interpreg.recipes import MIDRAE_WEIGHTS, LRAERegularizer, MIAERegularizer, MIDRAERegularizer
 
 NAMES = ("mmd_weight", "weight", "noise_weight", "prior_weight")
 WEIGHTS = {name: tuple(weights[w] for w in NAMES) for name, weights in MIDRAE_WEIGHTS.items()}

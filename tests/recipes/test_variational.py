@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from calls import calls
 from step_for_step import agree
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -65,14 +64,6 @@ def test_a_loop_with_its_own_reconstruction_and_the_schedule_of_beta() -> None:
     assert reg(x)["kl"] == 0
     assert reg.unweighted["kl"] > 0
     assert list(VAERegularizer(variational(network), decoder, reconstruction="l1")(x)) == ["reconstruction", "kl"]
-
-
-@pytest.mark.parametrize(("make", "recipe"), [(variational, VAERegularizer), (quantized, VQVAERegularizer)])
-def test_networks_are_called_once(make, recipe) -> None:
-    network, decoder, x = vector_pair()
-    made = [calls(module) for module in (network, decoder)]
-    recipe(make(network), decoder)(x)
-    assert [len(each) for each in made] == [1, 1]
 
 
 @pytest.mark.parametrize("make_pair", [vector_pair, convolutional_pair])

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from calls import calls
 from step_for_step import agree
 from torch import Tensor
 from zoo import vector_pair
@@ -49,10 +48,3 @@ def test_an_unknown_divergence_and_a_kernel_that_has_no_use_are_refused() -> Non
         WAERegularizer(encoder, decoder, divergence="gan")
     with pytest.raises(ValueError, match="kernel: expected None"):
         WAERegularizer(encoder, decoder, divergence="sinkhorn", kernel=RBF(1.0))
-
-
-def test_networks_are_called_once() -> None:
-    encoder, decoder, x = vector_pair()
-    made = [calls(module) for module in (encoder, decoder)]
-    WAERegularizer(encoder, decoder)(x)
-    assert [len(each) for each in made] == [1, 1]

@@ -22,12 +22,8 @@ def test_the_balance_of_learning_rates(pair: Zoo) -> None:
     reg(pair.x)
     r_x, r_g, r_i = reg.errors
     expected = torch.sigmoid(20 * (r_x - (r_g + r_i) / 2))
-    torch.testing.assert_close(reg.balance.critic, expected)
-    torch.testing.assert_close(reg.balance.autoencoder, 1 - expected)
+    torch.testing.assert_close((reg.balance.critic, reg.balance.autoencoder), (expected, 1 - expected))
     assert not any(t.requires_grad for t in [*reg.balance, *reg.errors])
-    optimizer = torch.optim.Adam(reg.parameters(), lr=torch.tensor(1e-4), capturable=False, foreach=False)
-    optimizer.param_groups[0]["lr"] = 1e-4 * float(reg.balance.critic)  # as its docstring says
-    optimizer.step()
     simple = GAIARegularizer(pair.encoder, pair.decoder).game
     simple(pair.x)
     assert simple.balance is None
@@ -58,11 +54,7 @@ class _Zeroed(nn.Module):
 
 
 def test_bad_batches_networks_and_decoders_are_named(pair: Zoo) -> None:
-    with pytest.raises(ValueError, match=r"preset: expected one of None, 'published', 'paper', got 'fancy'"):
-        AutoencodingCritic(pair.encoder, pair.decoder, preset="fancy")
-    with pytest.raises(
-        ValueError, match=r"distance_weight: expected 0 without preset='published', got 0.1; add PairwiseDi"
-    ):
+    with pytest.raises(ValueError, match=r"distance_weight: expected 0 without preset='published', got 0.1; add"):
         AutoencodingCritic(pair.encoder, pair.decoder, distance_weight=0.1)
     with pytest.raises(ValueError, match=r"critic: expected the shape of the images that it copies"):
         AutoencodingCritic(pair.encoder, pair.decoder, nn.Sequential(nn.Flatten(), nn.Linear(64, 8)))(pair.x)

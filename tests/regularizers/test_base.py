@@ -34,8 +34,6 @@ def test_a_term_without_a_name_is_refused_when_it_is_made(name: object, pair: Zo
 def test_optimizers_that_lack_a_critic_are_told_how_much_and_whole_ones_are_not(pair: Zoo) -> None:
     critic = Critic(pair.encoder, pair.decoder)
     own, others = (torch.optim.SGD(each.parameters(), lr=0.1) for each in (critic, pair.encoder))
-    with pytest.raises(
-        ValueError, match=r"optimizers: expected every parameter of Critic, but 4 are in none .*reg.p"
-    ):
+    with pytest.raises(ValueError, match=r"optimizers: expected every parameter of Critic, but 4 are in none"):
         critic.check_optimizers(others)
     critic.check_optimizers(others, own)

@@ -4,7 +4,7 @@ import torch
 from calls import calls
 from torch import nn
 from wrapped import variational
-from zoo import Zoo, vector_pair
+from zoo import Zoo
 
 from interpreg import Critic, CycleConsistency, Interpolator
 
@@ -32,11 +32,8 @@ def test_it_is_the_mean_square_of_what_the_encoder_does_not_find_again(zoo: Zoo)
 def test_padding_has_no_say() -> None:
     encoder, decoder = (nn.Linear(3, 3).double() for _ in range(2))
     x, mask = torch.randn(4, 5, 3).double(), torch.arange(5) < torch.tensor([5, 2, 3, 4])[:, None]
-    reg = CycleConsistency(
-        lambda x, mask: encoder(x),
-        lambda z, mask: decoder(z),
-        interpolator=Interpolator(grid=2, alpha_range=(0, 1)),
-    )
+    ends = Interpolator(grid=2, alpha_range=(0, 1))
+    reg = CycleConsistency(lambda x, mask: encoder(x), lambda z, mask: decoder(z), interpolator=ends)
     z = encoder(x)
     ends = torch.cat([z.flip(0), z])
     valid = torch.cat([mask | mask.flip(0)] * 2)
@@ -44,8 +41,7 @@ def test_padding_has_no_say() -> None:
     torch.testing.assert_close(reg(x, mask=mask)["cycle"], 0.01 * expected)
 
 
-def test_interpolants_are_shared_and_encoded_once() -> None:
-    encoder, decoder, x = vector_pair()
+def test_interpolants_are_shared_and_encoded_once(encoder, decoder, x) -> None:
     reg = Critic(encoder, decoder) + CycleConsistency(encoder, decoder) + CycleConsistency(encoder, decoder)
     encoded, decoded = calls(encoder), calls(decoder)
     losses = reg(x)
@@ -53,8 +49,7 @@ def test_interpolants_are_shared_and_encoded_once() -> None:
     torch.testing.assert_close(losses["cycle"], losses["cycle_2"])
 
 
-def test_an_encoder_that_draws_its_codes_is_used_as_it_is() -> None:
-    encoder, decoder, x = vector_pair()
+def test_an_encoder_that_draws_its_codes_is_used_as_it_is(encoder, decoder, x) -> None:
     encoder = variational(encoder)
     reg = CycleConsistency(encoder, decoder)
     torch.manual_seed(3)

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
-from zoo import vector_pair
+from torch import Tensor
+from zoo import Constant, vector_pair
 
 from interpreg import DualCritic, Interpolator, MIDRAERegularizer
 
@@ -23,22 +23,10 @@ def test_one_draw_of_the_prior_serves_noise_and_mmd_as_published() -> None:
     assert len(draws) == 2
 
 
-class Constant(nn.Module):
-    """A critic that always says the same of every element of a code."""
-
-    def __init__(self, value: float) -> None:
-        super().__init__()
-        self.value = nn.Parameter(torch.tensor(value))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.value.expand(len(x), 4)
-
-
-def test_terms_of_a_critic_whose_word_is_known() -> None:
+def test_terms_of_a_critic_whose_word_is_known(encoder, decoder, x) -> None:
     """0.7 of everything; coefficients of mixes with noise are 0.2, to the last digits of float32."""
-    encoder, decoder, x = vector_pair()
     weights = {"weight": 1.0, "noise_weight": 2.0, "prior_weight": 3.0, "critic_weight": 0.5}
-    reg = DualCritic(encoder, decoder, Constant(0.7), noise_range=(0.1999999, 0.2), **weights)
+    reg = DualCritic(encoder, decoder, Constant(0.7, (4,)), noise_range=(0.1999999, 0.2), **weights)
     losses = {name: loss.item() for name, loss in reg(x).items()}
     mixed = losses.pop("critic/interpolation")  # (0.7 - alpha)^2, alpha in [0, 0.5]
     assert 0.5 * 0.2**2 < mixed < 0.5 * 0.7**2
@@ -55,8 +43,7 @@ def test_terms_of_a_critic_whose_word_is_known() -> None:
     )
 
 
-def test_decoded_noise_is_of_the_prior_and_mixed_noise_between_it_and_the_code() -> None:
-    encoder, decoder, x = vector_pair()
+def test_decoded_noise_is_of_the_prior_and_mixed_noise_between_it_and_the_code(encoder, decoder, x) -> None:
     decoded: list[Tensor] = []
     decoder.register_forward_pre_hook(lambda module, args: decoded.append(args[0]))
     DualCritic(encoder, decoder, prior=lambda n: torch.full((n, 4), 9.0), noise_range=(0.0, 1.0))(x)
@@ -67,8 +54,6 @@ def test_decoded_noise_is_of_the_prior_and_mixed_noise_between_it_and_the_code()
     assert len(share.unique()) > 20  # a coefficient for each element
 
 
-def test_without_coefficients_for_each_element_noise_has_one_a_sample() -> None:
-    encoder, decoder, x = vector_pair()
+def test_without_coefficients_for_each_element_noise_has_one_a_sample(encoder, decoder, x) -> None:
     reg = DualCritic(encoder, decoder, interpolator=Interpolator(), judge="mean")
-    assert reg.sources()[1].mixer.interpolator.kind == "linear"
-    assert len(reg(x)) == 7
+    assert (reg.sources()[1].mixer.interpolator.kind, len(reg(x))) == ("linear", 7)

@@ -19,24 +19,19 @@ def test_an_adaptive_critic_pulls_as_hard_as_the_reconstruction(given: bool) -> 
     last = decoder[-1].weight
     reg = ACAIRegularizer(encoder, decoder, weight=Adaptive(0.5, last if given else None))
     losses = reg(x)
-    pull, push = (
-        torch.autograd.grad(losses[n], last, retain_graph=True)[0].norm()
-        for n in ("reconstruction", "interpolation")
-    )
+    names = ("reconstruction", "interpolation")
+    pull, push = (torch.autograd.grad(losses[n], last, retain_graph=True)[0].norm() for n in names)
     # the 1e-4 in the denominator, against a gradient that the ratio itself tells
     ratio = reg.weights["interpolation"] / 0.5
     raw = push / reg.weights["interpolation"]
-    torch.testing.assert_close(push, 0.5 * pull * raw / (raw + 1e-4))
-    torch.testing.assert_close(ratio, pull / (raw + 1e-4))
+    torch.testing.assert_close((push, ratio), (0.5 * pull * raw / (raw + 1e-4), pull / (raw + 1e-4)))
     assert reg.weights["reconstruction"] == 1.0
-    torch.testing.assert_close(
-        losses["interpolation"].detach(), reg.unweighted["interpolation"] * reg.weights["interpolation"]
-    )
+    expected = reg.unweighted["interpolation"] * reg.weights["interpolation"]
+    torch.testing.assert_close(losses["interpolation"].detach(), expected)
 
 
-def test_an_adaptive_weight_leaves_gradients_to_backward() -> None:
+def test_an_adaptive_weight_leaves_gradients_to_backward(encoder, decoder, x) -> None:
     """Measuring leaves no .grad behind, and the ratio is a number to the gradient."""
-    encoder, decoder, x = vector_pair()
     reg = ACAIRegularizer(encoder, decoder, weight=Adaptive(0.5))
     torch.manual_seed(1)
     losses = reg(x)
@@ -45,12 +40,10 @@ def test_an_adaptive_weight_leaves_gradients_to_backward() -> None:
     fixed = ACAIRegularizer(encoder, decoder, critic=reg.critic, weight=float(reg.weights["interpolation"]))
     torch.manual_seed(1)
     expected = torch.autograd.grad(fixed(x)["interpolation"], list(encoder.parameters()))
-    for ours, g in zip(gradients, expected, strict=True):
-        torch.testing.assert_close(ours, g)
+    torch.testing.assert_close(gradients, expected)
 
 
-def test_an_adaptive_weight_has_its_schedule_and_is_plain_without_gradients() -> None:
-    encoder, decoder, x = vector_pair()
+def test_an_adaptive_weight_has_its_schedule_and_is_plain_without_gradients(encoder, decoder, x) -> None:
     reg = ACAIRegularizer(encoder, decoder, weight=Adaptive(Ramp(0.5, start=2)))
     weights = []
     for _ in range(3):
@@ -63,8 +56,7 @@ def test_an_adaptive_weight_has_its_schedule_and_is_plain_without_gradients() ->
     assert float(reg.weights["interpolation"]) == 0.5
 
 
-def test_adaptive_costs_no_further_calls_of_the_networks() -> None:
-    encoder, decoder, x = vector_pair()
+def test_adaptive_costs_no_further_calls_of_the_networks(encoder, decoder, x) -> None:
     reg = ACAIRegularizer(encoder, decoder, weight=Adaptive(0.5))
     made = [calls(module) for module in (encoder, decoder, reg.critic)]
     reg(x)
@@ -78,15 +70,13 @@ def test_adaptive_without_a_reconstruction_says_what_to_do(pair: Zoo) -> None:
         reg(pair.x)
 
 
-def test_every_kind_of_a_dual_critic_is_adaptive() -> None:
-    encoder, decoder, x = vector_pair()
+def test_every_kind_of_a_dual_critic_is_adaptive(encoder, decoder, x) -> None:
     reg = MIDRAERegularizer(encoder, decoder, **dict.fromkeys(NAMES, Adaptive()))
     reg(x)
     assert all(isinstance(reg.weights[name], Tensor) for name in ("interpolation", "noise", "prior"))
 
 
-def test_a_parameter_that_one_of_the_losses_does_not_depend_on_is_named() -> None:
-    encoder, decoder, x = vector_pair()
+def test_a_parameter_that_one_of_the_losses_does_not_depend_on_is_named(encoder, decoder, x) -> None:
     elsewhere = torch.ones(2, 2, requires_grad=True)
     with pytest.raises(ValueError, match=r"weight: expected Adaptive\(at=\) a parameter on which .* both depend"):
         ACAIRegularizer(encoder, decoder, weight=Adaptive(at=elsewhere))(x)
@@ -119,20 +109,13 @@ def test_a_value_that_is_a_function_is_computed_only_where_it_counts(pair: Zoo) 
     assert len(made) == 1
 
 
-@pytest.mark.parametrize(
-    ("value", "error", "message"),
-    [
-        (
-            torch.ones(3),
-            ValueError,
-            r"terms: expected a 0-dim tensor as the value of 'odd', got a torch.float32 te",
-        ),
-        (1.0, ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got 1.0"),
-        (None, ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got None"),
-        (lambda batch: lambda: batch.z.mean(1), ValueError, r"0-dim tensor as the value of 'odd'"),
-        ((torch.ones(()), 1.0), TypeError, r"terms: expected a Term for 'odd', got a tuple of length 2"),
-    ],
-)
+@pytest.mark.parametrize(("value", "error", "message"), [
+    (torch.ones(3), ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got a torch.float32 te"),
+    (1.0, ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got 1.0"),
+    (None, ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got None"),
+    (lambda batch: lambda: batch.z.mean(1), ValueError, r"0-dim tensor as the value of 'odd'"),
+    ((torch.ones(()), 1.0), TypeError, r"terms: expected a Term for 'odd', got a tuple of length 2"),
+])  # fmt: skip
 @pytest.mark.parametrize("summed", [False, True])
 def test_what_is_no_loss_is_named(value: object, error: type, message: str, summed: bool) -> None:
     encoder, decoder, x = vector_pair()

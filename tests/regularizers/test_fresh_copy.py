@@ -28,9 +28,8 @@ def test_what_cannot_be_reset_is_shuffled() -> None:
     encoder = TokenEncoder()
     copy = fresh_copy(encoder)
     assert not torch.equal(copy.position, encoder.position)
-    assert torch.equal(
-        copy.position.sort().values.flatten().sort().values, encoder.position.flatten().sort().values
-    )
+    ours, theirs = (each.position.flatten().sort().values for each in (copy, encoder))
+    assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize(
@@ -117,16 +116,13 @@ class Unresettable(nn.Linear):
         super().reset_parameters()
 
 
-@pytest.mark.parametrize(
-    ("network", "message"),
-    [
-        (torch.relu, r"critic: expected one, .*not an nn.Module"),
-        (nn.LazyLinear(4), r"'weight' has no shape yet; run one batch"),
-        (Uncopyable(2, 2), r"copying it failed with RuntimeError: no copies of me"),
-        (nn.Flatten(), r"it has no parameters to train"),
-        (Unresettable(), r"resetting its Unresettable failed with RuntimeError: once only"),
-    ],
-)
+@pytest.mark.parametrize(("network", "message"), [
+    (torch.relu, r"critic: expected one, .*not an nn.Module"),
+    (nn.LazyLinear(4), r"'weight' has no shape yet; run one batch"),
+    (Uncopyable(2, 2), r"copying it failed with RuntimeError: no copies of me"),
+    (nn.Flatten(), r"it has no parameters to train"),
+    (Unresettable(), r"resetting its Unresettable failed with RuntimeError: once only"),
+])  # fmt: skip
 def test_what_has_no_fresh_copy_is_refused(network: object, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         fresh_copy(network)

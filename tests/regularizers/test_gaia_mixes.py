@@ -37,8 +37,7 @@ def test_whole_batches_are_mixed_convexly(dtype: torch.dtype) -> None:
     z = torch.eye(40, dtype=dtype)
     with torch.autocast("cpu", torch.bfloat16):
         mixed = DirichletMix().mixed(codes(z))
-    assert mixed.z_mix.dtype == dtype
-    assert mixed.alpha.dtype == torch.promote_types(dtype, torch.float32)
+    assert (mixed.z_mix.dtype, mixed.alpha.dtype) == (dtype, torch.promote_types(dtype, torch.float32))
     torch.testing.assert_close(1 - mixed.alpha[:, 0], mixed.z_mix.amax(1).to(mixed.alpha.dtype), rtol=4e-3, atol=0)
     digits = 1e-2 if dtype == torch.bfloat16 else 1e-6  # autocast takes none of them
     torch.testing.assert_close(mixed.z_mix.sum(1).float(), torch.ones(40), rtol=digits, atol=0)
@@ -58,9 +57,8 @@ def test_halves_are_paired_as_published(count: int) -> None:
     half = count // 2
     partners = [*range(half, 2 * half), *reversed(range(half))]
     torch.testing.assert_close(mixed.z_partner, z[partners])
-    torch.testing.assert_close(
-        mixed.z_mix, mixed.alpha * z[: 2 * half] + (1 - mixed.alpha) * z[partners]
-    )  # an odd batch's last sample is left out
+    expected = mixed.alpha * z[: 2 * half] + (1 - mixed.alpha) * z[partners]
+    torch.testing.assert_close(mixed.z_mix, expected)  # an odd batch's last sample is left out
 
 
 def test_halves_have_normal_coefficients_that_go_beyond_the_ends() -> None:

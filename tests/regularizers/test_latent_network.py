@@ -13,13 +13,8 @@ from interpreg import LatentCritic, latent_network
 def test_the_default_network_is_the_published_one() -> None:
     network = latent_network((4, 2, 2))
     assert [tuple(p.shape) for p in network.parameters()] == [
-        (100, 16),
-        (100,),
-        (100, 100),
-        (100,),
-        (1, 100),
-        (1,),
-    ]
+        (100, 16), (100,), (100, 100), (100,), (1, 100), (1,),
+    ]  # fmt: skip
     biases = [p for p in network.parameters() if p.ndim == 1]
     assert all((b == 0).all() for b in biases)
     for weight in (p for p in network.parameters() if p.ndim == 2):
@@ -58,16 +53,13 @@ def test_a_network_of_flattened_codes_says_what_it_wants_beside_a_mask() -> None
         reg(torch.randn(4, 5, 3), mask=torch.ones(4, 5, dtype=torch.bool))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"kind": "mlp"}, r"kind: expected one of 'auto', 'flat', 'tokens', 'convolutional', got 'mlp'"),
-        ({"hidden": 0}, r"hidden: expected an int of at least 1, got 0"),
-        ({"kind": "convolutional"}, r"code_shape: expected \(C, L\), .* got None"),
-        ({"code_shape": (4,), "kind": "convolutional"}, r"code_shape: expected \(C, L\), .* got \(4,\)"),
-        ({"code_shape": (4,), "kind": "tokens"}, r"code_shape: expected \(T, D\) for kind='tokens', got \(4,\)"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"kind": "mlp"}, r"kind: expected one of 'auto', 'flat', 'tokens', 'convolutional', got 'mlp'"),
+    ({"hidden": 0}, r"hidden: expected an int of at least 1, got 0"),
+    ({"kind": "convolutional"}, r"code_shape: expected \(C, L\), .* got None"),
+    ({"code_shape": (4,), "kind": "convolutional"}, r"code_shape: expected \(C, L\), .* got \(4,\)"),
+    ({"code_shape": (4,), "kind": "tokens"}, r"code_shape: expected \(T, D\) for kind='tokens', got \(4,\)"),
+])  # fmt: skip
 def test_bad_networks_are_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         latent_network(**arguments)

@@ -6,9 +6,9 @@ import warnings
 import pytest
 import torch
 from calls import calls
-from decoders import Checkpointed, Cubes, Residual, double, dropping
+from decoders import Residual, checkpointed, cubes, double, dropping
 from torch import Tensor, nn
-from zoo import batch_norm_pair, vector_pair
+from zoo import batch_norm_pair
 
 from interpreg import AlphaSmoothness
 
@@ -28,8 +28,7 @@ def test_the_trial_leaves_no_trace() -> None:
         assert torch.equal(one, other)
 
 
-def test_the_trial_is_made_once() -> None:
-    encoder, decoder, x = vector_pair()
+def test_the_trial_is_made_once(encoder, decoder, x) -> None:
     decoded, reg = calls(decoder), AlphaSmoothness(encoder, decoder)
     reg(x)
     assert len(decoded) > 1
@@ -39,16 +38,11 @@ def test_the_trial_is_made_once() -> None:
 
 
 FALLBACKS = {
-    "checkpointed": (Checkpointed, "double-backward", "'forward' fails, CheckpointError"),
-    "without forward mode": (
-        Cubes,
-        "double-backward",
-        "'forward' fails, RuntimeError: decoder: expected operations",
-    ),
-    "custom operator": (lambda: Residual(double), "double-backward", "'forward' fails"),
+    "checkpointed": (checkpointed, "'forward' fails, CheckpointError"),
+    "without forward mode": (cubes, "'forward' fails, RuntimeError: decoder: expected operations"),
+    "custom operator": (lambda: Residual(double), "'forward' fails"),
     "silently dropped": (
         lambda: Residual(dropping),
-        "double-backward",
         "'forward' disagrees with finite differences, as where an operation drops its tangent",
     ),
 }
@@ -56,7 +50,7 @@ FALLBACKS = {
 
 @pytest.mark.parametrize("name", FALLBACKS)
 def test_auto_falls_back_and_says_so_once(name: str) -> None:
-    make, method, why = FALLBACKS[name]
+    (make, why), method = FALLBACKS[name], "double-backward"
     decoder, encoder, x = make(), nn.Linear(3, 4), torch.randn(6, 3)
     reg = AlphaSmoothness(encoder, decoder)
     torch.manual_seed(2)
@@ -110,9 +104,7 @@ def test_a_decoder_with_a_generator_of_its_own_is_told_from_one_without() -> Non
         return h + torch.randn(h.shape, generator=generator)
 
     encoder, x = nn.Linear(3, 4), torch.randn(6, 3)
-    with pytest.raises(
-        RuntimeError, match=r"not even finite differences work .*generator of its own, give method="
-    ):
+    with pytest.raises(RuntimeError, match=r"not even finite differences work .*generator of its own, give"):
         AlphaSmoothness(encoder, noisy)(x)
     AlphaSmoothness(encoder, noisy, method="forward")(x)["smoothness"].backward()
 
@@ -123,8 +115,7 @@ def test_a_decoder_that_cannot_be_trained_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-def test_a_decoder_that_is_compiled_by_itself(backend: str) -> None:
-    encoder, decoder, x = vector_pair()  # smooth, so that finite differences are as good as any
+def test_a_decoder_that_is_compiled_by_itself(backend: str, encoder, decoder, x) -> None:
     twin = copy.deepcopy(decoder)
     values = []
     for network in (torch.compile(decoder, backend=backend), twin):

@@ -77,23 +77,18 @@ def test_priors_of_every_kind_and_a_generator() -> None:
         reg = MMDPrior(encoder, decoder, prior="sphere", generator=torch.Generator().manual_seed(5))
         values.append(reg(x)["mmd"])
     assert values[0] == values[1]
-    torch.testing.assert_close(
-        values[0],
-        mmd2(x, Sphere().sample(32, x, torch.Generator().manual_seed(5)), kernel=reg.kernel.resolved(1.0)),
-    )
+    samples = Sphere().sample(32, x, torch.Generator().manual_seed(5))
+    torch.testing.assert_close(values[0], mmd2(x, samples, kernel=reg.kernel.resolved(1.0)))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"estimator": "v"}, "estimator: expected one of 'unbiased'"),
-        ({"sync": "all"}, "sync: expected one of 'global', 'local', got 'all'"),
-        ({"backend": "keops"}, "backend: expected one of 'auto', 'reference'"),
-        ({"samples": 1}, "samples: expected an int of at least 2, got 1"),
-        ({"closed_form": "yes"}, "closed_form: expected 'auto', True or False, got 'yes'"),
-        ({"closed_form": True, "prior": "ball"}, "closed_form: expected False or 'auto' without a normal prior"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"estimator": "v"}, "estimator: expected one of 'unbiased'"),
+    ({"sync": "all"}, "sync: expected one of 'global', 'local', got 'all'"),
+    ({"backend": "keops"}, "backend: expected one of 'auto', 'reference'"),
+    ({"samples": 1}, "samples: expected an int of at least 2, got 1"),
+    ({"closed_form": "yes"}, "closed_form: expected 'auto', True or False, got 'yes'"),
+    ({"closed_form": True, "prior": "ball"}, "closed_form: expected False or 'auto' without a normal prior"),
+])  # fmt: skip
 def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         MMDPrior(pair.encoder, pair.decoder, **arguments)

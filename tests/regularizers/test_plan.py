@@ -5,19 +5,10 @@ import torch
 from calls import calls
 from zoo import Zoo, vector_pair
 
-from interpreg import (
-    ACAIRegularizer,
-    AlphaSmoothness,
-    AtLeast,
-    Critic,
-    CycleConsistency,
-    Decode,
-    Interpolator,
-    Reconstruction,
-    Regularizer,
-    Term,
-)
+from interpreg import AtLeast, Decode, Interpolator, Term
 from interpreg.batch import DEFAULT
+from interpreg.recipes import ACAIRegularizer
+from interpreg.regularizers import AlphaSmoothness, Critic, CycleConsistency, Reconstruction, Regularizer
 from interpreg.regularizers.gaia_mixes import DirichletMix
 from interpreg.regularizers.plan import plan_of
 
@@ -75,21 +66,18 @@ def test_an_added_interpolator_mixes_for_all_that_name_none(pair: Zoo) -> None:
     assert plan.followed is plan.default is added
 
 
-def test_a_critic_without_an_interpolator_keeps_acais_beside_another(pair: Zoo) -> None:
+def test_a_critic_without_an_interpolator_keeps_acais_beside_another(encoder, decoder, x) -> None:
     """The law of another part does not become its own."""
     permuting = Interpolator(alpha_range=(0.0, 1.0), pairing="permutation")
-    total = CycleConsistency(pair.encoder, pair.decoder, interpolator=permuting) + Critic(
-        pair.encoder, pair.decoder, gamma=1.0
-    )
-    decoded = calls(pair.decoder)
-    total(pair.x)
+    total = CycleConsistency(encoder, decoder, interpolator=permuting) + Critic(encoder, decoder, gamma=1.0)
+    decoded = calls(decoder)
+    total(x)
     assert len(decoded) == 2  # each mixes its own way
     assert total.plan().default is not permuting
 
 
-def test_a_derivative_of_ones_own_is_that_of_the_shared_interpolants() -> None:
+def test_a_derivative_of_ones_own_is_that_of_the_shared_interpolants(encoder, x) -> None:
     """For a linear decoder the derivative along the path is the decoded difference of the two codes."""
-    encoder, _, x = vector_pair()
     linear = torch.nn.Sequential(torch.nn.Linear(4, 64, bias=False), torch.nn.Unflatten(1, (1, 8, 8)))
     strategy = Interpolator()
     reg = Critic(encoder, linear, interpolator=strategy) + Speed(encoder, linear, None, Difference())
@@ -105,9 +93,7 @@ def test_two_derivatives_of_one_interpolator_are_refused(pair: Zoo) -> None:
     one = Speed(pair.encoder, pair.decoder, strategy, Difference())
     same = Speed(pair.encoder, pair.decoder, strategy, Difference())
     assert len((one + same).plan().derivatives) == 1
-    with pytest.raises(
-        ValueError, match=r"needs: expected one derivative .* got method='difference' and method='other'; give"
-    ):
+    with pytest.raises(ValueError, match=r"needs: .* one derivative .* method='difference' and method='other'"):
         one + Speed(pair.encoder, pair.decoder, strategy, Other())
     apart = one + Speed(pair.encoder, pair.decoder, Interpolator(), Other())
     assert len(apart.plan().derivatives) == 2
@@ -115,11 +101,6 @@ def test_two_derivatives_of_one_interpolator_are_refused(pair: Zoo) -> None:
         AlphaSmoothness(pair.encoder, pair.decoder, method="double-backward") + AlphaSmoothness(
             pair.encoder, pair.decoder, method="finite"
         )
-
-
-def test_a_path_that_does_not_exist_is_refused_when_the_sum_is_made(pair: Zoo) -> None:
-    with pytest.raises(ValueError, match=r"interpolator: expected one with a path .* got kind='bernoulli'"):
-        Interpolator(kind="bernoulli") + AlphaSmoothness(pair.encoder, pair.decoder)
 
 
 @pytest.mark.parametrize("need", ["interpolants", Interpolator(), 3, None])
@@ -183,7 +164,5 @@ def test_needs_are_checked_once_each() -> None:
 
 
 def test_only_interpolators_are_differentiated_along() -> None:
-    with pytest.raises(
-        TypeError, match="needs: expected an Interpolator to differentiate along, got a DirichletMix"
-    ):
+    with pytest.raises(TypeError, match=r"needs: .* an Interpolator to differentiate along, got a DirichletMix"):
         plan_of([Decode(DirichletMix(), derivative=Difference())])

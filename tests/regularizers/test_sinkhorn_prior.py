@@ -56,14 +56,11 @@ def test_training_brings_the_codes_to_the_prior() -> None:
     assert codes.std(0).sub(1).abs().max() < 0.2
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"p": 3}, "p: expected 1 or 2, got 3"),
-        ({"blur": 0.0}, "blur: expected a finite number of at least 1e-12, got 0.0"),
-        ({"scaling": 1.0}, r"scaling: expected a finite number in \[0.001, 0.999\], got 1.0"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"p": 3}, "p: expected 1 or 2, got 3"),
+    ({"blur": 0.0}, "blur: expected a finite number of at least 1e-12, got 0.0"),
+    ({"scaling": 1.0}, r"scaling: expected a finite number in \[0.001, 0.999\], got 1.0"),
+])  # fmt: skip
 def test_bad_arguments_are_named(arguments: dict[str, object], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         SinkhornPrior(nn.Identity(), nn.Identity(), **arguments)

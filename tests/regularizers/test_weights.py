@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from zoo import Zoo, vector_pair
+from torch._dynamo.testing import CompileCounter
+from zoo import Zoo
 
 from interpreg import ACAIRegularizer, Adaptive, Critic, MIDRAERegularizer, MMDPrior, Ramp, Reconstruction
 from interpreg.regularizers.weights import scaled
-
-NAMES = ("weight", "noise_weight", "prior_weight")
 
 
 def test_a_schedule_may_change_every_weight(pair: Zoo) -> None:
@@ -26,23 +25,16 @@ def test_a_schedule_may_change_every_weight(pair: Zoo) -> None:
             assert float(reg.weights[name]) == float(times * weight)
 
 
-def test_a_tensor_as_weight_does_not_compile_again() -> None:
-    encoder, decoder, x = vector_pair()
+def test_a_tensor_as_weight_does_not_compile_again(encoder, decoder, x) -> None:
     reg = MMDPrior(encoder, decoder)
-    graphs = []
-
-    def count(graph: torch.fx.GraphModule, inputs: object) -> torch.fx.GraphModule:
-        graphs.append(graph)
-        return graph
-
+    counter = CompileCounter()
     reg.weight = torch.tensor(0.0)
-    compiled = torch.compile(reg, fullgraph=True, backend=count)
+    compiled = torch.compile(reg, fullgraph=True, backend=counter)
     losses = []
     for step in range(4):
         reg.weight.fill_(step)
         losses.append(compiled(x)["mmd"].item())
-    assert len(graphs) == 1
-    assert losses == pytest.approx([step * losses[1] for step in range(4)])
+    assert (counter.frame_count, losses) == (1, pytest.approx([step * losses[1] for step in range(4)]))
 
 
 @pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf, "1", True, None])
@@ -60,9 +52,7 @@ def test_a_tensor_of_weights_is_refused(pair: Zoo) -> None:
             reg.weight = bad
 
 
-def test_adaptive_wants_a_layer() -> None:
-    encoder, decoder, _ = vector_pair()
-
+def test_adaptive_wants_a_layer(encoder, decoder) -> None:
     def functional_decoder(z: Tensor) -> Tensor:
         return decoder(z)
 
@@ -73,24 +63,20 @@ def test_adaptive_wants_a_layer() -> None:
         Adaptive(0.5, at="last")
 
 
-def test_the_decoders_layer_does_not_become_the_regularizers() -> None:
-    encoder, decoder, _ = vector_pair()
+def test_the_decoders_layer_does_not_become_the_regularizers(encoder, decoder) -> None:
     reg = Critic(encoder, decoder, weight=Adaptive(at=decoder[2].weight))
     assert id(decoder[2].weight) not in {id(p) for p in reg.parameters()}
 
 
-def test_schedules_are_separate_and_counted_in_a_buffer(pair: Zoo) -> None:
-    critic = Critic(
-        pair.encoder, pair.decoder, weight=Ramp(2.0, start=4, over=4), critic_weight=Ramp(1.0, start=2)
-    )
+def test_schedules_are_separate_and_counted_in_a_buffer(encoder, decoder, x) -> None:
+    critic = Critic(encoder, decoder, weight=Ramp(2.0, start=4, over=4), critic_weight=Ramp(1.0, start=2))
     own, critics = [], []
     for _ in range(10):
-        losses = critic(pair.x)
+        losses = critic(x)
         for name, weights in (("interpolation", own), ("critic/real", critics)):
             weights.append(float(critic.weights[name]))
             torch.testing.assert_close(losses[name].detach(), critic.unweighted[name] * weights[-1])
-    assert own == pytest.approx([0, 0, 0, 0, 0, 0.5, 1, 1.5, 2, 2])
-    assert critics == [0, 0] + [1] * 8
+    assert (own, critics) == (pytest.approx([0, 0, 0, 0, 0, 0.5, 1, 1.5, 2, 2]), [0, 0] + [1] * 8)
     assert critic.state_dict()["step"] == 10
 
 

@@ -133,9 +133,8 @@ def test_a_checkpoint_cannot_choose_the_code_that_runs(tmp_path, capsys, factory
 
 
 def test_data_by_name(tmp_path, capsys) -> None:
-    config = CONFIG.format(key="", prefix="").replace(
-        'file = "images.npz"', 'name = "lines"\nlimit = 30\noptions = { size = 8, n = 50 }'
-    )
+    lines = 'name = "lines"\nlimit = 30\noptions = { size = 8, n = 50 }'
+    config = CONFIG.format(key="", prefix="").replace('file = "images.npz"', lines)
     checkpoint, path = written(tmp_path, config)
     assert main(["report", str(checkpoint), "--config", str(path)]) == 0
     content = json.loads((tmp_path / "model-report" / "report.json").read_text())
@@ -160,40 +159,30 @@ def test_a_checkpoint_is_never_executed(tmp_path, capsys) -> None:
         assert not trap.exists()
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ('name = "mine"', "name = ", "expected TOML"),
-        ("[report]", "[reports]", "expected tables among"),
-        ("pairs = 8", "pair = 8", "[report] expected names among"),
-        ('factory = "models.py:Encoder"', "", "[encoder] expected a factory"),
-        ("models.py:Encoder", "Encoder", "[encoder] factory: expected 'models.py:Encoder' or"),
-        ("models.py:Encoder", "others.py:Encoder", "[encoder] factory: no such file"),
-        ("models.py:Encoder", "no_such_package.models:Encoder", "No module named 'no_such_package'"),
-        ("models.py:Encoder", "models.py:Missing", "[encoder] factory: expected 'Missing' in models.py"),
-        (
-            'models.py:Encoder"\narguments = { width = 5 }',
-            'models.py:number"',
-            "[encoder] factory: expected it to make an nn.Module",
-        ),
-        (
-            'models.py:Encoder"\narguments = { width = 5 }',
-            'models.py:Encoder"',
-            "[encoder]: expected the weights of",
-        ),
-        ("width = 5 }", "wide = 5 }", "unexpected keyword argument 'wide'"),
-        ('prefix = "encoder."', 'prefix = "nothing."', "[encoder] prefix: expected names that begin with"),
-        ('key = ""', 'key = "model"', "[encoder] key: expected 'model' in the checkpoint"),
-        ('file = "images.npz"', "", "expected a table [data]"),
-        ('file = "images.npz"', 'file = "none.npz"', "none.npz"),
-        ('file = "images.npz"', 'file = "models.py"', "expected an .npz file"),
-        ('file = "images.npz"', 'file = "a.npz"\nname = "lines"', "[data]: expected either a name or a file"),
-        ('file = "images.npz"', 'name = "imagenet"', "name: expected one of"),
-        ('file = "images.npz"', 'name = "mnist"', "path: expected the place of mnist's official files"),
-        ("pairs = 8", "pairs = 0", "pairs: expected an int of at least 1"),
-        ("pairs = 8", "steps = 2", "steps: expected an int of at least 3"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ('name = "mine"', "name = ", "expected TOML"),
+    ("[report]", "[reports]", "expected tables among"),
+    ("pairs = 8", "pair = 8", "[report] expected names among"),
+    ('factory = "models.py:Encoder"', "", "[encoder] expected a factory"),
+    ("models.py:Encoder", "Encoder", "[encoder] factory: expected 'models.py:Encoder' or"),
+    ("models.py:Encoder", "others.py:Encoder", "[encoder] factory: no such file"),
+    ("models.py:Encoder", "no_such_package.models:Encoder", "No module named 'no_such_package'"),
+    ("models.py:Encoder", "models.py:Missing", "[encoder] factory: expected 'Missing' in models.py"),
+    ('models.py:Encoder"\narguments = { width = 5 }', 'models.py:number"',
+     "[encoder] factory: expected it to make an nn.Module"),
+    ('models.py:Encoder"\narguments = { width = 5 }', 'models.py:Encoder"', "[encoder]: expected the weights of"),
+    ("width = 5 }", "wide = 5 }", "unexpected keyword argument 'wide'"),
+    ('prefix = "encoder."', 'prefix = "nothing."', "[encoder] prefix: expected names that begin with"),
+    ('key = ""', 'key = "model"', "[encoder] key: expected 'model' in the checkpoint"),
+    ('file = "images.npz"', "", "expected a table [data]"),
+    ('file = "images.npz"', 'file = "none.npz"', "none.npz"),
+    ('file = "images.npz"', 'file = "models.py"', "expected an .npz file"),
+    ('file = "images.npz"', 'file = "a.npz"\nname = "lines"', "[data]: expected either a name or a file"),
+    ('file = "images.npz"', 'name = "imagenet"', "name: expected one of"),
+    ('file = "images.npz"', 'name = "mnist"', "path: expected the place of mnist's official files"),
+    ("pairs = 8", "pairs = 0", "pairs: expected an int of at least 1"),
+    ("pairs = 8", "steps = 2", "steps: expected an int of at least 3"),
+])  # fmt: skip
 def test_what_is_wrong_is_said_in_a_line(tmp_path, capsys, old, new, message) -> None:
     text = CONFIG.format(key="", prefix="")
     assert old in text
@@ -205,18 +194,15 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path, capsys, old, new, message) ->
     assert not (tmp_path / "model-report").exists()
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["model.pt", "--config", "report.toml", "--device", "toaster"],
-         "--device: expected a device such as cpu or cuda:0, got 'toaster'"),
-        (["none.pt"], "none.pt"),
-        (["model.pt"], "expected --config FILE"),
-        (["model.pt", "--config", "none.toml"], "none.toml"),
-        (["text.pt"], "text.pt: expected a checkpoint of tensors"),
-        (["odd.pt"], "odd.pt: [data] expected names among"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("words", "message"), [
+    (["model.pt", "--config", "report.toml", "--device", "toaster"],
+     "--device: expected a device such as cpu or cuda:0, got 'toaster'"),
+    (["none.pt"], "none.pt"),
+    (["model.pt"], "expected --config FILE"),
+    (["model.pt", "--config", "none.toml"], "none.toml"),
+    (["text.pt"], "text.pt: expected a checkpoint of tensors"),
+    (["odd.pt"], "odd.pt: [data] expected names among"),
+])  # fmt: skip
 def test_bad_arguments_are_named(tmp_path, capsys, monkeypatch, words, message) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path)

@@ -12,22 +12,18 @@ from interpreg.report.data import rings, samples, split
 def test_the_last_fifth_of_each_class_is_held_out() -> None:
     data = samples("data", torch.arange(30.0)[:, None], torch.arange(30) // 10)
     train, test = split(data)
-    assert test.images.flatten().tolist() == [8, 9, 18, 19, 28, 29]
-    assert len(train) == 24
+    assert (test.images.flatten().tolist(), len(train)) == ([8, 9, 18, 19, 28, 29], 24)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "period", "expected"),
-    [
-        (torch.arange(0.0, 360, 30)[torch.randperm(12)], 360.0, (12, True, 30.0)),
-        (torch.arange(0.0, 180, 30), 360.0, (6, False, 30.0)),
-        (torch.arange(0.0, 180, 30), None, (6, False, 30.0)),
-        (torch.tensor([0.0, 1, 2, 4]), None, None),
-        (torch.rand(12), None, None),
-        (torch.zeros(12), None, None),
-        (torch.arange(3.0), None, None),
-    ],
-)
+@pytest.mark.parametrize(("parameters", "period", "expected"), [
+    (torch.arange(0.0, 360, 30)[torch.randperm(12)], 360.0, (12, True, 30.0)),
+    (torch.arange(0.0, 180, 30), 360.0, (6, False, 30.0)),
+    (torch.arange(0.0, 180, 30), None, (6, False, 30.0)),
+    (torch.tensor([0.0, 1, 2, 4]), None, None),
+    (torch.rand(12), None, None),
+    (torch.zeros(12), None, None),
+    (torch.arange(3.0), None, None),
+])  # fmt: skip
 def test_rings_are_found_where_views_are_evenly_spaced(parameters, period, expected) -> None:
     images = Samples(torch.zeros(len(parameters), 1, 4, 4), None, parameters[:, None], (period,), ("a (degrees)",))
     found = rings(samples("data", images))

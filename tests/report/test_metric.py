@@ -19,16 +19,9 @@ def test_a_reason_is_for_missing_values_only() -> None:
     assert Metric("g", "k", "n", 1.0, baseline=math.nan).baseline is None
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (12_345, "12,345"),
-        (0.5, "0.5000"),
-        (0.0, "0.0000"),
-        (1e-3, "0.0010"),
-        (9e-4, "9.000e-04"),
-        (1e5, "1.000e+05"),
-    ],
-)
+@pytest.mark.parametrize(("value", "expected"), [
+    (12_345, "12,345"), (0.5, "0.5000"), (0.0, "0.0000"), (1e-3, "0.0010"), (9e-4, "9.000e-04"),
+    (1e5, "1.000e+05"),
+])  # fmt: skip
 def test_numbers_as_text(value: float, expected: str) -> None:
     assert Metric("g", "k", "n", value).shown() == expected

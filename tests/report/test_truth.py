@@ -68,10 +68,8 @@ def test_a_cross_fade_is_one_whatever_the_path_between_codes() -> None:
     """Great circles are for codes: the yardstick stays straight."""
     data = turned(36)
     encoder, decoder = pair()
-    reports = [
-        interpolation_report(encoder, decoder, data, train=data, kind=kind, draw=False)
-        for kind in ("linear", "spherical")
-    ]
+    kinds = ("linear", "spherical")
+    reports = [interpolation_report(encoder, decoder, data, train=data, kind=kind, draw=False) for kind in kinds]
     truth = data.images[intervals(36, 9, closed=True)]
     weights = torch.linspace(0, 1, 9).view(1, 9, 1, 1, 1)
     fade = interpolation_error((1 - weights) * truth[:, :1] + weights * truth[:, -1:], truth)

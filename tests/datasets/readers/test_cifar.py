@@ -24,15 +24,12 @@ def test_five_files_in_their_order_to_train_on_one_to_test(tmp_path: Path, archi
     np.testing.assert_array_equal(test.images.numpy(), BATCHES[5][1])
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (BATCHES[0][0][:-1], r"data_batch_1.bin: expected records of 3073 bytes, got 12291 bytes"),
-        (b"", r"data_batch_1.bin: expected records of 3073 bytes, got 0 bytes"),
-        (b"\x0a" + BATCHES[0][0][1:], r"data_batch_1.bin: expected labels of 0 to 9, got 10 at index 0"),
-        (bytes(10_001 * 3073), r"data_batch_1.bin: expected at most 30730000 bytes, got 30733073"),
-    ],
-)
+@pytest.mark.parametrize(("content", "message"), [
+    (BATCHES[0][0][:-1], r"data_batch_1.bin: expected records of 3073 bytes, got 12291 bytes"),
+    (b"", r"data_batch_1.bin: expected records of 3073 bytes, got 0 bytes"),
+    (b"\x0a" + BATCHES[0][0][1:], r"data_batch_1.bin: expected labels of 0 to 9, got 10 at index 0"),
+    (bytes(10_001 * 3073), r"data_batch_1.bin: expected at most 30730000 bytes, got 30733073"),
+])  # fmt: skip
 def test_files_that_are_something_else(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         datasets.cifar10(write(tmp_path, FILES | {FIRST: content}), checksum=False)
@@ -46,17 +43,13 @@ def test_the_python_version_is_never_unpickled(tmp_path: Path) -> None:
             return Path.touch, (mark,)
 
     write(tmp_path, {"cifar-10-batches-py/data_batch_1": pickle.dumps(Bomb())})
-    with pytest.raises(
-        ValueError, match=r"data_batch_1: .*which is pickled; .*never loaded: get the binary version"
-    ):
+    with pytest.raises(ValueError, match=r"data_batch_1: .*which is pickled; .*never loaded: get the binary"):
         datasets.cifar10(tmp_path)
     assert not mark.exists()
 
 
 def test_what_is_missing_or_not_official(tmp_path: Path) -> None:
-    with pytest.raises(
-        FileNotFoundError, match=r"no test_batch.bin; CIFAR-10 is.*https://www.cs.toronto.edu/~kriz"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"no test_batch.bin; CIFAR-10 is.*https://www.cs.toronto.edu"):
         datasets.cifar10(tmp_path, "test")
     with pytest.raises(ValueError, match="md5 5dd7e06a14cb22eb9f671a540d1b7c25, got md5"):
         datasets.cifar10(write(tmp_path, FILES))

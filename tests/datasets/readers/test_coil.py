@@ -33,8 +33,7 @@ def test_chosen_objects_come_in_their_order_with_their_angles(tmp_path: Path, ki
         "tar.gz": lambda: tarred(tmp_path / "c.tar.gz", files),
     }[kind]()
     read = datasets.coil100(path, objects=(11, 2))
-    assert read.images.shape == (144, 3, 128, 128)
-    assert read.labels.tolist() == [11] * 72 + [2] * 72
+    assert (read.images.shape, read.labels.tolist()) == ((144, 3, 128, 128), [11] * 72 + [2] * 72)
     assert read.parameters[:, 0].tolist() == [5.0 * k for k in range(72)] * 2
     assert (read.period, read.units, read.name) == ((360.0,), ("angle (degrees)",), "coil100")
     for row, thing, k in [(0, 11, 0), (71, 11, 71), (72 + 20, 2, 20)]:
@@ -43,8 +42,7 @@ def test_chosen_objects_come_in_their_order_with_their_angles(tmp_path: Path, ki
 
 def test_the_grey_set_numbers_its_views_one_by_one(tmp_path: Path) -> None:
     read = datasets.coil20(write(tmp_path, coil([3], step=1, colour=False)), objects=[3])
-    assert read.images.shape == (72, 1, 128, 128)
-    assert read.parameters[:3, 0].tolist() == [0.0, 5.0, 10.0]
+    assert (read.images.shape, read.parameters[:3, 0].tolist()) == ((72, 1, 128, 128), [0.0, 5.0, 10.0])
     np.testing.assert_array_equal(read.images[10, 0].numpy(), view(3, 10, colour=False))
 
 
@@ -74,19 +72,16 @@ GOOD = FILES["obj2__0.png"]
 PIXELS = np.zeros((128, 128, 3), np.uint8)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (picture(PIXELS[:64, :64]), "expected 128 x 128 pixels of mode RGB, got 64 x 64 of mode RGB"),
-        (picture(PIXELS[..., 0]), "expected 128 x 128 pixels of mode RGB, got 128 x 128 of mode L"),
-        (picture(PIXELS, "JPEG"), "not a PNG file"),
-        (picture(PIXELS, "BMP"), r"not a PNG file|expected at most"),
-        (b"", "not a PNG file"),
-        (GOOD[:-20], "a PNG file that is truncated or corrupt"),
-        (GOOD[:60] + bytes([GOOD[60] ^ 1]) + GOOD[61:], "a PNG file that is truncated or corrupt"),
-        (bytes(2**20 + 1), "expected at most 1048576 bytes, got 1048577"),
-    ],
-)
+@pytest.mark.parametrize(("content", "message"), [
+    (picture(PIXELS[:64, :64]), "expected 128 x 128 pixels of mode RGB, got 64 x 64 of mode RGB"),
+    (picture(PIXELS[..., 0]), "expected 128 x 128 pixels of mode RGB, got 128 x 128 of mode L"),
+    (picture(PIXELS, "JPEG"), "not a PNG file"),
+    (picture(PIXELS, "BMP"), r"not a PNG file|expected at most"),
+    (b"", "not a PNG file"),
+    (GOOD[:-20], "a PNG file that is truncated or corrupt"),
+    (GOOD[:60] + bytes([GOOD[60] ^ 1]) + GOOD[61:], "a PNG file that is truncated or corrupt"),
+    (bytes(2**20 + 1), "expected at most 1048576 bytes, got 1048577"),
+])  # fmt: skip
 def test_files_that_are_something_else(tmp_path: Path, content: bytes, message: str) -> None:
     write(tmp_path, FILES | {"obj2__0.png": content})
     with pytest.raises(ValueError, match=rf"obj2__0.png: ({message})"):
@@ -102,18 +97,15 @@ def test_a_huge_image_is_refused_before_it_is_decoded() -> None:
         pictures.opened(bytes(png), "PNG", "L", (128, 128), "here")
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"objects": [0]}, "objects: expected an int of at least 1"),
-        ({"objects": [101]}, "objects: expected different ids of 1 to 100"),
-        ({"objects": [2, 2]}, "objects: expected different ids"),
-        ({"objects": []}, "objects: expected different ids"),
-        ({"objects": [2], "size": 48}, "size: expected a divisor of 128, the images' size, got 48"),
-        ({"objects": [2], "size": 256}, "size: expected a divisor of 128"),
-        ({"objects": [2], "size": 0}, "size: expected an int of at least 1, got 0"),
-    ],
-)
+@pytest.mark.parametrize(("options", "message"), [
+    ({"objects": [0]}, "objects: expected an int of at least 1"),
+    ({"objects": [101]}, "objects: expected different ids of 1 to 100"),
+    ({"objects": [2, 2]}, "objects: expected different ids"),
+    ({"objects": []}, "objects: expected different ids"),
+    ({"objects": [2], "size": 48}, "size: expected a divisor of 128, the images' size, got 48"),
+    ({"objects": [2], "size": 256}, "size: expected a divisor of 128"),
+    ({"objects": [2], "size": 0}, "size: expected an int of at least 1, got 0"),
+])  # fmt: skip
 def test_bad_options_are_named(tmp_path: Path, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         datasets.coil100(write(tmp_path, FILES), **options)
@@ -143,22 +135,18 @@ def test_numpy_archives(tmp_path: Path) -> None:
     assert read.labels.tolist() == [5] * 4 + [9] * 4 + [31] * 4
     assert read.parameters[:, 0].tolist() == [0.0, 90.0, 180.0, 270.0] * 3
     some = datasets.coil100(tmp_path / "a.npz", objects=[31, 5], size=4)
-    assert some.labels.tolist() == [31] * 4 + [5] * 4
-    assert some.images.shape == (8, 3, 4, 4)
+    assert (some.labels.tolist(), some.images.shape) == ([31] * 4 + [5] * 4, (8, 3, 4, 4))
     with pytest.raises(FileNotFoundError, match="no object 1, 2; COIL-100"):
         datasets.coil100(tmp_path / "a.npz", objects=[5, 2, 1])
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("X", arrays()["X"][0]),
-        ("object_id", np.array([5, 9])),
-        ("angle", np.array([0, 90, 180])),
-        ("angle", np.array([0, 90, 180, np.nan])),
-        ("object_id", np.array(["a", "b", "c"])),
-    ],
-)
+@pytest.mark.parametrize(("key", "value"), [
+    ("X", arrays()["X"][0]),
+    ("object_id", np.array([5, 9])),
+    ("angle", np.array([0, 90, 180])),
+    ("angle", np.array([0, 90, 180, np.nan])),
+    ("object_id", np.array(["a", "b", "c"])),
+])  # fmt: skip
 def test_numpy_archives_of_something_else(tmp_path: Path, key: str, value: np.ndarray) -> None:
     np.savez(tmp_path / "a.npz", **arrays() | {key: value})
     with pytest.raises(ValueError, match=r"a.npz: expected X \[objects, views, H, W, 3\], object_id"):

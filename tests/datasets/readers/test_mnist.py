@@ -36,8 +36,7 @@ def test_every_place_gives_the_same(tmp_path: Path, place: str) -> None:
 def test_padding_is_black(tmp_path: Path) -> None:
     read = datasets.fashion_mnist(write(tmp_path, FILES), size=32, checksum=False)
     np.testing.assert_array_equal(read.images[:, 0].numpy(), np.pad(TRUTH, ((0, 0), (2, 2), (2, 2))))
-    assert read.scaled()[:, :, :2].unique().tolist() == [-1.0]
-    assert read.name == "fashion_mnist"
+    assert (read.scaled()[:, :, :2].unique().tolist(), read.name) == ([-1.0], "fashion_mnist")
 
 
 def test_the_test_split_is_in_the_other_files(tmp_path: Path) -> None:
@@ -54,26 +53,20 @@ def changed(**new: bytes) -> dict[str, bytes]:
     return FILES | {(IMAGES if kind == "images" else LABELS): content for kind, content in new.items()}
 
 
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        (
-            changed(images=FILES[IMAGES][:-1]),
-            r"train-images.*: expected 9424 bytes for \[12, 28, 28\].*, got 9423",
-        ),
-        (changed(images=FILES[IMAGES] + b"\0"), r"train-images.*: expected 9424 bytes.*, got 9425"),
-        (changed(images=FILES[IMAGES][:10]), r"train-images.*: expected .* bytes.*, got 10"),
-        (changed(images=b""), r"train-images.*: expected an idx file of magic number 2051, got 0"),
-        (changed(labels=FILES[LABELS][:-3]), r"train-labels.*: expected 20 bytes.*, got 17"),
-        (changed(images=FILES[LABELS]), r"train-images.*magic number 2051, got 2049, which is a file of labels"),
-        (changed(labels=FILES[IMAGES]), r"train-labels.*magic number 2049, got 2051, which is a file of images"),
-        (changed(labels=idx_labels(np.arange(9))), r"expected as many labels as images, 12, got 9"),
-        (changed(labels=idx_labels(np.full(12, 10))), r"labels: expected labels of 0 to 9, got 10 at index 0"),
-        (changed(images=struct.pack(">IIII", 2051, 2**31, 2**31, 28)), r"expected \d+ bytes for"),
-        ({f"{IMAGES}.gz": b"no gzip", LABELS: FILES[LABELS]}, r"images-idx3-ubyte.gz: .*corrupt"),
-        ({f"{IMAGES}.gz": gzipped(FILES)[f"{IMAGES}.gz"][:-9], LABELS: FILES[LABELS]}, r"ubyte.gz: .*corrupt"),
-    ],
-)
+@pytest.mark.parametrize(("files", "message"), [
+    (changed(images=FILES[IMAGES][:-1]), r"train-images.*: expected 9424 bytes for \[12, 28, 28\].*, got 9423"),
+    (changed(images=FILES[IMAGES] + b"\0"), r"train-images.*: expected 9424 bytes.*, got 9425"),
+    (changed(images=FILES[IMAGES][:10]), r"train-images.*: expected .* bytes.*, got 10"),
+    (changed(images=b""), r"train-images.*: expected an idx file of magic number 2051, got 0"),
+    (changed(labels=FILES[LABELS][:-3]), r"train-labels.*: expected 20 bytes.*, got 17"),
+    (changed(images=FILES[LABELS]), r"train-images.*magic number 2051, got 2049, which is a file of labels"),
+    (changed(labels=FILES[IMAGES]), r"train-labels.*magic number 2049, got 2051, which is a file of images"),
+    (changed(labels=idx_labels(np.arange(9))), r"expected as many labels as images, 12, got 9"),
+    (changed(labels=idx_labels(np.full(12, 10))), r"labels: expected labels of 0 to 9, got 10 at index 0"),
+    (changed(images=struct.pack(">IIII", 2051, 2**31, 2**31, 28)), r"expected \d+ bytes for"),
+    ({f"{IMAGES}.gz": b"no gzip", LABELS: FILES[LABELS]}, r"images-idx3-ubyte.gz: .*corrupt"),
+    ({f"{IMAGES}.gz": gzipped(FILES)[f"{IMAGES}.gz"][:-9], LABELS: FILES[LABELS]}, r"ubyte.gz: .*corrupt"),
+])  # fmt: skip
 def test_files_that_are_something_else(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         datasets.mnist(write(tmp_path, files), checksum=False)
@@ -87,9 +80,7 @@ def test_a_decompression_bomb_is_stopped(tmp_path: Path) -> None:
 
 
 def test_what_is_not_official_needs_leave(tmp_path: Path) -> None:
-    expected = (
-        r"train-images-idx3-ubyte: expected the official .* of MNIST, md5 6bbc9ace898e44ae57da46a324031adb, got"
-    )
+    expected = r"train-images-idx3-ubyte: .* the official .* of MNIST, md5 6bbc9ace898e44ae57da46a324031adb, got"
     with pytest.raises(ValueError, match=f"{expected} md5 [0-9a-f]{{32}}; checksum=False reads it"):
         datasets.mnist(write(tmp_path, FILES))
 
@@ -106,20 +97,15 @@ def test_what_is_missing_is_named_with_its_home(tmp_path: Path) -> None:
 
 def test_two_sets_in_one_folder_are_ambiguous(tmp_path: Path) -> None:
     write(tmp_path, {f"{place}/raw/{name}": c for name, c in FILES.items() for place in ("MNIST", "FashionMNIST")})
-    with pytest.raises(
-        ValueError, match=r"expected one train-images-idx3-ubyte, got FashionMNIST/raw/.*, MNIST/raw/"
-    ):
+    with pytest.raises(ValueError, match=r"expected one train-images-idx3-ubyte, got FashionMNIST/.*, MNIST/raw"):
         datasets.mnist(tmp_path)
     assert len(datasets.mnist(tmp_path / "MNIST", checksum=False)) == 12
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"split": "valid"}, "split: expected one of 'train', 'test', got 'valid'"),
-        ({"size": 64}, "size: expected None, 28 or 32, got 64"),
-    ],
-)
+@pytest.mark.parametrize(("options", "message"), [
+    ({"split": "valid"}, "split: expected one of 'train', 'test', got 'valid'"),
+    ({"size": 64}, "size: expected None, 28 or 32, got 64"),
+])  # fmt: skip
 def test_bad_options_are_named(tmp_path: Path, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         datasets.mnist(tmp_path, **options)

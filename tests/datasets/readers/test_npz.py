@@ -35,8 +35,7 @@ def test_all_spellings_of_the_keys(tmp_path: Path, images: str, labels: str, com
     save(tmp_path / "a.npz", **{images: COLOUR, labels: LABELS[:, None].astype(np.uint8)})
     read = datasets.svhn(tmp_path / "a.npz", "test")
     assert torch.equal(read.images, torch.from_numpy(COLOUR.transpose(0, 3, 1, 2).copy()))
-    assert read.labels.tolist() == LABELS.tolist()
-    assert read.labels.dtype == torch.long
+    assert (read.labels.tolist(), read.labels.dtype) == (LABELS.tolist(), torch.long)
     assert (read.images.dtype, read.name) == (torch.uint8, "svhn")
 
 
@@ -63,23 +62,17 @@ def test_a_pickle_is_refused_and_never_executed(tmp_path: Path) -> None:
     assert mark.exists()  # the bomb was live
 
 
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"y": LABELS}, r"expected an array called x_train or X or images or x, got y"),
-        ({"X": COLOUR}, r"expected an array called y_train or y or labels, got X"),
-        ({"X": COLOUR.astype(np.float32), "y": LABELS}, r"images: expected uint8 \[n, H, W, 3\], got float32"),
-        (
-            {"X": COLOUR.transpose(0, 3, 1, 2), "y": LABELS},
-            r"images: expected uint8 \[n, H, W, 3\], got uint8 \[6, 3",
-        ),
-        ({"X": COLOUR[..., 0], "y": LABELS}, r"images: expected uint8 \[n, H, W, 3\], got uint8 \[6, 32, 32\]"),
-        ({"X": COLOUR, "y": LABELS[:5]}, r"labels: expected 6 whole numbers, got int64 \[5\]"),
-        ({"X": COLOUR, "y": LABELS * 1.0}, r"labels: expected 6 whole numbers, got float64 \[6\]"),
-        ({"X": COLOUR, "y": LABELS + 1}, r"labels: expected labels of 0 to 9, got 10 at index 4"),
-        ({"X": COLOUR, "y": LABELS - 1}, r"labels: expected labels of 0 to 9, got -1 at index 1"),
-    ],
-)
+@pytest.mark.parametrize(("arrays", "message"), [
+    ({"y": LABELS}, r"expected an array called x_train or X or images or x, got y"),
+    ({"X": COLOUR}, r"expected an array called y_train or y or labels, got X"),
+    ({"X": COLOUR.astype(np.float32), "y": LABELS}, r"images: expected uint8 \[n, H, W, 3\], got float32"),
+    ({"X": COLOUR.transpose(0, 3, 1, 2), "y": LABELS}, r"images: expected uint8 \[n, H, W, 3\], got uint8 \[6, 3"),
+    ({"X": COLOUR[..., 0], "y": LABELS}, r"images: expected uint8 \[n, H, W, 3\], got uint8 \[6, 32, 32\]"),
+    ({"X": COLOUR, "y": LABELS[:5]}, r"labels: expected 6 whole numbers, got int64 \[5\]"),
+    ({"X": COLOUR, "y": LABELS * 1.0}, r"labels: expected 6 whole numbers, got float64 \[6\]"),
+    ({"X": COLOUR, "y": LABELS + 1}, r"labels: expected labels of 0 to 9, got 10 at index 4"),
+    ({"X": COLOUR, "y": LABELS - 1}, r"labels: expected labels of 0 to 9, got -1 at index 1"),
+])  # fmt: skip
 def test_arrays_that_are_something_else(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(ValueError, match=message):
@@ -101,9 +94,7 @@ def test_a_header_that_promises_more_than_there_is(tmp_path: Path) -> None:
 
 def test_corrupt_and_missing_files(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
-    with pytest.raises(
-        FileNotFoundError, match=r"no such file; CIFAR-10 is the binary version.*https://www.cs.toronto"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"no such file; CIFAR-10 is the binary.*https://www.cs.toronto"):
         datasets.cifar10(path)
     np.savez(path, X=COLOUR, y=LABELS)
     whole = path.read_bytes()

@@ -19,8 +19,7 @@ def train() -> Samples:
 def test_mnists_training_set(train: Samples) -> None:
     assert train.images.shape == (60_000, 1, 28, 28)
     counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    assert train.labels.bincount().tolist() == counts
-    assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert (train.labels.bincount().tolist(), train.labels[:5].tolist()) == (counts, [5, 0, 4, 1, 9])
     mean = train.images.sum(dtype=torch.long).item() / train.images.numel()
     assert mean == pytest.approx(33.318, abs=5e-4)
     assert mean / 255 == pytest.approx(0.1307, abs=5e-5)  # as everybody normalises it
@@ -28,8 +27,7 @@ def test_mnists_training_set(train: Samples) -> None:
 
 def test_mnists_test_set() -> None:
     test = datasets.mnist(real_files.mnist(), "test", size=32)
-    assert test.images.shape == (10_000, 1, 32, 32)
-    assert test.labels[:5].tolist() == [7, 2, 1, 0, 4]
+    assert (test.images.shape, test.labels[:5].tolist()) == ((10_000, 1, 32, 32), [7, 2, 1, 0, 4])
     assert test.labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
