@@ -48,6 +48,7 @@ class Interpolator(Referring):
               ``ways``, of each code with the same probability. The coefficient is 1 where it is the own code's, else 0.
             - ``"convex"``: ``ways`` codes with weights from the flat Dirichlet distribution (AMR's k-way mixup). The
               coefficient is 1 - the largest weight, in [0, 1 - 1/ways]; for two ways it is the folded coefficient.
+              Mixes of more than two codes are in ``interpreg.functional.kway``.
         alpha_range: (low, high) within [0, 1]; the coefficient is uniform on it. The default, (0, 0.5), is ACAI's:
             u ~ U(0, 1) is folded to 0.5 - \|u - 0.5\|, so that the partner is always the nearer of the two codes.
             Not used by ``"convex"``.

@@ -17,8 +17,9 @@ Corrupt = Callable[[Tensor], Tensor]
 class DropoutBottleneck(Bottleneck):
     r"""An encoder whose code, in training mode, loses each element with probability ``p`` and is divided by 1 - p.
 
-    Every term then uses the code with dropout, interpolants included; :class:`interpreg.CodeDropout` is a term that
-    drops elements for a decoding of its own. In eval mode, and in a fresh copy, nothing is dropped.
+    By :func:`interpreg.functional.drop_out`. Every term then uses the code with dropout, interpolants included;
+    :class:`interpreg.CodeDropout` is a term that drops elements for a decoding of its own. In eval mode, and in a fresh
+    copy, nothing is dropped.
 
     Args:
         network: the encoder inside.

@@ -26,9 +26,12 @@ SYNCS = ("global", "local")
 class MMDPrior(SingleTerm):
     r"""Term ``mmd``: :math:`\mathrm{MMD}^2` between the codes, flattened, and a prior (MIDR-AE, eq. 5; WAE; InfoVAE).
 
-    For a normal prior in closed form, without samples of it. Unbiased estimates are negative half of the time where the
-    codes agree with the prior; their mean over steps is the loss. MIDR-AE as published is
-    ``kernel=RBF.midrae(), closed_form=False, clamp=True, weight=1.0`` (its code's default weight is 0.1).
+    .. math:: E\,k(z, z') - 2 E\,k(z, h) + E\,k(h, h'), \qquad h, h' \sim p
+
+    by :func:`interpreg.functional.mmd2_to_prior`, for a normal prior in closed form, without samples of it. Unbiased
+    estimates are negative half of the time where the codes agree with the prior; their mean over steps is the loss.
+    MIDR-AE as published is ``kernel=RBF.midrae(), closed_form=False, clamp=True, weight=1.0`` (its code's default
+    weight is 0.1).
 
     Under torch.distributed, ``sync="global"`` is the MMD of the global batch, of which each process computes a share:
     all get its value and, with DistributedDataParallel around the networks, exactly its gradient. A mean of MMDs of

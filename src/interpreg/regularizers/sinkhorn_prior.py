@@ -20,8 +20,9 @@ class SinkhornPrior(SingleTerm):
     r"""Term ``sinkhorn``: the debiased Sinkhorn divergence between the codes, flattened, and samples of a prior.
 
     :math:`S_\varepsilon = OT_\varepsilon(x, z) - \frac12 OT_\varepsilon(x, x) - \frac12 OT_\varepsilon(z, z)` with the
-    cost :math:`|x - z|^p / p` and :math:`\varepsilon = \mathrm{blur}^p` (Feydy et al. 2019), by geomloss. Each process
-    compares its own codes; memory is n x m. A second or forward-mode derivative is refused.
+    cost :math:`|x - z|^p / p`, :math:`OT_\varepsilon` the entropic cost of transport and :math:`\varepsilon =
+    \mathrm{blur}^p` (Feydy et al. 2019), by geomloss. Each process compares its own codes; memory is n x m. A second or
+    forward-mode derivative is refused.
 
     Args:
         encoder, decoder: the pair; the decoder is not called.

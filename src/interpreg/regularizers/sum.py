@@ -17,7 +17,8 @@ from interpreg.regularizers.plan import plan_of
 class Sum(Regularizer):
     """Several regularizers of the same pair of networks, sharing one forward pass.
 
-    ``reg_a + reg_b`` and ``sum([reg_a, reg_b])`` make one. Losses keep their names; where two parts use the same
+    ``reg_a + reg_b`` and ``sum([reg_a, reg_b])`` make one; its losses are the parts' terms times their weights. Losses
+    keep their names; where two parts use the same
     name the later one gets a number: "interpolation", "interpolation_2".
 
     Args:
