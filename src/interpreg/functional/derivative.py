@@ -1,7 +1,7 @@
 """Directional derivatives of a decoder."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -94,7 +94,7 @@ def smoothness_loss(dx: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def _forward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    with _clear_errors(), sdpa_kernel(SDPBackend.MATH), forward_ad.dual_level(), WrittenOut():
+    with _clear_errors(), _traced_attention(), forward_ad.dual_level(), WrittenOut():
         decoded = decoder(forward_ad.make_dual(z, direction.to(z.dtype)))
         x, dx = forward_ad.unpack_dual(decoded)
     if dx is None:  # not a zero: an operation of the decoder lost it
@@ -102,10 +102,15 @@ def _forward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Te
     return x, dx.to(x.dtype)  # a number in the decoder makes some tangents float64
 
 
+def _traced_attention() -> AbstractContextManager[None]:
+    """In compiled code, where :class:`WrittenOut` enters no context, attention by its formula."""
+    return sdpa_kernel(SDPBackend.MATH) if torch.compiler.is_compiling() else nullcontext()
+
+
 def _double_backward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
     """The derivative as the gradient of the gradient, which is linear in its seed."""
     grad_enabled = torch.is_grad_enabled()
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), WrittenOut():
+    with torch.enable_grad(), WrittenOut():
         start = z if z.requires_grad else z.detach().requires_grad_()
         x = decoder(start)
         seed = torch.zeros_like(x, requires_grad=True)

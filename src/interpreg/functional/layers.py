@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional as layers
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.parameter import Parameter
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from typing_extensions import override
@@ -21,7 +23,7 @@ from interpreg._numerics import as_wide
 
 
 class WrittenOut(TorchFunctionMode):
-    """A context in which normalisations are computed from their definition and softmaxes out of place.
+    """A context in which normalisations are computed from their definition, softmaxes out of place and attention by its formula.
 
     Values are the same to rounding; running statistics are updated as usual.
     """
@@ -36,7 +38,8 @@ class WrittenOut(TorchFunctionMode):
         if func is Tensor.unflatten:  # a method that torch.compile cannot trace inside a mode
             return torch.unflatten(*args, **kwargs)
         if func in _SOFTMAXES and not torch.compiler.is_compiling():
-            with _OutOfPlace():  # type: ignore[no-untyped-call]  # torch's base class is
+            # torch's base class is not typed
+            with sdpa_kernel(SDPBackend.MATH), _OutOfPlace():  # type: ignore[no-untyped-call]
                 return func(*args, **kwargs)
         return func(*args, **kwargs)
 
@@ -144,11 +147,17 @@ def _instance_norm(
 def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Value and tangent computed apart, because torch takes ten times as long for a bias without a tangent."""
     value, tangent = forward_ad.unpack_dual(input)
-    constants = [weight] if bias is None else [weight, bias]
-    if tangent is None or any(forward_ad.unpack_dual(each).tangent is not None for each in constants):
+    if tangent is None or _has_tangent(weight) or _has_tangent(bias):
         return layers.linear(input, weight, bias)
     dual: Tensor = forward_ad.make_dual(layers.linear(value, weight, bias), layers.linear(tangent, weight))
     return dual
+
+
+def _has_tangent(weight: Tensor | None) -> bool:
+    # a parameter that is made dual is none any more
+    if weight is None or type(weight) is Parameter:
+        return False
+    return forward_ad.unpack_dual(weight).tangent is not None
 
 
 _REPLACED: dict[Any, Callable[..., Tensor]] = {
