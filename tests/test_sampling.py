@@ -52,11 +52,6 @@ def test_bernoulli_takes_whole_channels_at_the_drawn_rate() -> None:
     assert alpha.mean().item() == pytest.approx(0.5, abs=0.02)
 
 
-def test_reversed_batch_is_the_default_partner() -> None:
-    z = torch.randn(6, 4)
-    assert torch.equal(Interpolator().sample(z).z_partner, z.flip(0))
-
-
 @given(n=st.integers(2, 40), seed=st.integers(0, 2**31))
 @settings(deadline=None, max_examples=50)
 def test_a_permutation_leaves_nobody_with_themselves_and_nobody_out(n: int, seed: int) -> None:
@@ -67,8 +62,9 @@ def test_a_permutation_leaves_nobody_with_themselves_and_nobody_out(n: int, seed
     assert torch.equal(partner.sort().values, z)
 
 
-def test_partners_from_the_prior_or_from_the_caller() -> None:
-    one = torch.randn(1, 4)
+def test_partners_are_reversed_or_from_the_prior_or_from_the_caller() -> None:
+    one, z = torch.randn(1, 4), torch.randn(6, 4)
+    assert torch.equal(Interpolator().sample(z).z_partner, z.flip(0))
     assert Interpolator(pairing="prior").sample(one).z_mix.isfinite().all()  # a batch of one is enough
     threes = Interpolator(pairing="prior", prior=lambda z: torch.full_like(z, 3.0))
     assert torch.equal(threes.sample(one).z_partner, torch.full((1, 4), 3.0))

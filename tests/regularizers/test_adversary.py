@@ -109,12 +109,14 @@ def test_calls_without_a_backward_accuse_nobody(pair: Zoo) -> None:
             critic(pair.x)
 
 
-def test_a_scripted_critic_is_refused(pair: Zoo) -> None:
+def test_scripted_critics_and_parts_of_the_autoencoder_are_refused(pair: Zoo) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own word on scripting
         network = nn.Sequential(nn.Flatten(), torch.jit.script(nn.Linear(64, 1)))
     with pytest.raises(TypeError, match=r"critic: expected plain modules, got some made by torch.jit"):
         Critic(pair.encoder, pair.decoder, network)
+    with pytest.raises(ValueError, match=r"critic: expected parameters of its own, got some of the encoder's"):
+        Critic(pair.encoder, pair.decoder, pair.encoder)
 
 
 class Checkpointed(nn.Module):
@@ -140,11 +142,6 @@ def test_encoders_and_decoders_may_be_what_a_critic_may_not(pair: Zoo) -> None:
         gradients.append(torch.autograd.grad(losses["interpolation"], own))
     for other in gradients[1:]:
         torch.testing.assert_close(other, gradients[0])
-
-
-def test_a_critic_cannot_be_a_part_of_the_autoencoder(pair: Zoo) -> None:
-    with pytest.raises(ValueError, match=r"critic: expected parameters of its own, got some of the encoder's"):
-        Critic(pair.encoder, pair.decoder, pair.encoder)
 
 
 def test_the_network_may_be_compiled(pair: Zoo) -> None:
