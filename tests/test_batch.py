@@ -133,8 +133,6 @@ def test_bad_input_is_named(pair: Zoo, encoder: object, decoder: object, x: obje
     ({"x_hat": torch.zeros(6, 64)}, r"x_hat: expected the shape of x"),
     ({"x_hat": torch.zeros(6, 3, 8, 8)}, r"x_hat: expected the shape of x"),
 ])  # fmt: skip
-def test_given_codes_and_reconstructions_are_checked(
-    pair: Zoo, given: dict[str, torch.Tensor], message: str
-) -> None:
+def test_given_codes_and_reconstructions_are_checked(pair: Zoo, given: dict, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         ACAIRegularizer(pair.encoder, pair.decoder)(pair.x, **given)

@@ -90,12 +90,6 @@ def test_a_grid_is_every_point_of_every_pair(kind: str, shape: tuple[int, ...]) 
         assert torch.equal(either[rows], mask | mask[who])
 
 
-def test_a_grids_ends_are_the_pair_itself() -> None:
-    z = torch.randn(6, 5)
-    z_mix, _, z_partner, _ = Interpolator(alpha_range=(0.0, 1.0), grid=2).sample(z)
-    torch.testing.assert_close(z_mix, torch.cat([z_partner[:6], z]))
-
-
 @pytest.mark.parametrize("kind", ["multidimensional", "bernoulli", "convex"])
 def test_a_grid_is_for_kinds_with_one_coefficient(kind: str) -> None:
     with pytest.raises(ValueError, match=rf"grid: expected None for kind='{kind}', whose coefficients are random"):

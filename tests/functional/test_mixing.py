@@ -38,9 +38,7 @@ def test_slerp_turns_evenly(angle: float, alpha: float, scale: float) -> None:
 
 @pytest.mark.parametrize("partner", ["same", "opposite", "zero", "nearly"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_slerp_has_finite_values_and_gradients_where_there_is_no_great_circle(
-    partner: str, dtype: torch.dtype
-) -> None:
+def test_slerp_and_its_gradients_are_finite_without_a_great_circle(partner: str, dtype: torch.dtype) -> None:
     z = torch.randn(3, 5, dtype=dtype, requires_grad=True)
     others = {"same": z, "opposite": -z, "zero": torch.zeros_like(z), "nearly": z + 1e-7}
     mixed = slerp(z, others[partner], torch.tensor([0.0, 0.3, 1.0], dtype=dtype))

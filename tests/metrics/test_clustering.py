@@ -174,8 +174,7 @@ def test_whitening_forgets_scale_and_rotation() -> None:
     turn = torch.linalg.qr(torch.randn(3, 3).double()).Q * torch.tensor([1.0, 100.0, 0.01]).double()
     straight = clustering(codes, labels, test_codes, test_labels, restarts=20)
     turned = clustering(codes @ turn + 5, labels, test_codes @ turn + 5, test_labels, restarts=20)
-    assert turned.objective == pytest.approx(straight.objective, rel=1e-6)
-    assert turned.accuracy == straight.accuracy
+    assert (turned.objective, turned.accuracy) == (pytest.approx(straight.objective, rel=1e-6), straight.accuracy)
 
 
 @pytest.mark.parametrize(("scale", "dropped"), [(0.0, 2), (1e-8, 2), (1e-4, 0)])

@@ -61,9 +61,7 @@ def test_second_derivatives_through_a_nonlinear_encoder(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", FUSED)
 @pytest.mark.parametrize("relation", ["the same", "y of x", "x of y", "both of one"])
-def test_gradients_with_a_graph_equal_those_without_where_the_sets_depend_on_each_other(
-    backend: str, relation: str
-) -> None:
+def test_gradients_with_a_graph_are_those_without_also_of_dependent_sets(backend: str, relation: str) -> None:
     root = torch.randn(12, 3, requires_grad=True)
 
     def value() -> torch.Tensor:

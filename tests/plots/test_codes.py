@@ -47,8 +47,7 @@ def test_components_of_any_number_of_codes_of_any_size(scale: float, n: int, d: 
 def test_codes_on_a_line_have_a_second_component_of_nothing() -> None:
     ax = latent_scatter(torch.arange(5.0)[:, None] * torch.ones(4))
     assert (offsets(ax)[:, 1] == 0).all()
-    assert np.ptp(offsets(ax)[:, 0]) == pytest.approx(8)
-    assert ax.get_ylabel() == "principal component 2 (0 %)"
+    assert (np.ptp(offsets(ax)[:, 0]), ax.get_ylabel()) == (pytest.approx(8), "principal component 2 (0 %)")
 
 
 @pytest.mark.parametrize("shape", [(5, 1), (5, 2), (5, 3), (1, 2), (1, 7), (5, 4, 2)])

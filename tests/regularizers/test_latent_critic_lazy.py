@@ -32,9 +32,7 @@ def train(reg: LatentCritic, optimizer: torch.optim.Optimizer, x: Tensor, steps:
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_an_optimizer_made_before_the_first_batch_trains_the_critic_as_one_made_after_it(
-    pair: Zoo, name: str
-) -> None:
+def test_an_optimizer_made_before_the_first_batch_is_as_good_as_one_made_after_it(pair: Zoo, name: str) -> None:
     reg = LatentCritic(pair.encoder, pair.decoder)
     parameters = list(reg.parameters())
     optimizer = OPTIMIZERS[name](parameters)

@@ -24,25 +24,6 @@ def test_is_the_function_of_the_flattened_codes(zoo: Zoo) -> None:
     torch.testing.assert_close(ours["mmd"], 3 * mmd2_to_prior(flat, kernel=kernel))
 
 
-def test_the_preset_of_the_published_code() -> None:
-    """midrae.py: six Gaussians, prior samples drawn each step, unbiased, clamped at 0."""
-    encoder, decoder, x = identity(64, 32, 0.5)
-    reg = MMDPrior(encoder, decoder, kernel=RBF.midrae(), closed_form=False, clamp=True)
-    torch.manual_seed(1)
-    ours = reg(x)["mmd"]
-    torch.manual_seed(1)
-    prior = torch.randn(64, 32)
-
-    def k(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        sq = (a[:, None] - b).square().sum(-1).double()
-        return sum(torch.exp(-sq / (2 * sigma**2)) for sigma in (2, 5, 10, 20, 40, 80))
-
-    n = len(x)
-    within = [(k(a, a).sum() - k(a, a).trace()) / (n * (n - 1)) for a in (x, prior)]
-    expected = (sum(within) - 2 * k(x, prior).mean()).clamp(min=0)
-    torch.testing.assert_close(ours.double(), expected, atol=2e-6, rtol=0)
-
-
 def test_training_brings_the_codes_to_the_prior() -> None:
     torch.manual_seed(0)
     encoder, x = nn.Linear(3, 2), torch.randn(256, 3)
