@@ -44,15 +44,7 @@ def _interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(
-    n: int,
-    m: int,
-    d: int,
-    kernel: Kernel = KERNELS["imq"],
-    *,
-    weighted: bool = False,
-    shift: float = 0.0,
-    blocks: tuple[bool, bool, bool] = ALL,
-    prior: Normal | None = None,
+    n: int, m: int, d: int, kernel=KERNELS["imq"], *, weighted=False, shift=0.0, blocks=ALL, prior=None
 ) -> Request:
     """A request whose terms all weigh about the same and none cancels another."""
     g = torch.Generator().manual_seed(n + m + d)

@@ -6,15 +6,13 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations
-from zoo import PAIRS, TokenEncoder
+from zoo import TokenEncoder, Zoo
 
 from interpreg import fresh_copy
 
 
-@pytest.mark.parametrize("name", PAIRS)
-def test_every_weight_is_new_and_trainable(name: str) -> None:
-    encoder = PAIRS[name]().encoder
-    encoder.requires_grad_(False).eval()  # as a frozen, pretrained one would be
+def test_every_weight_is_new_and_trainable(zoo: Zoo) -> None:
+    encoder = zoo.encoder.requires_grad_(False).eval()  # as a frozen, pretrained one would be
     before = [p.clone() for p in encoder.parameters()]
     copy = fresh_copy(encoder)
     torch.testing.assert_close(list(encoder.parameters()), before, rtol=0, atol=0)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from calls import trained
 from sequences import Sequences
 from torch import nn
 from zoo import Zoo
@@ -29,12 +30,7 @@ def test_training_brings_the_codes_to_the_prior() -> None:
     encoder, x = nn.Linear(3, 2), torch.randn(256, 3)
     encoder.weight.data.mul_(3)
     reg = MMDPrior(encoder, nn.Linear(2, 3), prior=Normal(mean=1.0, std=0.5))
-    optimizer = torch.optim.Adam(encoder.parameters(), lr=0.05)
-    for _ in range(300):
-        optimizer.zero_grad()
-        reg(x)["mmd"].backward()
-        optimizer.step()
-    codes = encoder(x)
+    codes = trained(reg, x, 300)
     assert codes.mean(0).sub(1).abs().max() < 0.1
     assert codes.std(0).sub(0.5).abs().max() < 0.1
     assert torch.corrcoef(codes.T)[0, 1].abs() < 0.2
