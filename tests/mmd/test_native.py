@@ -33,21 +33,14 @@ except ValueError as error:
 """
 
 
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @needs_native
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 @pytest.mark.parametrize(("n", "m"), [(700, 300), (1025, 641), (641, 70)])
 @pytest.mark.parametrize("name", ["rbf", "energy"])
-def test_threads(name: str, n: int, m: int, count: int, threads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads(name: str, n: int, m: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     case = brute.CASES[name]
     monkeypatch.setattr(native, "WORK_PER_THREAD", 1.0)
-    threads(count)
+    torch.set_num_threads(count)
     x, y = (each.clone().requires_grad_() for each in problem(n, m, 9))
     request = Request(x, y, None, None, torch.ones(4).double(), case.kernel, (True, True, True))
     assert native._threads(request, True) == min(count, n // 128)
@@ -59,15 +52,15 @@ def test_threads(name: str, n: int, m: int, count: int, threads, monkeypatch: py
 
 
 @needs_native
-def test_threads_never_write_to_one_strip_at_once(threads) -> None:
+def test_threads_never_write_to_one_strip_at_once() -> None:
     """All of y fits one tile, so that every thread wants it in some round; what is overwritten is lost."""
     g = torch.Generator().manual_seed(0)
     x, y = torch.randn(16000, 64, generator=g), torch.randn(100, 64, generator=g)
     coefs = torch.tensor([0.0, 0.0, 1.0, 0.0], dtype=torch.float64)
     request = Request(x, y, None, None, coefs, RBF(8.0), (False, False, True))
-    threads(1)
+    torch.set_num_threads(1)
     alone = native.sweep(request, False, True).grad_y
-    threads(2)
+    torch.set_num_threads(2)
     for _ in range(8):
         assert (native.sweep(request, False, True).grad_y - alone).norm() < 1e-5 * alone.norm()
 

@@ -1,9 +1,11 @@
 """What all critics have in common: a network of their own, frozen for the other player, that somebody must update."""
 
 import warnings
+from functools import partial
 
 import pytest
 import torch
+from decoders import Made
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 from zoo import Zoo
@@ -107,15 +109,6 @@ def test_scripted_critics_and_parts_of_the_autoencoder_are_refused(pair: Zoo) ->
         Critic(pair.encoder, pair.decoder, pair.encoder)
 
 
-class Checkpointed(nn.Module):
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return checkpoint(self.module, x, use_reentrant=False)
-
-
 def test_encoders_and_decoders_may_be_what_a_critic_may_not(pair: Zoo) -> None:
     """Checkpointed and scripted, with the gradients of the plain pair."""
     critic = fresh_copy(pair.encoder)
@@ -124,7 +117,8 @@ def test_encoders_and_decoders_may_be_what_a_critic_may_not(pair: Zoo) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own word on scripting
         scripted = torch.jit.script(pair.encoder), torch.jit.script(pair.decoder)
-    for encoder, decoder in [pair[:2], (Checkpointed(pair.encoder), Checkpointed(pair.decoder)), scripted]:
+    checkpointed = [Made(network, partial(checkpoint, use_reentrant=False)) for network in pair[:2]]
+    for encoder, decoder in [pair[:2], checkpointed, scripted]:
         torch.manual_seed(1)
         losses = Critic(encoder, decoder, critic)(pair.x)
         gradients.append(torch.autograd.grad(losses["interpolation"], own))

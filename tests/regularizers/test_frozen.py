@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from decoders import Made
 from torch import nn
 from torch.func import functional_call
 from torch.nn.utils import parametrizations, prune
@@ -40,29 +41,14 @@ class Counting(nn.Module):
         return self.linear(x) + self.mean
 
 
-class Recurrent(nn.Module):
-    """A layer that holds its parameters in a list as well."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gru = nn.GRU(5, 5, batch_first=True)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.gru(x[:, None])[0][:, 0]
-
-
-def pruned() -> nn.Module:
-    return nn.Sequential(prune.random_unstructured(nn.Linear(5, 5), "weight", 0.3))
-
-
 NETWORKS = {
     "linear": lambda: nn.Sequential(nn.Linear(5, 5), nn.ReLU(inplace=True), nn.Linear(5, 5)),
     "shared": Shared,
     "counting": Counting,
-    "recurrent": Recurrent,
+    "recurrent": lambda: Made(nn.GRU(5, 5, batch_first=True), lambda gru, x: gru(x[:, None])[0][:, 0]),
     "batch norm": lambda: nn.Sequential(nn.Linear(5, 5), nn.BatchNorm1d(5)),
     "spectral norm": lambda: nn.Sequential(parametrizations.spectral_norm(nn.Linear(5, 5))),
-    "pruned": pruned,
+    "pruned": lambda: nn.Sequential(prune.random_unstructured(nn.Linear(5, 5), "weight", 0.3)),
     "part frozen": lambda: nn.Sequential(nn.Linear(5, 5).requires_grad_(False), nn.Linear(5, 5)),
 }
 

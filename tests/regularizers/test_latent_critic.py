@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 from calls import calls
-from sequences import Positions, valid
+from sequences import Positions, Tokens, valid
 from torch import Tensor, nn
 from wrapped import variational
 from zoo import Constant, Zoo, batch_norm_pair, convolutional_pair, vector_pair
@@ -83,14 +83,9 @@ def test_padding_has_no_say_and_lengths_may_vary(arguments: dict[str, object]) -
 
 
 def test_each_position_has_a_sample_of_its_own() -> None:
-    drawn = []
-
-    class Watching(nn.Linear):
-        def forward(self, z: Tensor, mask: Tensor) -> Tensor:
-            drawn.append(z.detach())
-            return super().forward(z)
-
-    reg = LatentCritic(Positions(3, 2), Positions(2, 3), Watching(2, 1), prior=Sphere(2.0))
+    drawn, network = [], Tokens(2, 1)
+    network.register_forward_pre_hook(lambda module, inputs: drawn.append(inputs[0].detach()))
+    reg = LatentCritic(Positions(3, 2), Positions(2, 3), network, prior=Sphere(2.0))
     reg(torch.randn(4, 5, 3), mask=torch.ones(4, 5, dtype=torch.bool))
     torch.testing.assert_close(drawn[-1].norm(dim=-1), torch.full((4, 5), 2.0))
 
