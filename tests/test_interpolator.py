@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import Tensor, nn
-from zoo import Zoo
 
 from interpreg import Interpolator
 
@@ -39,18 +38,18 @@ def test_the_middle_of_an_odd_batch_is_said_not_to_be_mixed(kind: str, shape: tu
         assert (alpha[[0, 1, 3, 4]] >= 0.1).all()
 
 
-def test_with_a_pair_it_takes_images(pair: Zoo) -> None:
-    interpolator = Interpolator(pair.encoder, pair.decoder)
+def test_with_a_pair_it_takes_images(encoder, decoder, x) -> None:
+    interpolator = Interpolator(encoder, decoder)
     torch.manual_seed(2)
-    x_mix = interpolator(pair.x)
+    x_mix = interpolator(x)
     torch.manual_seed(2)
-    expected = pair.decoder(interpolator.mix(pair.encoder(pair.x)))
+    expected = decoder(interpolator.mix(encoder(x)))
     torch.testing.assert_close(x_mix, expected)
     assert not list(interpolator.parameters())
-    path = interpolator.path(pair.x, pair.x.flip(0), steps=5)
+    path = interpolator.path(x, x.flip(0), steps=5)
     assert path.shape == (6, 5, 1, 8, 8)
-    torch.testing.assert_close(path[:, 0], pair.decoder(pair.encoder(pair.x)))
-    torch.testing.assert_close(path[:, -1], pair.decoder(pair.encoder(pair.x)).flip(0))
+    torch.testing.assert_close(path[:, 0], decoder(encoder(x)))
+    torch.testing.assert_close(path[:, -1], decoder(encoder(x)).flip(0))
 
 
 def test_without_a_pair_paths_run_between_codes() -> None:

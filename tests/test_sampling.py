@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sequences import Sequences
 
 from interpreg import Interpolator
 
@@ -19,7 +18,7 @@ def test_a_mix_is_valid_where_any_of_its_codes_is(strategy: Interpolator) -> Non
     assert torch.equal(valid, mixed.z_mix[..., 0] > 0)
 
 
-def test_a_grid_repeats_the_mask(sequences: Sequences) -> None:
+def test_a_grid_repeats_the_mask(sequences) -> None:
     valid = Interpolator(grid=3).sample(torch.randn(4, 5, 2), mask=sequences.mask).mask
     assert torch.equal(valid, torch.cat([sequences.mask | sequences.mask.flip(0)] * 3))
 

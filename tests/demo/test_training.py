@@ -1,7 +1,5 @@
 """Runs are interrupted, resumed and refused."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -17,7 +15,7 @@ def draw(n: int, generator: torch.Generator) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("method", training.METHODS)
-def test_an_interrupted_run_goes_on_to_the_same_weights(method: str, tmp_path: Path, monkeypatch) -> None:
+def test_an_interrupted_run_goes_on_to_the_same_weights(method: str, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(training, "SAVE_INTERVAL", 4)
     whole = training.start(method, settings(10))
     training.train(whole, draw, tmp_path / "whole.pt")
@@ -42,7 +40,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(method: str, tmp_path: P
     (3, 1.0, 0, "going on from step 3 of 3"), (4, 1.0, 4, "starting anew"), (3, 0.5, 3, "starting anew"),
 ])  # fmt: skip
 def test_only_a_checkpoint_of_the_same_settings_and_data_is_gone_on_from(
-    steps: int, scale: float, updated: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    steps: int, scale: float, updated: int, message: str, tmp_path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     training.train(training.start("plain", settings(3)), draw, tmp_path / "run.pt")
     run = training.start("plain", settings(steps))

@@ -16,6 +16,7 @@ from interpreg.mmd import native
 from interpreg.mmd.request import Request
 
 SOURCE = str(Path(native.__file__).parents[2])
+PRELUDE = "import torch\nfrom interpreg.functional import mmd2, mmd2_to_prior\nfrom interpreg.mmd import native\n"
 FALLS_BACK = """
 x = torch.arange(60.0).reshape(20, 3).sin().requires_grad_()
 y = torch.arange(45.0).reshape(15, 3).cos()
@@ -70,12 +71,9 @@ def test_many_bandwidths() -> None:
     widths = tuple(0.5 + 0.1 * k for k in range(64))
     x, y = problem(65, 129, 3)
     for kind in (RBF, InverseMultiquadric):
-        torch.testing.assert_close(
-            mmd2(x, y, kernel=kind(widths), backend="native"),
-            mmd2(x.double(), y.double(), kernel=kind(widths), backend="reference").float(),
-            rtol=1e-4,
-            atol=1e-4,
-        )
+        value = mmd2(x, y, kernel=kind(widths), backend="native")
+        exact = mmd2(x.double(), y.double(), kernel=kind(widths), backend="reference")
+        torch.testing.assert_close(value, exact.float(), rtol=1e-4, atol=1e-4)
         with pytest.raises(ValueError, match="which cannot"):
             mmd2(x, y, kernel=kind((*widths, 9.0)), backend="native")
         assert mmd2(x, y, kernel=kind((*widths, 9.0))).isfinite()
@@ -96,16 +94,8 @@ def test_powers_of_rational_quadratics(alpha: float) -> None:
 def run(code: str, timeout: int = 60, **environment: str) -> str:
     """What a fresh Python prints; its warnings are errors."""
     variables = {**os.environ, "PYTHONPATH": SOURCE, **environment}
-    prelude = (
-        "import torch\nfrom interpreg.functional import mmd2, mmd2_to_prior\nfrom interpreg.mmd import native\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", "-c", prelude + code],
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
+    command = [sys.executable, "-W", "error::UserWarning", "-c", PRELUDE + code]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr[-2000:] or f"ended with {done.returncode}"
     assert done.stderr == ""
     return done.stdout

@@ -13,13 +13,13 @@ from zoo import Zoo
 from interpreg import Critic, fresh_copy, latent_network, spectral_norm
 
 
-def test_no_weight_gradient_of_the_critic_is_computed_for_the_autoencoder(pair: Zoo) -> None:
+def test_no_weight_gradient_of_the_critic_is_computed_for_the_autoencoder(encoder, decoder, x) -> None:
     """A backward through the frozen pass never reaches the critic's leaves."""
-    critic = Critic(pair.encoder, pair.decoder)
+    critic = Critic(encoder, decoder)
     reached: list[str] = []
     for name, p in critic.network.named_parameters():
         p.register_hook(lambda g, name=name: reached.append(name))
-    losses = critic(pair.x)
+    losses = critic(x)
     losses["interpolation"].backward()
     assert not reached
     losses["critic/interpolation"].backward()
@@ -64,13 +64,13 @@ def test_spectral_norm_comes_on_top_of_a_weight_norm_and_not_on_torchs_older_hoo
         spectral_norm(nn.Sequential(nn.utils.weight_norm(nn.Linear(4, 3))))
 
 
-def test_a_critic_that_nobody_updates_is_called_out(pair: Zoo) -> None:
-    critic = Critic(pair.encoder, pair.decoder)
-    optimizer = torch.optim.Adam(pair.encoder.parameters())
+def test_a_critic_that_nobody_updates_is_called_out(encoder, decoder, x) -> None:
+    critic = Critic(encoder, decoder)
+    optimizer = torch.optim.Adam(encoder.parameters())
 
     def train(calls: int) -> None:
         for _ in range(calls):
-            sum(critic(pair.x).values()).backward()
+            sum(critic(x).values()).backward()
             optimizer.step()
             optimizer.zero_grad()
 
@@ -82,31 +82,33 @@ def test_a_critic_that_nobody_updates_is_called_out(pair: Zoo) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"fused": True}, {"foreach": True}])
 @pytest.mark.parametrize("every", [1, 8])
-def test_a_critic_that_is_updated_is_not_called_out(pair: Zoo, options: dict[str, bool], every: int) -> None:
-    critic = Critic(pair.encoder, pair.decoder)
-    optimizer = torch.optim.Adam([*pair.encoder.parameters(), *critic.parameters()], **options)
+def test_a_critic_that_is_updated_is_not_called_out(
+    encoder, decoder, x, options: dict[str, bool], every: int
+) -> None:
+    critic = Critic(encoder, decoder)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *critic.parameters()], **options)
     critic.check_optimizers(optimizer)
     for step in range(250):
-        sum(critic(pair.x).values()).backward()
+        sum(critic(x).values()).backward()
         if step % every == every - 1:
             optimizer.step()
             optimizer.zero_grad(set_to_none=False)
 
 
-def test_calls_without_a_backward_accuse_nobody(pair: Zoo) -> None:
-    critic = Critic(pair.encoder, pair.decoder)
+def test_calls_without_a_backward_accuse_nobody(encoder, decoder, x) -> None:
+    critic = Critic(encoder, decoder)
     for _ in range(250):
-        critic(pair.x)
+        critic(x)
 
 
-def test_scripted_critics_and_parts_of_the_autoencoder_are_refused(pair: Zoo) -> None:
+def test_scripted_critics_and_parts_of_the_autoencoder_are_refused(encoder, decoder) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own word on scripting
         network = nn.Sequential(nn.Flatten(), torch.jit.script(nn.Linear(64, 1)))
     with pytest.raises(TypeError, match=r"critic: expected plain modules, got some made by torch.jit"):
-        Critic(pair.encoder, pair.decoder, network)
+        Critic(encoder, decoder, network)
     with pytest.raises(ValueError, match=r"critic: expected parameters of its own, got some of the encoder's"):
-        Critic(pair.encoder, pair.decoder, pair.encoder)
+        Critic(encoder, decoder, encoder)
 
 
 def test_encoders_and_decoders_may_be_what_a_critic_may_not(pair: Zoo) -> None:
@@ -126,11 +128,11 @@ def test_encoders_and_decoders_may_be_what_a_critic_may_not(pair: Zoo) -> None:
         torch.testing.assert_close(other, gradients[0])
 
 
-def test_the_network_may_be_compiled(pair: Zoo) -> None:
+def test_the_network_may_be_compiled(encoder, decoder, x) -> None:
     network = torch.compile(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), backend="aot_eager")
-    critic = Critic(pair.encoder, pair.decoder, network)
+    critic = Critic(encoder, decoder, network)
     for _ in range(2):
-        losses = critic(pair.x)
+        losses = critic(x)
         losses["interpolation"].backward(retain_graph=True)
         assert all(p.grad is None for p in critic.parameters())
         (losses["critic/interpolation"] + losses["critic/real"]).backward()

@@ -56,7 +56,6 @@ NETWORKS = {
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_output_and_gradient_are_those_of_detached_parameters(name: str, training: bool) -> None:
-    torch.manual_seed(0)
     network, x = NETWORKS[name]().train(training), torch.randn(6, 5)
     detached = {key: p.detach() for key, p in network.named_parameters()}
     buffers = {key: b.clone() for key, b in network.named_buffers()}

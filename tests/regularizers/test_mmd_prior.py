@@ -3,7 +3,6 @@
 import pytest
 import torch
 from calls import trained
-from sequences import Sequences
 from torch import nn
 from zoo import Zoo
 
@@ -26,7 +25,6 @@ def test_is_the_function_of_the_flattened_codes(zoo: Zoo) -> None:
 
 
 def test_training_brings_the_codes_to_the_prior() -> None:
-    torch.manual_seed(0)
     encoder, x = nn.Linear(3, 2), torch.randn(256, 3)
     encoder.weight.data.mul_(3)
     reg = MMDPrior(encoder, nn.Linear(2, 3), prior=Normal(mean=1.0, std=0.5))
@@ -66,9 +64,9 @@ def test_priors_of_every_kind_and_a_generator() -> None:
     ({"closed_form": "yes"}, "closed_form: expected 'auto', True or False, got 'yes'"),
     ({"closed_form": True, "prior": "ball"}, "closed_form: expected False or 'auto' without a normal prior"),
 ])  # fmt: skip
-def test_bad_arguments_are_named(pair: Zoo, arguments: dict[str, object], message: str) -> None:
+def test_bad_arguments_are_named(encoder, decoder, arguments: dict[str, object], message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
-        MMDPrior(pair.encoder, pair.decoder, **arguments)
+        MMDPrior(encoder, decoder, **arguments)
 
 
 def test_one_code_is_too_few_before_any_network_is_called() -> None:
@@ -92,7 +90,7 @@ def test_sliced_and_linear_estimates_are_at_hand() -> None:
     assert MMDPrior(encoder, decoder, estimator="linear")(x)["mmd"].isfinite()
 
 
-def test_mmd_takes_each_valid_position_for_a_sample(sequences: Sequences) -> None:
+def test_mmd_takes_each_valid_position_for_a_sample(sequences) -> None:
     encoder, decoder, x, mask = sequences
     ours = MMDPrior(encoder, decoder)(x, mask=mask)["mmd"]
     torch.testing.assert_close(ours, mmd2_to_prior(encoder.layers(x)[mask]), rtol=1e-4, atol=1e-6)
