@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 T = TypeVar("T")
 
@@ -20,3 +20,13 @@ def seeded(call: Callable[..., T], *arguments: object, seed: int = 3, **options:
     """What is drawn with a seed."""
     torch.manual_seed(seed)
     return call(*arguments, **options)
+
+
+def trained(reg: nn.Module, x: Tensor, steps: int) -> Tensor:
+    """The codes after steps of Adam on one term alone."""
+    optimizer = torch.optim.Adam(reg.encoder.parameters(), lr=0.05)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        sum(reg(x).values()).backward()
+        optimizer.step()
+    return reg.encoder(x)

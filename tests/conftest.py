@@ -16,13 +16,15 @@ from interpreg import Regularizer
 
 @pytest.fixture(autouse=True)
 def _reproducible_and_poisoned() -> Iterator[None]:
-    """Seed torch, fill fresh memory with NaN, forget compiled code."""
+    """Seed torch, fill fresh memory with NaN, forget compiled code and numbers of threads."""
+    threads = torch.get_num_threads()
     torch.manual_seed(0)
     torch.utils.deterministic.fill_uninitialized_memory = True
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)
     torch.compiler.reset()
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=PAIRS)

@@ -27,9 +27,7 @@ def shape(encoder: nn.Module) -> tuple[int, ...]:
 
 
 REGULARIZERS: dict[str, Callable[[nn.Module, nn.Module], ip.Regularizer]] = {
-    "reconstruction": ip.Reconstruction,
-    "critic": ip.Critic,
-    "acai": ip.ACAIRegularizer,
+    "reconstruction": ip.Reconstruction, "critic": ip.Critic, "acai": ip.ACAIRegularizer,
     "sum": lambda e, d: ip.Reconstruction(e, d) + ip.Critic(e, d) + ip.Critic(e, d, loss="hinge"),
     "multidimensional code-shaped": lambda e, d: ip.Critic(
         e, d, judge="code", interpolator=ip.Interpolator(kind="multidimensional")
@@ -44,31 +42,24 @@ REGULARIZERS: dict[str, Callable[[nn.Module, nn.Module], ip.Regularizer]] = {
     "mmd sampled": lambda e, d: ip.MMDPrior(e, d, prior="sphere", kernel=Energy(), closed_form=False),
     "mmd median": lambda e, d: ip.MMDPrior(e, d, kernel=RBF("median"), estimator="biased"),
     "sinkhorn": ip.SinkhornPrior,
-    "acai + mmd": lambda e, d: (
-        ip.ACAIRegularizer(e, d) + ip.MMDPrior(e, d, kernel=RBF.midrae()) + ip.MMDPrior(e, d)
-    ),
+    "acai + mmd": lambda e, d: ip.ACAIRegularizer(e, d) + ip.MMDPrior(e, d, kernel=RBF.midrae()) + ip.MMDPrior(e, d),
     "dual critic": lambda e, d: ip.DualCritic(e, d, judge="mean"),
     "miae": lambda e, d: ip.MIAERegularizer(e, d, preset="published"),
-    "lrae": ip.LRAERegularizer,
-    "midrae": ip.MIDRAERegularizer,
+    "lrae": ip.LRAERegularizer, "midrae": ip.MIDRAERegularizer,
     "midrae as published": lambda e, d: ip.MIDRAERegularizer(e, d, preset="published"),
     "vae": lambda e, d: ip.VAERegularizer(variational(e), d),
     "vae as published": lambda e, d: ip.VAERegularizer(variational(e, sample="always"), d, preset="published"),
     "vqvae": lambda e, d: ip.VQVAERegularizer(quantized(e), d),
     "vqvae interpolated before quantizing": lambda e, d: _quantized_inside(quantized(e, codes="continuous"), d),
     "acai on a vae": lambda e, d: _with_critic(variational(e), d),
-    "denoising": ip.DenoisingRegularizer,
-    "dropout": ip.DropoutRegularizer,
-    "sparse": ip.SparseRegularizer,
-    "sparsity l1": ip.Sparsity,
+    "denoising": ip.DenoisingRegularizer, "dropout": ip.DropoutRegularizer,
+    "sparse": ip.SparseRegularizer, "sparsity l1": ip.Sparsity,
     "acai + denoising + dropout": lambda e, d: (
         ip.ACAIRegularizer(e, d) + ip.DenoisingRegularizer(e, d) + ip.DropoutRegularizer(e, d)
     ),
     "wae": ip.WAERegularizer,
     "wae sinkhorn": lambda e, d: ip.WAERegularizer(e, d, divergence="sinkhorn"),
-    "cycle": ip.CycleConsistency,
-    "smoothness": ip.AlphaSmoothness,
-    "aeai": ip.AEAIRegularizer,
+    "cycle": ip.CycleConsistency, "smoothness": ip.AlphaSmoothness, "aeai": ip.AEAIRegularizer,
     "aeai grid": lambda e, d: ip.AEAIRegularizer(e, d, grid=3, reconstruction="l1"),
     "latent critic": lambda e, d: ip.LatentCritic(e, d, code_shape=shape(e), loss="hinge", prior="sphere"),
     "aae": lambda e, d: ip.AAERegularizer(e, d, code_shape=shape(e)),
@@ -79,7 +70,7 @@ REGULARIZERS: dict[str, Callable[[nn.Module, nn.Module], ip.Regularizer]] = {
     "amr": lambda e, d: ip.AMRRegularizer(e, d, cycle_weight=0.1),
     "amr bernoulli": lambda e, d: ip.AMRRegularizer(e, d, kind="bernoulli"),
     "spectral": lambda e, d: ip.ACAIRegularizer(e, d, critic=ip.spectral_norm(ip.fresh_copy(e))),
-}
+}  # fmt: skip
 
 
 def traceable(reg: ip.Regularizer) -> ip.Regularizer:

@@ -1,7 +1,6 @@
 """Encoder, decoder and critic each in DistributedDataParallel, over two processes; or sharded."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -66,7 +65,7 @@ def work(rank: int, world: int, name: str, folder: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["acai", "latent critic", "auto", "double-backward"])
-def test_gradients_are_exactly_the_mean_over_processes(name: str, tmp_path: Path) -> None:
+def test_gradients_are_exactly_the_mean_over_processes(name: str, tmp_path) -> None:
     spawn(work, WORLD, name, str(tmp_path))
     alone = [gradients(name, networks(name), rank) for rank in range(WORLD)]
     for rank in range(WORLD):

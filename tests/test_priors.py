@@ -109,22 +109,6 @@ def test_a_sampler_asked_for_fewer_or_more_samples_than_codes() -> None:
     assert asked == [8, 21]
 
 
-@pytest.mark.parametrize("kind", [Ball, Sphere, lambda radius: Normal(0.0, radius)])
-@pytest.mark.parametrize(
-    ("number", "error"),
-    [(0, ValueError), (-1.0, ValueError), ("1", TypeError)],
-)  # fmt: skip
-def test_sizes_that_are_not_positive_numbers(kind, number: object, error: type[Exception]) -> None:
-    with pytest.raises(error, match=r"^(radius|std): expected a .*number.*, got"):
-        kind(number)
-
-
-@pytest.mark.parametrize(("mean", "error"), [(math.inf, ValueError), (math.nan, ValueError), (None, TypeError)])
-def test_a_mean_that_is_not_a_finite_number(mean: object, error: type[Exception]) -> None:
-    with pytest.raises(error, match=r"^mean: expected a .*number.*, got"):
-        Normal(mean)
-
-
 @pytest.mark.parametrize(("prior", "error", "message"), [
     ("gaussian", ValueError, r"prior: expected one of 'ball', 'normal', 'sphere', got 'gaussian'"),
     (3, TypeError, r"prior: expected a name, a Prior, .*, got 3"),
@@ -138,8 +122,15 @@ def test_a_mean_that_is_not_a_finite_number(mean: object, error: type[Exception]
 def test_what_is_no_prior(prior: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         mmd2_to_prior(torch.randn(5, 3), prior=prior)
-
-
-def test_a_sampler_of_your_own_takes_no_generator() -> None:
     with pytest.raises(ValueError, match="generator: expected None with a sampler of your own"):
         mmd2_to_prior(torch.randn(5, 3), prior=lambda n: torch.randn(n, 3), generator=torch.Generator())
+
+
+@pytest.mark.parametrize(("number", "error"), [(0, ValueError), (-1.0, ValueError), ("1", TypeError)])
+def test_sizes_and_means_that_are_no_numbers(number: object, error: type[Exception]) -> None:
+    for kind in (Ball, Sphere, lambda radius: Normal(0.0, radius)):
+        with pytest.raises(error, match=r"^(radius|std): expected a .*number.*, got"):
+            kind(number)
+    for mean, wrong in ((math.inf, ValueError), (math.nan, ValueError), (None, TypeError)):
+        with pytest.raises(wrong, match=r"^mean: expected a .*number.*, got"):
+            Normal(mean)

@@ -29,41 +29,41 @@ def test_the_networks_of_a_regularizer_stay(make, name: str, pair: Zoo) -> None:
 
 @pytest.mark.parametrize("make", [ACAIRegularizer, AEAIRegularizer, AMRRegularizer, GAIARegularizer])
 @pytest.mark.parametrize("name", ["critic", "game"])
-def test_the_critic_of_a_recipe_stays(make, name: str, pair: Zoo) -> None:
-    reg = make(pair.encoder, pair.decoder)
+def test_the_critic_of_a_recipe_stays(make, name: str, encoder, decoder) -> None:
+    reg = make(encoder, decoder)
     before = getattr(reg, name)
     with pytest.raises(AttributeError, match=rf"{name}: expected no assignment"):
-        setattr(reg, name, fresh_copy(pair.encoder))
+        setattr(reg, name, fresh_copy(encoder))
     assert getattr(reg, name) is before
 
 
 @pytest.mark.parametrize("name", ["critic", "network", "interpolator"])
-def test_the_critic_of_a_term_stays(name: str, pair: Zoo) -> None:
-    reg = Critic(pair.encoder, pair.decoder)
+def test_the_critic_of_a_term_stays(name: str, encoder, decoder) -> None:
+    reg = Critic(encoder, decoder)
     before = reg.network
     with pytest.raises(AttributeError, match=rf"{name}: expected no assignment"):
-        setattr(reg, name, Interpolator() if name == "interpolator" else fresh_copy(pair.encoder))
+        setattr(reg, name, Interpolator() if name == "interpolator" else fresh_copy(encoder))
     assert reg.network is reg.critic is before
     assert reg.interpolator is None
 
 
 @pytest.mark.parametrize("name", ["parts", "interpolator", "autoencoder_every"])
-def test_what_a_sum_is_planned_with_stays(name: str, pair: Zoo) -> None:
-    reg = Interpolator() + ACAIRegularizer(pair.encoder, pair.decoder)
+def test_what_a_sum_is_planned_with_stays(name: str, encoder, decoder) -> None:
+    reg = Interpolator() + ACAIRegularizer(encoder, decoder)
     before = getattr(reg, name)
     with pytest.raises(AttributeError, match=rf"{name}: expected no assignment after Sum was made"):
         setattr(reg, name, 2)
     assert getattr(reg, name) is before
 
 
-def test_layers_of_a_critic_may_be_replaced(pair: Zoo) -> None:
+def test_layers_of_a_critic_may_be_replaced(encoder, decoder, x) -> None:
     """What judges from then on is the new layer, for both players."""
-    reg = Critic(pair.encoder, pair.decoder, nn.Sequential(nn.Flatten(), nn.Linear(64, 1)))
+    reg = Critic(encoder, decoder, nn.Sequential(nn.Flatten(), nn.Linear(64, 1)))
     new = nn.Linear(64, 1)
     nn.init.constant_(new.weight, 0.0)
     nn.init.constant_(new.bias, 3.0)
     reg.network[1] = new
-    losses = reg(pair.x)
+    losses = reg(x)
     assert losses["interpolation"].item() == pytest.approx(0.5 * 9)
     assert losses["critic/real"].item() == pytest.approx(9)
     losses["critic/real"].backward()
@@ -84,11 +84,11 @@ def test_a_loss_and_a_bottleneck_stay_and_are_not_owned(encoder, decoder) -> Non
     assert not list(reconstruction.children())
 
 
-def test_copies_refer_to_copies_made_with_them(pair: Zoo) -> None:
+def test_copies_refer_to_copies_made_with_them(encoder, decoder, x) -> None:
     """One deepcopy or pickle of model and regularizer together keeps them together."""
-    model = nn.ModuleDict({"encoder": pair.encoder, "decoder": pair.decoder})
-    reg = ACAIRegularizer(pair.encoder, pair.decoder)
+    model = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
+    reg = ACAIRegularizer(encoder, decoder)
     for twin_model, twin in (copy.deepcopy((model, reg)), pickle.loads(pickle.dumps((model, reg)))):
-        assert twin.encoder is twin_model["encoder"] is not pair.encoder
+        assert twin.encoder is twin_model["encoder"] is not encoder
         assert twin.game.encoder is twin.encoder
-        assert list(twin(pair.x)) == list(reg(pair.x))
+        assert list(twin(x)) == list(reg(x))

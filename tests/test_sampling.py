@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sequences import Sequences
 
 from interpreg import Interpolator
 
@@ -19,7 +18,7 @@ def test_a_mix_is_valid_where_any_of_its_codes_is(strategy: Interpolator) -> Non
     assert torch.equal(valid, mixed.z_mix[..., 0] > 0)
 
 
-def test_a_grid_repeats_the_mask(sequences: Sequences) -> None:
+def test_a_grid_repeats_the_mask(sequences) -> None:
     valid = Interpolator(grid=3).sample(torch.randn(4, 5, 2), mask=sequences.mask).mask
     assert torch.equal(valid, torch.cat([sequences.mask | sequences.mask.flip(0)] * 3))
 
@@ -52,11 +51,6 @@ def test_bernoulli_takes_whole_channels_at_the_drawn_rate() -> None:
     assert alpha.mean().item() == pytest.approx(0.5, abs=0.02)
 
 
-def test_reversed_batch_is_the_default_partner() -> None:
-    z = torch.randn(6, 4)
-    assert torch.equal(Interpolator().sample(z).z_partner, z.flip(0))
-
-
 @given(n=st.integers(2, 40), seed=st.integers(0, 2**31))
 @settings(deadline=None, max_examples=50)
 def test_a_permutation_leaves_nobody_with_themselves_and_nobody_out(n: int, seed: int) -> None:
@@ -67,8 +61,9 @@ def test_a_permutation_leaves_nobody_with_themselves_and_nobody_out(n: int, seed
     assert torch.equal(partner.sort().values, z)
 
 
-def test_partners_from_the_prior_or_from_the_caller() -> None:
-    one = torch.randn(1, 4)
+def test_partners_are_reversed_or_from_the_prior_or_from_the_caller() -> None:
+    one, z = torch.randn(1, 4), torch.randn(6, 4)
+    assert torch.equal(Interpolator().sample(z).z_partner, z.flip(0))
     assert Interpolator(pairing="prior").sample(one).z_mix.isfinite().all()  # a batch of one is enough
     threes = Interpolator(pairing="prior", prior=lambda z: torch.full_like(z, 3.0))
     assert torch.equal(threes.sample(one).z_partner, torch.full((1, 4), 3.0))

@@ -82,20 +82,11 @@ def convolutional_pair(batch_size: int = 6) -> Zoo:
 
 def batch_norm_pair(batch_size: int = 6) -> Zoo:
     """Codes of rank 4 from networks with batch statistics and dropout."""
-    encoder = nn.Sequential(
-        nn.Conv2d(1, 8, 3, 2, 1),
-        nn.BatchNorm2d(8),
-        nn.ReLU(inplace=True),
-        nn.Dropout(0.1),
-        nn.Conv2d(8, 4, 3, 2, 1),
-    )
+    layers = [nn.Conv2d(1, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Dropout(0.1)]
+    encoder = nn.Sequential(*layers, nn.Conv2d(8, 4, 3, 2, 1))
     encoder.code_shape = (4, 2, 2)
-    decoder = nn.Sequential(
-        nn.ConvTranspose2d(4, 8, 4, 2, 1),
-        nn.BatchNorm2d(8),
-        nn.ReLU(inplace=True),
-        nn.ConvTranspose2d(8, 1, 4, 2, 1),
-    )
+    layers = [nn.ConvTranspose2d(4, 8, 4, 2, 1), nn.BatchNorm2d(8), nn.ReLU(inplace=True)]
+    decoder = nn.Sequential(*layers, nn.ConvTranspose2d(8, 1, 4, 2, 1))
     return Zoo(encoder, decoder, torch.randn(batch_size, 1, 8, 8))
 
 

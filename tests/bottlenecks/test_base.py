@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 import torch
 from calls import seeded
-from torch import Tensor, nn
+from sequences import Positions, valid
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from wrapped import quantized, variational
 from zoo import Zoo, vector_pair
@@ -86,21 +87,10 @@ def test_bare_is_what_the_network_says(wrap, zoo: Zoo) -> None:
 
 
 def test_masks_reach_the_network(wrap) -> None:
-    class Masked(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = nn.Linear(6, 4)
-            self.bias = nn.Parameter(torch.zeros(4))
-
-        def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-            return self.inner(x) * mask[..., None] + self.bias
-
-    if wrap is quantized:
-        wrap = lambda e: VectorQuantizer(e, dim=4, axis=-1, codebook_size=8)  # noqa: E731
-    encoder = wrap(Masked())
-    mask = torch.tensor([[True, True, False], [True, False, False]])
-    z = encoder(torch.randn(2, 3, 6), mask)
-    assert z.shape == (2, 3, 4)
+    network, mask = Positions(6, 4), valid()
+    encoder = VectorQuantizer(network, dim=4, axis=-1, codebook_size=8) if wrap is quantized else wrap(network)
+    assert encoder(torch.randn(4, 5, 6), mask).shape == (4, 5, 4)
+    assert network.masks[0] is mask
 
 
 def test_all_but_k_means_compile_whole(wrap, zoo: Zoo) -> None:

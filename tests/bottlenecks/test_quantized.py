@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
+from sequences import Tokens
+from torch import nn
 from wrapped import nearest, quantized
 from zoo import PAIRS, convolutional_pair, token_pair, vector_pair
 
@@ -34,17 +35,13 @@ def test_wrong_arguments_are_named(arguments: dict[str, object], error: type[Exc
         VectorQuantizer(nn.Identity(), **arguments)
 
 
-def test_what_is_no_decoder_cannot_be_quantized_for() -> None:
+def test_decoders_and_codes_that_do_not_fit_are_named() -> None:
     with pytest.raises(TypeError, match="decoder: expected a module or another callable"):
         VectorQuantizer(nn.Identity(), dim=2).before(3)
-
-
-def test_codes_that_do_not_fit_the_codebook_are_named() -> None:
-    x = torch.randn(2, 3)
     with pytest.raises(ValueError, match=r"network: expected codes 2 long along axis 1, got .* 3"):
-        VectorQuantizer(nn.Linear(3, 3), dim=2)(x)
+        VectorQuantizer(nn.Linear(3, 3), dim=2)(torch.randn(2, 3))
     with pytest.raises(ValueError, match="network: expected codes 3 long along axis 2"):
-        VectorQuantizer(nn.Linear(3, 3), dim=3, axis=2)(x)
+        VectorQuantizer(nn.Linear(3, 3), dim=3, axis=2)(torch.randn(2, 3))
 
 
 def test_vectors_along_the_axis_become_the_nearest_of_the_codebook() -> None:
@@ -106,10 +103,6 @@ def test_the_codebook_is_a_moving_average_in_training_and_rests_in_eval_and_in_t
 
 
 def test_padded_positions_neither_commit_nor_move_the_codebook() -> None:
-    class Tokens(nn.Linear):
-        def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-            return super().forward(x)
-
     network = Tokens(5, 4)
     mask = torch.tensor([[True, True, True], [True, False, False]])
     x = torch.randn(2, 3, 5)

@@ -88,15 +88,12 @@ def test_classes_have_names() -> None:
     assert "labels: 2, with numbers of images: 0: 1, 9: 2" in command.description(replace(images, name="mnist"))
 
 
-def test_a_file_that_is_not_official_leaves_no_picture(tmp_path: Path) -> None:
+def test_a_file_that_is_not_official_leaves_no_picture_unless_asked_to(tmp_path: Path, capsys) -> None:
+    words = ["--path", str(write(tmp_path, mnist_files())), "--out", str(tmp_path / "m.png")]
     with pytest.raises(ValueError, match="expected the official train-images-idx3-ubyte of MNIST"):
-        run("mnist", "--path", str(write(tmp_path, mnist_files())), "--out", str(tmp_path / "m.png"))
+        run("mnist", *words)
     assert not (tmp_path / "m.png").exists()
-
-
-def test_unless_one_says_that_it_need_not_be(tmp_path: Path, capsys) -> None:
-    folder = write(tmp_path, mnist_files())
-    run("mnist", "--path", str(folder), "--out", str(tmp_path / "m.png"), "--no-checksum")
+    run("mnist", *words, "--no-checksum")
     assert "mnist: 12 images of 1 x 28 x 28" in capsys.readouterr().out
     run("lines", "--n", "2", "--out", str(tmp_path / "l.png"), "--no-checksum")  # which has none
 

@@ -69,8 +69,7 @@ def test_published_statistics() -> None:
     assert (flat == 1).double().mean().item() == pytest.approx(0.013, abs=5e-4)
     assert flat.mean().item() == pytest.approx(-0.946, abs=5e-4)
     assert flat.norm(dim=1).mean().item() == pytest.approx(31.7, abs=0.05)
-    assert ink.min().item() == pytest.approx(21.2, abs=0.05)
-    assert ink.max().item() == pytest.approx(30.0, abs=0.05)
+    assert (ink.min().item(), ink.max().item()) == (pytest.approx(21.2, abs=0.05), pytest.approx(30.0, abs=0.05))
     assert ink.mean().item() == pytest.approx(27.4, abs=0.05)
     assert (flat + 1).square().mean().item() == pytest.approx(0.0889, abs=1e-4)  # error of a black image
     assert (flat - flat.mean(0)).square().mean().item() == pytest.approx(0.0804, abs=1e-4)  # of the mean image
@@ -79,8 +78,7 @@ def test_published_statistics() -> None:
 def test_published_jumps_where_the_axes_swap() -> None:
     flat = lines.render(GRID).flatten(1)
     distances = 1 - cosine_similarity(flat, flat.roll(-1, 0))
-    assert distances.median().item() == pytest.approx(2e-6, abs=1e-6)
-    assert (distances > 1e-3).sum().item() == 20
+    assert (distances.median().item(), (distances > 1e-3).sum().item()) == (pytest.approx(2e-6, abs=1e-6), 20)
     for degrees, jump in [(45, 0.0045), (225, 0.0045), (135, 0.0535), (315, 0.0535)]:
         around = distances[int(degrees / 360 * 10_000) - 2 : int(degrees / 360 * 10_000) + 3]
         assert around.max().item() == pytest.approx(jump, abs=2e-3)

@@ -1,7 +1,5 @@
 """Every data set by its name."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from original_files import mnist_files, write
@@ -32,7 +30,7 @@ def test_digits_and_their_parts() -> None:
     assert len(datasets.named("digits")) == 1415
 
 
-def test_official_files(tmp_path: Path) -> None:
+def test_official_files(tmp_path) -> None:
     write(tmp_path, mnist_files(3, "t10k"))
     read = datasets.named("mnist", tmp_path, "test", size=32, checksum=False)
     assert read.images.shape == (3, 1, 32, 32)

@@ -12,13 +12,6 @@ from interpreg.demo import command, tasks, training
 from interpreg.report import Metric, Report
 
 
-@pytest.fixture(autouse=True)
-def _threads():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.parametrize("data", ["digits", "lines"])
 def test_trains_both_prints_a_table_and_draws(data: str, tmp_path: Path, capsys) -> None:
     assert main(["demo", "--data", data, "--steps", "30", "--threads", "1", "--out", str(tmp_path)]) == 0

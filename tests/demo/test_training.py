@@ -1,7 +1,5 @@
 """Runs are interrupted, resumed and refused."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -17,7 +15,7 @@ def draw(n: int, generator: torch.Generator) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("method", training.METHODS)
-def test_an_interrupted_run_goes_on_to_the_same_weights(method: str, tmp_path: Path, monkeypatch) -> None:
+def test_an_interrupted_run_goes_on_to_the_same_weights(method: str, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(training, "SAVE_INTERVAL", 4)
     whole = training.start(method, settings(10))
     training.train(whole, draw, tmp_path / "whole.pt")
@@ -38,12 +36,11 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(method: str, tmp_path: P
     assert resumed.step == 10
 
 
-@pytest.mark.parametrize(
-    ("steps", "scale", "trained", "message"),
-    [(3, 1.0, 0, "resuming from step 3 of 3"), (4, 1.0, 4, "starting anew"), (3, 0.5, 3, "starting anew")],
-)
+@pytest.mark.parametrize(("steps", "scale", "updated", "message"), [
+    (3, 1.0, 0, "resuming from step 3 of 3"), (4, 1.0, 4, "starting anew"), (3, 0.5, 3, "starting anew"),
+])  # fmt: skip
 def test_only_a_checkpoint_of_the_same_settings_and_data_is_gone_on_from(
-    steps: int, scale: float, trained: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    steps: int, scale: float, updated: int, message: str, tmp_path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     training.train(training.start("plain", settings(3)), draw, tmp_path / "run.pt")
     run = training.start("plain", settings(steps))
@@ -51,6 +48,6 @@ def test_only_a_checkpoint_of_the_same_settings_and_data_is_gone_on_from(
     updates = []
     run.optimizer.register_step_post_hook(lambda *_: updates.append(1))
     training.train(run, lambda n, g: scale * draw(n, g), tmp_path / "run.pt")
-    assert len(updates) == trained
+    assert len(updates) == updated
     assert message in capsys.readouterr().out
     assert not torch.equal(run.encoder[0].weight, before)

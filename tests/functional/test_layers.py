@@ -30,8 +30,7 @@ def test_layers_written_out_are_torchs_own(shape: tuple[int, ...], weighted: boo
         twin = copy.deepcopy(layer)
         with WrittenOut():
             ours = layer(x)
-        torch.testing.assert_close(ours, twin(x))
-        torch.testing.assert_close(list(layer.buffers()), list(twin.buffers()))
+        torch.testing.assert_close((ours, list(layer.buffers())), (twin(x), list(twin.buffers())))
 
 
 def test_written_out_layers_refuse_what_torchs_own_refuse() -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from sequences import Sequences
 from torch.distributions import Bernoulli
 
 from interpreg.functional import reconstruction_loss
@@ -21,7 +20,7 @@ def test_bernoulli_is_the_likelihood_of_pixels_in_zero_and_one() -> None:
 
 
 @pytest.mark.parametrize("loss", ["mse", "l1", "bernoulli"])
-def test_with_a_mask_they_are_means_over_valid_positions(sequences: Sequences, loss: str) -> None:
+def test_with_a_mask_they_are_means_over_valid_positions(sequences, loss: str) -> None:
     x, mask = sequences.x.tanh(), sequences.mask
     x_hat = torch.randn_like(x)
     alone = reconstruction_loss(x_hat[mask], x[mask], loss)

@@ -54,6 +54,9 @@ def test_a_kernel_of_your_own_meets_a_prior_through_samples() -> None:
     torch.testing.assert_close(value, mmd2(x, z, kernel=Cauchy()))
     with pytest.raises(ValueError, match=r"closed_form: expected .* normal prior"):
         mmd2_to_prior(x, kernel=Cauchy(), closed_form=True)
+    assert not Cauchy().is_mixture
+    with pytest.raises(NotImplementedError, match="kernel: Cauchy has no mixture of Gaussians"):
+        Cauchy().mixture(1.0)
     with pytest.raises(ValueError, match="which cannot: it does not have the kernel"):
         mmd2(x, z, kernel=Cauchy(), backend="native")
 
@@ -82,9 +85,3 @@ def test_bad_bandwidths_are_named(kind: type, bandwidths: object, error: type[Ex
 def test_bad_scales_and_alphas_are_named(make, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
-
-
-def test_a_kernel_of_your_own_has_no_mixture() -> None:
-    assert not Cauchy().is_mixture
-    with pytest.raises(NotImplementedError, match="kernel: Cauchy has no mixture of Gaussians"):
-        Cauchy().mixture(1.0)

@@ -19,21 +19,13 @@ Labelled = tuple[Tensor, Tensor, Tensor, Tensor]
 def blobs(n: int = 300, k: int = 4, d: int = 3, spread: float = 0.1) -> Labelled:
     labels = torch.arange(n) % k
     centres = 5 * torch.randn(k, d, generator=torch.Generator().manual_seed(1))
-    return (
-        centres[labels] + spread * torch.randn(n, d),
-        labels,
-        centres[labels[: n // 2]] + spread * torch.randn(n // 2, d),
-        labels[: n // 2],
-    )
+    codes, tests = (centres[which] + spread * torch.randn(len(which), d) for which in (labels, labels[: n // 2]))
+    return codes, labels, tests, labels[: n // 2]
 
 
 def structureless(n: int = 500, d: int = 5, k: int = 4) -> Labelled:
-    return (
-        torch.randn(n, d).double(),
-        torch.arange(n) % k,
-        torch.randn(n // 2, d).double(),
-        torch.arange(n // 2) % k,
-    )
+    codes, test_codes = (torch.randn(count, d).double() for count in (n, n // 2))
+    return codes, torch.arange(n) % k, test_codes, torch.arange(n // 2) % k
 
 
 def whitened(codes: Tensor) -> np.ndarray:
@@ -120,15 +112,11 @@ def test_labels_independent_of_the_codes_score_nothing() -> None:
 
 def test_the_seed_decides_and_threads_do_not() -> None:
     case = structureless()
-    threads = torch.get_num_threads()
     first = clustering(*case, restarts=6, seed=1)
-    try:
-        torch.set_num_threads(1)
-        alone = clustering(*case, restarts=6, seed=1)
-        torch.set_num_threads(5)
-        crowd = clustering(*case, restarts=6, seed=1)
-    finally:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(1)
+    alone = clustering(*case, restarts=6, seed=1)
+    torch.set_num_threads(5)
+    crowd = clustering(*case, restarts=6, seed=1)
     assert first == alone == crowd
     assert first.objectives != clustering(*case, restarts=6, seed=2).objectives
 
@@ -138,15 +126,12 @@ def counts(user_api: str) -> list[int]:
 
 
 def test_numerical_libraries_get_their_threads_back() -> None:
-    case, threads = structureless(), torch.get_num_threads()
+    case = structureless()
     with threadpool_limits(limits=3, user_api="blas"):
-        try:
-            torch.set_num_threads(8)
-            clustering(*case, restarts=50)
-        finally:
-            torch.set_num_threads(threads)
+        torch.set_num_threads(8)
+        clustering(*case, restarts=50)
         assert set(counts("blas")) == {3}
-    assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == 8
 
 
 def test_a_worker_has_one_thread() -> None:
@@ -174,8 +159,7 @@ def test_whitening_forgets_scale_and_rotation() -> None:
     turn = torch.linalg.qr(torch.randn(3, 3).double()).Q * torch.tensor([1.0, 100.0, 0.01]).double()
     straight = clustering(codes, labels, test_codes, test_labels, restarts=20)
     turned = clustering(codes @ turn + 5, labels, test_codes @ turn + 5, test_labels, restarts=20)
-    assert turned.objective == pytest.approx(straight.objective, rel=1e-6)
-    assert turned.accuracy == straight.accuracy
+    assert (turned.objective, turned.accuracy) == (pytest.approx(straight.objective, rel=1e-6), straight.accuracy)
 
 
 @pytest.mark.parametrize(("scale", "dropped"), [(0.0, 2), (1e-8, 2), (1e-4, 0)])

@@ -222,19 +222,13 @@ def test_features_of_images() -> None:
 def test_too_few_samples_are_warned_of(n: int, m: int) -> None:
     with pytest.warns(UserWarning, match=rf"{n} images and {m} references give no full covariance of 5 features"):
         frechet_distance(torch.randn(n, 5), torch.randn(m, 5))
+    assert (
+        frechet_distance(torch.randn(6, 5), torch.randn(6, 5)) > 0
+    )  # which are enough: a warning would be an error
 
 
-def test_six_samples_of_five_features_are_not_warned_of() -> None:
-    assert frechet_distance(torch.randn(6, 5), torch.randn(6, 5)) > 0
-
-
-@pytest.mark.parametrize(("arguments", "error", "message"), [
-    ((torch.ones(1, 2), torch.ones(9, 2)), ValueError, r"images: expected at least 2"),
-    ((torch.ones(9, 2), torch.ones(9, 3)), ValueError,
-     r"reference: expected as many features as images, 2, got 3"),
-])  # fmt: skip
-def test_bad_input_of_sets_is_named(
-    arguments: tuple[Tensor, Tensor], error: type[Exception], message: str
-) -> None:
-    with pytest.raises(error, match=message):
-        frechet_distance(*arguments)
+def test_bad_input_of_sets_is_named() -> None:
+    with pytest.raises(ValueError, match=r"images: expected at least 2"):
+        frechet_distance(torch.ones(1, 2), torch.ones(9, 2))
+    with pytest.raises(ValueError, match=r"reference: expected as many features as images, 2, got 3"):
+        frechet_distance(torch.ones(9, 2), torch.ones(9, 3))

@@ -50,11 +50,8 @@ def test_true_lines_are_the_floor(way: str) -> None:
     check(line_scores(turning(way)), 1.75e-7, 0.0011)
 
 
-def test_cross_fades() -> None:
+def test_cross_fades_and_their_middle() -> None:
     check(line_scores(faded(torch.linspace(0, 1, STEPS))), 6.34e-3, 0.889)
-
-
-def test_the_middle_of_a_cross_fade() -> None:
     assert line_scores(faded(torch.tensor([0.5, 0.5]))).mean_distance == pytest.approx(2.04e-2, rel=0.06)
 
 

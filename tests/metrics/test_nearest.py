@@ -25,24 +25,6 @@ def test_far_from_the_origin_nothing_cancels() -> None:
     torch.testing.assert_close(found.distances, torch.full((5,), 0.0625, dtype=torch.float64))
 
 
-def test_a_black_image_of_zeros_has_no_direction() -> None:
-    assert nearest(torch.zeros(1, 4), torch.ones(2, 4)).distances.isnan().all()
-
-
-def test_no_images_have_no_neighbours() -> None:
-    assert nearest(torch.zeros(0, 4), torch.ones(2, 4)).indices.shape == (0,)
-
-
-@pytest.mark.parametrize(("images", "references", "measure", "message"), [
-    (torch.zeros(2, 4), torch.zeros(2, 5), "cosine", r"references: expected at least one of shape \(4,\)"),
-    (torch.zeros(2, 4), torch.zeros(0, 4), "cosine", r"references: expected at least one"),
-    (torch.zeros(2, 4), torch.zeros(2, 4), "euclid", r"measure: expected one of 'cosine', 'mse', got 'euclid'"),
-])  # fmt: skip
-def test_bad_input_is_named(images: torch.Tensor, references: torch.Tensor, measure: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        nearest(images, references, measure)
-
-
 @pytest.mark.parametrize("measure", ["cosine", "mse"])
 def test_a_reference_can_be_left_out(measure) -> None:
     """An image's own copy, over more references than are compared at a time."""
@@ -67,13 +49,24 @@ def test_many_references_are_compared_in_pieces(monkeypatch) -> None:
         torch.testing.assert_close(found.distances, again.distances)
 
 
-def test_what_is_not_finite_is_counted() -> None:
-    images = torch.zeros(4, 2)
-    images[1, 0] = torch.nan
-    with pytest.raises(ValueError, match="images: expected finite values, got 1 of 4"):
-        nearest(images, torch.ones(2, 2))
+ZEROS = torch.zeros(2, 4)
 
 
-def test_with_one_left_out_there_must_be_another() -> None:
-    with pytest.raises(ValueError, match=r"references: expected two where one is left out, got .*\(1, 4\)"):
-        nearest(torch.zeros(2, 4), torch.zeros(1, 4), leave_out=torch.zeros(2, dtype=torch.long))
+def test_no_images_have_no_neighbours_and_a_black_one_no_direction() -> None:
+    assert nearest(ZEROS[:0], torch.ones(2, 4)).indices.shape == (0,)
+    assert nearest(ZEROS[:1], torch.ones(2, 4)).distances.isnan().all()
+
+
+@pytest.mark.parametrize(("call", "error", "message"), [
+    (lambda: nearest(ZEROS, torch.zeros(2, 5), "cosine"), ValueError,
+     r"references: expected at least one of shape \(4,\)"),
+    (lambda: nearest(ZEROS, torch.zeros(0, 4), "cosine"), ValueError, r"references: expected at least one"),
+    (lambda: nearest(ZEROS, ZEROS, "euclid"), ValueError, r"measure: expected one of 'cosine', 'mse', got 'euclid'"),
+    (lambda: nearest(torch.tensor([[0.0], [torch.nan], [0.0], [0.0]]), torch.ones(2, 1)), ValueError,
+     "images: expected finite values, got 1 of 4"),
+    (lambda: nearest(ZEROS, ZEROS[:1], leave_out=torch.zeros(2).long()), ValueError,
+     r"references: expected two where one is left out, got .*\(1, 4\)"),
+])  # fmt: skip
+def test_bad_input_is_named(call, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()

@@ -83,8 +83,7 @@ def test_half_a_turn_goes_the_way_that_the_numbers_say() -> None:
     """As numpy.unwrap: from 0 by a whole half period to 1 of 2, then on to 1.5."""
     ring = torch.arange(0, 2, 0.25)[:, None]
     scores = path_scores(torch.tensor([[[0.0], [1.0], [1.5]]]), ring, ring, period=2.0, measure="mse")
-    assert scores.smoothness == pytest.approx(1 / 1.5 - 1 / 2)
-    assert scores.detour == pytest.approx(1.5 - 0.5)
+    assert (scores.smoothness, scores.detour) == (pytest.approx(1 / 1.5 - 1 / 2), pytest.approx(1.5 - 0.5))
 
 
 def test_without_parameters_only_the_distance_is_defined() -> None:

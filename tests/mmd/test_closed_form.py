@@ -15,11 +15,6 @@ from interpreg.mmd import dispatch, native
 from interpreg.mmd.request import Request
 from interpreg.priors import Normal
 
-BACKENDS = [
-    "reference",
-    "tiled",
-    pytest.param("native", marks=pytest.mark.skipif(bool(native.why_not()), reason=native.why_not() or "there")),
-]
 DIMENSIONS = [1, 2, 5, 64, 1000, 4096]
 
 
@@ -128,7 +123,6 @@ def test_other_kernels_by_integrating_over_the_distance(name: str, d: int) -> No
     assert estimate.item() == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["rbf", "imq", "rq", "laplacian", "energy"])
 def test_the_limit_of_many_prior_samples(name: str) -> None:
     kernel, prior = brute.CASES[name].kernel, Normal(0.5, 0.8)
     x = codes(40, 3, prior)
@@ -157,7 +151,6 @@ def test_the_closed_form_is_what_auto_takes(kernel: Kernel, estimator: str) -> N
 
 
 @pytest.mark.parametrize("d", [1, 3, 64, 1024])
-@pytest.mark.parametrize("name", ["rbf", "imq", "rq", "laplacian", "energy"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_backends_agree_in_single_precision(name: str, d: int, weighted: bool) -> None:
     """With each other, and with the dense reference in double precision; 150 codes, which is no multiple of a tile."""
@@ -173,13 +166,10 @@ def test_backends_agree_in_single_precision(name: str, d: int, weighted: bool) -
         x = exact.detach().float().requires_grad_()
         value = mmd2_to_prior(x, prior=prior, kernel=kernel, backend=backend, weights=weights)
         (gradient,) = torch.autograd.grad(value, x)
-        assert value.dtype == torch.float32
-        assert value.item() == pytest.approx(truth.item(), abs=1e-5 * size)
+        assert (value.dtype, value.item()) == (torch.float32, pytest.approx(truth.item(), abs=1e-5 * size))
         assert (gradient - slope).norm() < 1e-4 * slope.norm()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", ["rbf", "imq", "rq", "laplacian", "energy"])
 def test_the_potential_alone(name: str, backend: str) -> None:
     """The raw sum xp beside no other block, its coefficient and its gradient."""
     kernel = brute.CASES[name].kernel
@@ -205,7 +195,6 @@ def test_the_potential_alone(name: str, backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["reference", "tiled"])
-@pytest.mark.parametrize("name", ["rbf", "imq", "rq", "laplacian", "energy"])
 @pytest.mark.parametrize("estimator", ["unbiased", "biased"])
 def test_derivatives(name: str, backend: str, estimator: str) -> None:
     x = codes(4, 2, Normal(0.5, 2.0)).requires_grad_()
@@ -226,8 +215,6 @@ def test_a_forward_derivative_has_the_type_of_the_codes() -> None:
         assert value.dtype == tangent.dtype == torch.float32
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", ["rbf", "imq", "rq", "laplacian", "energy"])
 def test_codes_far_out_and_collapsed_codes_have_finite_values_and_gradients(name: str, backend: str) -> None:
     kernel = brute.CASES[name].kernel
     for x in (torch.zeros(9, 5), torch.full((9, 5), 3.0), 1e4 * torch.randn(9, 5), torch.zeros(2, 1)):

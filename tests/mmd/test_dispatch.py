@@ -6,7 +6,7 @@ import brute
 import numpy as np
 import pytest
 import torch
-from sweeps import BACKENDS, FUSED, NAMES, SHAPES, agree, problem, truth_of
+from sweeps import FUSED, SHAPES, agree, problem, truth_of
 
 from interpreg.functional import mmd2, mmd2_to_prior
 from interpreg.mmd import native, tiled
@@ -15,8 +15,6 @@ from interpreg.mmd.request import Request
 SWEEPS = {"tiled": tiled.sweep, "native": native.sweep}
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shift", [0.0, 100.0])
 def test_values_and_gradients_on_ragged_shapes(backend: str, name: str, shift: float) -> None:
     case = brute.CASES[name]
@@ -27,8 +25,6 @@ def test_values_and_gradients_on_ragged_shapes(backend: str, name: str, shift: f
         agree(value, grads, truth_of(name, n, m, d, shift, estimator), case.at_zero)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 5), (40, 1)])
 def test_a_single_sample(backend: str, name: str, n: int, m: int) -> None:
     case = brute.CASES[name]
@@ -38,7 +34,6 @@ def test_a_single_sample(backend: str, name: str, n: int, m: int) -> None:
 
 
 @pytest.mark.parametrize("backend", FUSED)
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("n", "m", "weighted"), [(70, 45, True), (140, 150, False)])
 def test_every_block_and_every_wish(name: str, backend: str, n: int, m: int, weighted: bool) -> None:
     case = brute.CASES[name]
@@ -75,7 +70,6 @@ def test_gradients_of_one_set_only(backend: str, wanted: str) -> None:
     assert np.abs(grad.numpy() - exact).max() < 1e-4 * np.abs(exact).max()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("layout", ["transposed", "strided", "expanded", "sliced"])
 def test_layouts(backend: str, layout: str) -> None:
     x = {
@@ -88,7 +82,6 @@ def test_layouts(backend: str, layout: str) -> None:
     agree(value, torch.autograd.grad(value, (x, y)), brute.mmd2(brute.CASES["rbf"], x, y), 4.0)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_is_computed_in_single(backend: str, dtype: torch.dtype) -> None:
     x, y = (each.to(dtype).requires_grad_() for each in problem(60, 50, 8))
@@ -101,7 +94,6 @@ def test_half_precision_is_computed_in_single(backend: str, dtype: torch.dtype) 
         assert np.abs(grad.double().numpy() - exact).max() < rounding * np.abs(exact).max() + 1e-6
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_autocast_changes_nothing(backend: str) -> None:
     x, y = (each.clone().requires_grad_() for each in problem(60, 50, 8, 10.0))
     plain = mmd2(x, y, backend=backend), mmd2_to_prior(x, backend=backend)
@@ -112,8 +104,6 @@ def test_autocast_changes_nothing(backend: str) -> None:
         assert torch.equal(torch.autograd.grad(one, x)[0], torch.autograd.grad(other, x)[0])
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 def test_nan_in_nan_out(backend: str, name: str, bad: float) -> None:
     for which, where in itertools.product((0, 1), ((0, 0), (33, 2), (64, 4))):
@@ -122,8 +112,6 @@ def test_nan_in_nan_out(backend: str, name: str, bad: float) -> None:
         assert mmd2(*sets, kernel=brute.CASES[name].kernel, backend=backend).isnan()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", NAMES)
 def test_the_same_call_twice(backend: str, name: str) -> None:
     x, y = (each.clone().requires_grad_() for each in problem(300, 190, 64))
     first, second = (mmd2(x, y, kernel=brute.CASES[name].kernel, backend=backend) for _ in range(2))
@@ -132,8 +120,6 @@ def test_the_same_call_twice(backend: str, name: str) -> None:
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", NAMES)
 def test_collapsed_codes_and_duplicates(backend: str, name: str) -> None:
     case = brute.CASES[name]
     x, y = torch.full((40, 5), 3.7, requires_grad=True), torch.randn(30, 5, requires_grad=True)

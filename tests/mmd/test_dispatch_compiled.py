@@ -54,18 +54,6 @@ def test_the_operator(backend: str, against: str, kind: str) -> None:
     if against == "samples":
         inputs = (x, y, None, torch.rand(17), coefs, kind, numbers, [True, True, True], [], backend, True, True)
     else:
-        inputs = (
-            x,
-            None,
-            None,
-            None,
-            coefs,
-            kind,
-            numbers,
-            [True, False, False],
-            [0.1, 1.2],
-            backend,
-            True,
-            False,
-        )
+        blocks, prior = [True, False, False], [0.1, 1.2]
+        inputs = (x, None, None, None, coefs, kind, numbers, blocks, prior, backend, True, False)
     torch.library.opcheck(torch.ops.interpreg.sweep, inputs)

@@ -1,7 +1,6 @@
 """The MMD of the global batch: two and three processes against one, uneven batches included."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
@@ -62,7 +61,7 @@ def work(rank: int, world: int, folder: str) -> None:
 
 
 @pytest.mark.parametrize("world", [2, 3])
-def test_every_process_has_the_value_and_the_gradient_of_the_global_batch(tmp_path: Path, world: int) -> None:
+def test_every_process_has_the_value_and_the_gradient_of_the_global_batch(tmp_path, world: int) -> None:
     spawn(work, world, str(tmp_path))
     everybody = torch.cat([data(rank) for rank in range(world)])
     for name, make in CASES.items():
@@ -87,7 +86,7 @@ def loud(rank: int, world: int, folder: str) -> None:
         local(data(rank)[:1])
 
 
-def test_local_is_each_process_alone_and_what_cannot_be_shared_is_refused(tmp_path: Path) -> None:
+def test_local_is_each_process_alone_and_what_cannot_be_shared_is_refused(tmp_path) -> None:
     spawn(loud, 2, str(tmp_path))
     for rank in range(2):
         alone = step(MMDPrior(*networks()), data(rank))

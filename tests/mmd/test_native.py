@@ -16,6 +16,7 @@ from interpreg.mmd import native
 from interpreg.mmd.request import Request
 
 SOURCE = str(Path(native.__file__).parents[2])
+PRELUDE = "import torch\nfrom interpreg.functional import mmd2, mmd2_to_prior\nfrom interpreg.mmd import native\n"
 FALLS_BACK = """
 x = torch.arange(60.0).reshape(20, 3).sin().requires_grad_()
 y = torch.arange(45.0).reshape(15, 3).cos()
@@ -33,21 +34,14 @@ except ValueError as error:
 """
 
 
-@pytest.fixture
-def threads():
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @needs_native
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 @pytest.mark.parametrize(("n", "m"), [(700, 300), (1025, 641), (641, 70)])
 @pytest.mark.parametrize("name", ["rbf", "energy"])
-def test_threads(name: str, n: int, m: int, count: int, threads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads(name: str, n: int, m: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     case = brute.CASES[name]
     monkeypatch.setattr(native, "WORK_PER_THREAD", 1.0)
-    threads(count)
+    torch.set_num_threads(count)
     x, y = (each.clone().requires_grad_() for each in problem(n, m, 9))
     request = Request(x, y, None, None, torch.ones(4).double(), case.kernel, (True, True, True))
     assert native._threads(request, True) == min(count, n // 128)
@@ -59,15 +53,15 @@ def test_threads(name: str, n: int, m: int, count: int, threads, monkeypatch: py
 
 
 @needs_native
-def test_threads_never_write_to_one_strip_at_once(threads) -> None:
+def test_threads_never_write_to_one_strip_at_once() -> None:
     """All of y fits one tile, so that every thread wants it in some round; what is overwritten is lost."""
     g = torch.Generator().manual_seed(0)
     x, y = torch.randn(16000, 64, generator=g), torch.randn(100, 64, generator=g)
     coefs = torch.tensor([0.0, 0.0, 1.0, 0.0], dtype=torch.float64)
     request = Request(x, y, None, None, coefs, RBF(8.0), (False, False, True))
-    threads(1)
+    torch.set_num_threads(1)
     alone = native.sweep(request, False, True).grad_y
-    threads(2)
+    torch.set_num_threads(2)
     for _ in range(8):
         assert (native.sweep(request, False, True).grad_y - alone).norm() < 1e-5 * alone.norm()
 
@@ -77,12 +71,9 @@ def test_many_bandwidths() -> None:
     widths = tuple(0.5 + 0.1 * k for k in range(64))
     x, y = problem(65, 129, 3)
     for kind in (RBF, InverseMultiquadric):
-        torch.testing.assert_close(
-            mmd2(x, y, kernel=kind(widths), backend="native"),
-            mmd2(x.double(), y.double(), kernel=kind(widths), backend="reference").float(),
-            rtol=1e-4,
-            atol=1e-4,
-        )
+        value = mmd2(x, y, kernel=kind(widths), backend="native")
+        exact = mmd2(x.double(), y.double(), kernel=kind(widths), backend="reference")
+        torch.testing.assert_close(value, exact.float(), rtol=1e-4, atol=1e-4)
         with pytest.raises(ValueError, match="which cannot"):
             mmd2(x, y, kernel=kind((*widths, 9.0)), backend="native")
         assert mmd2(x, y, kernel=kind((*widths, 9.0))).isfinite()
@@ -103,16 +94,8 @@ def test_powers_of_rational_quadratics(alpha: float) -> None:
 def run(code: str, timeout: int = 60, **environment: str) -> str:
     """What a fresh Python prints; its warnings are errors."""
     variables = {**os.environ, "PYTHONPATH": SOURCE, **environment}
-    prelude = (
-        "import torch\nfrom interpreg.functional import mmd2, mmd2_to_prior\nfrom interpreg.mmd import native\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", "-c", prelude + code],
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
+    command = [sys.executable, "-W", "error::UserWarning", "-c", PRELUDE + code]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr[-2000:] or f"ended with {done.returncode}"
     assert done.stderr == ""
     return done.stdout

@@ -44,15 +44,7 @@ def _interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(
-    n: int,
-    m: int,
-    d: int,
-    kernel: Kernel = KERNELS["imq"],
-    *,
-    weighted: bool = False,
-    shift: float = 0.0,
-    blocks: tuple[bool, bool, bool] = ALL,
-    prior: Normal | None = None,
+    n: int, m: int, d: int, kernel=KERNELS["imq"], *, weighted=False, shift=0.0, blocks=ALL, prior=None
 ) -> Request:
     """A request whose terms all weigh about the same and none cancels another."""
     g = torch.Generator().manual_seed(n + m + d)
@@ -118,24 +110,19 @@ def test_values_alone_in_large_blocks(d: int, monkeypatch: pytest.MonkeyPatch) -
     agrees(asked(150, 70, d, weighted=True), False, True)
 
 
+@pytest.mark.parametrize(("n", "m", "d", "kernel", "apart"), [
+    (50, 40, 8, Laplacian(bandwidths=(400.0,)), 300.0),  # sets far from each other
+    (40, 20, 100, RBF(bandwidths=(10.0, 20.0)), 0.0), (40, 20, 256, RBF(bandwidths=(10.0, 20.0)), 0.0),
+    (1, 1, 1, KERNELS["rbf"], 0.0), (1, 20, 1, KERNELS["rbf"], 0.0), (20, 1, 1, KERNELS["rbf"], 0.0),
+])  # fmt: skip
+def test_far_wide_and_single_samples(n: int, m: int, d: int, kernel: Kernel, apart: float) -> None:
+    request = asked(n, m, d, kernel)
+    agrees(request._replace(y=request.y + apart))
+
+
 @pytest.mark.parametrize("name", KERNELS)
 def test_far_from_the_origin(name: str) -> None:
     agrees(asked(50, 40, 8, KERNELS[name], shift=100.0, weighted=True))
-
-
-def test_sets_far_from_each_other() -> None:
-    request = asked(50, 40, 8, Laplacian(bandwidths=(400.0,)))
-    agrees(request._replace(y=request.y + 300))
-
-
-@pytest.mark.parametrize("d", [100, 256])
-def test_wide_samples(d: int) -> None:
-    agrees(asked(40, 20, d, RBF(bandwidths=(10.0, 20.0))))
-
-
-@pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 20), (20, 1)])
-def test_a_single_sample(n: int, m: int) -> None:
-    agrees(asked(n, m, 1, KERNELS["rbf"]))
 
 
 @pytest.mark.parametrize("wanted", [False, True])

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from sequences import Tokens
 from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 from wrapped import Scale, variational
@@ -24,10 +25,6 @@ def test_the_term_is_nats_per_element_of_x(zoo: Zoo) -> None:
 
 
 def test_padded_positions_do_not_count() -> None:
-    class Tokens(nn.Linear):
-        def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-            return super().forward(x)
-
     encoder = GaussianBottleneck(Tokens(5, 8), axis=-1)
     mask = torch.tensor([[True, True, True], [True, False, False]])
     x = torch.randn(2, 3, 5)

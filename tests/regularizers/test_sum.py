@@ -91,17 +91,6 @@ def test_what_cannot_be_added_is_refused(pair: Zoo) -> None:
         reconstruction + 1
 
 
-def test_a_sum_shares_one_forward_pass(pair: Zoo) -> None:
-    encoder, decoder = calls(pair.encoder), calls(pair.decoder)
-    reg = ACAIRegularizer(pair.encoder, pair.decoder) + Critic(pair.encoder, pair.decoder, loss="bce")
-    losses = reg(pair.x)
-    assert (len(encoder), len(decoder)) == (1, 2)  # the second critic judges the first one's interpolants
-    assert list(losses) == [
-        "reconstruction", "interpolation", "critic/interpolation", "critic/real", "interpolation_2",
-        "critic/interpolation_2", "critic/real_2",
-    ]  # fmt: skip
-
-
 def test_an_autoencoder_that_steps_at_every_third_step_has_no_gradients_at_the_others(pair: Zoo) -> None:
     parts = [Reconstruction(pair.encoder, pair.decoder), Critic(pair.encoder, pair.decoder)]
     reg, whole = Sum(parts, autoencoder_every=3), Sum(parts)

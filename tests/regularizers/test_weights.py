@@ -7,19 +7,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounter
-from zoo import Zoo
 
 from interpreg import ACAIRegularizer, Adaptive, Critic, MIDRAERegularizer, MMDPrior, Ramp, Reconstruction
 from interpreg.regularizers.weights import scaled
 
 
-def test_a_schedule_may_change_every_weight(pair: Zoo) -> None:
-    reg = Reconstruction(pair.encoder, pair.decoder) + Critic(pair.encoder, pair.decoder, judge="mean")
+def test_a_schedule_may_change_every_weight(encoder, decoder, x) -> None:
+    reg = Reconstruction(encoder, decoder) + Critic(encoder, decoder, judge="mean")
     critic = reg.parts["critic"]
     for weight in (0.25, torch.tensor(0.75)):
         critic.weight, critic.critic_weight = weight, 2 * weight
         reg.parts["reconstruction"].weight = 3 * weight
-        losses = reg(pair.x)
+        losses = reg(x)
         for name, times in [("interpolation", 1), ("critic/real", 2), ("reconstruction", 3)]:
             torch.testing.assert_close(losses[name].detach(), times * weight * reg.unweighted[name])
             assert float(reg.weights[name]) == float(times * weight)
@@ -38,15 +37,15 @@ def test_a_tensor_as_weight_does_not_compile_again(encoder, decoder, x) -> None:
 
 
 @pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf, "1", True, None])
-def test_a_bad_weight_is_refused_when_it_is_assigned(pair: Zoo, bad: object) -> None:
-    reg = MIDRAERegularizer(pair.encoder, pair.decoder)
+def test_a_bad_weight_is_refused_when_it_is_assigned(encoder, decoder, bad: object) -> None:
+    reg = MIDRAERegularizer(encoder, decoder)
     with pytest.raises((TypeError, ValueError), match=r"noise_weight: expected a (finite )?number"):
         reg.game.noise_weight = bad
     assert reg.game.noise_weight == 0.5
 
 
-def test_a_tensor_of_weights_is_refused(pair: Zoo) -> None:
-    reg = Reconstruction(pair.encoder, pair.decoder)
+def test_a_tensor_of_weights_is_refused(encoder, decoder) -> None:
+    reg = Reconstruction(encoder, decoder)
     for bad in (torch.ones(2), torch.tensor(1)):
         with pytest.raises(ValueError, match=r"weight: expected a number or a 0-dim tensor, got a torch"):
             reg.weight = bad
@@ -80,8 +79,8 @@ def test_schedules_are_separate_and_counted_in_a_buffer(encoder, decoder, x) -> 
     assert critic.state_dict()["step"] == 10
 
 
-def test_numpys_numbers_are_numbers(pair: Zoo) -> None:
-    reg = ACAIRegularizer(pair.encoder, pair.decoder, weight=np.float32(0.5), gamma=np.float64(0.25))
+def test_numpys_numbers_are_numbers(encoder, decoder) -> None:
+    reg = ACAIRegularizer(encoder, decoder, weight=np.float32(0.5), gamma=np.float64(0.25))
     assert (reg.game.weight, reg.game.gamma) == (0.5, 0.25)
     assert Ramp(1.0, start=np.int64(3)).first == 3
 

@@ -4,7 +4,6 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,16 +44,8 @@ def report() -> Report:
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(256, 8))
     decoder = nn.Sequential(nn.Linear(8, 256), nn.Tanh(), nn.Unflatten(1, (1, 16, 16)))
     history = [{"step": step, "reconstruction": 1 / step} for step in range(1, 20)]
-    return interpolation_report(
-        encoder,
-        decoder,
-        data,
-        train=data,
-        history=history,
-        prior="normal",
-        name="<script>alert(1)</script> & co",
-        pairs=8,
-    )
+    options = {"history": history, "prior": "normal", "name": "<script>alert(1)</script> & co", "pairs": 8}
+    return interpolation_report(encoder, decoder, data, train=data, **options)
 
 
 def test_the_page_is_one_sound_file(report: Report) -> None:
@@ -80,7 +71,7 @@ def test_every_picture_is_inside(report: Report) -> None:
             assert np.asarray(image.convert("L")).std() > 5  # not blank
 
 
-def test_a_browser_shows_it(report: Report, tmp_path: Path) -> None:
+def test_a_browser_shows_it(report: Report, tmp_path) -> None:
     """From disk: no line in the console, every picture loaded and, in the screenshot, there."""
     path = report.save_html(tmp_path / "report.html")
     boxes, (width, height), console = seen(path, tmp_path)
@@ -99,7 +90,7 @@ def test_a_browser_shows_it(report: Report, tmp_path: Path) -> None:
         assert part.std() > 5
 
 
-def test_the_browser_test_notices(tmp_path: Path) -> None:
+def test_the_browser_test_notices(tmp_path) -> None:
     """A page whose picture is broken and whose script fails."""
     page = tmp_path / "bad.html"
     page.write_text(
@@ -112,7 +103,7 @@ def test_the_browser_test_notices(tmp_path: Path) -> None:
     assert "missing" in console
 
 
-def test_a_narrow_window_needs_no_sideways_scrolling(report: Report, tmp_path: Path) -> None:
+def test_a_narrow_window_needs_no_sideways_scrolling(report: Report, tmp_path) -> None:
     path = report.save_html(tmp_path / "report.html")
     boxes, (width, _), _ = seen(path, tmp_path, width=500)
     assert width <= 500

@@ -23,7 +23,7 @@ from interpreg._numerics import as_wide
 
 
 class WrittenOut(TorchFunctionMode):
-    """A context in which normalisations are computed from their definition, softmaxes out of place and attention by its formula.
+    """A context in which normalisations and attention are computed from their definition, softmaxes out of place.
 
     Values are the same to rounding; running statistics are updated as usual.
     """

@@ -1,7 +1,5 @@
 """COIL's readers on PNG files that Pillow wrote."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from original_files import picture, tarred, write, zipped
@@ -25,7 +23,7 @@ FILES = coil([2, 11])
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar.gz"])
-def test_chosen_objects_come_in_their_order_with_their_angles(tmp_path: Path, kind: str) -> None:
+def test_chosen_objects_come_in_their_order_with_their_angles(tmp_path, kind: str) -> None:
     files = {f"coil-100/{name}": content for name, content in sorted(FILES.items())}  # not in the order of angles
     path = {
         "folder": lambda: write(tmp_path / "c", files),
@@ -40,14 +38,14 @@ def test_chosen_objects_come_in_their_order_with_their_angles(tmp_path: Path, ki
         np.testing.assert_array_equal(read.images[row].numpy(), view(thing, k).transpose(2, 0, 1))
 
 
-def test_the_grey_set_numbers_its_views_one_by_one(tmp_path: Path) -> None:
+def test_the_grey_set_numbers_its_views_one_by_one(tmp_path) -> None:
     read = datasets.coil20(write(tmp_path, coil([3], step=1, colour=False)), objects=[3])
     assert (read.images.shape, read.parameters[:3, 0].tolist()) == ((72, 1, 128, 128), [0.0, 5.0, 10.0])
     np.testing.assert_array_equal(read.images[10, 0].numpy(), view(3, 10, colour=False))
 
 
 @pytest.mark.parametrize("size", [128, 64, 32, 8])
-def test_reduced_images_are_means_of_blocks(tmp_path: Path, size: int) -> None:
+def test_reduced_images_are_means_of_blocks(tmp_path, size: int) -> None:
     rng = np.random.default_rng(0)
     noisy = rng.integers(0, 256, (128, 128, 3), np.uint8)
     write(tmp_path, coil([2]) | {"obj2__35.png": picture(noisy)})
@@ -57,7 +55,7 @@ def test_reduced_images_are_means_of_blocks(tmp_path: Path, size: int) -> None:
     np.testing.assert_array_equal(read.images[7].numpy(), np.floor(means + 0.5).astype(np.uint8))
 
 
-def test_everything_must_be_there_unless_objects_are_chosen(tmp_path: Path) -> None:
+def test_everything_must_be_there_unless_objects_are_chosen(tmp_path) -> None:
     write(tmp_path, FILES)
     home = r"COIL-100 is 7,200 files.*https://cave.cs.columbia.edu/repository/COIL-100"
     with pytest.raises(FileNotFoundError, match=f"no obj1__0.png, obj1__5.png, .* and 7051 more; {home}"):
@@ -82,7 +80,7 @@ PIXELS = np.zeros((128, 128, 3), np.uint8)
     (GOOD[:60] + bytes([GOOD[60] ^ 1]) + GOOD[61:], "a PNG file that is truncated or corrupt"),
     (bytes(2**20 + 1), "expected at most 1048576 bytes, got 1048577"),
 ])  # fmt: skip
-def test_files_that_are_something_else(tmp_path: Path, content: bytes, message: str) -> None:
+def test_files_that_are_something_else(tmp_path, content: bytes, message: str) -> None:
     write(tmp_path, FILES | {"obj2__0.png": content})
     with pytest.raises(ValueError, match=rf"obj2__0.png: ({message})"):
         datasets.coil100(tmp_path, objects=[2])
@@ -106,12 +104,12 @@ def test_a_huge_image_is_refused_before_it_is_decoded() -> None:
     ({"objects": [2], "size": 256}, "size: expected a divisor of 128"),
     ({"objects": [2], "size": 0}, "size: expected an int of at least 1, got 0"),
 ])  # fmt: skip
-def test_bad_options_are_named(tmp_path: Path, options: dict[str, object], message: str) -> None:
+def test_bad_options_are_named(tmp_path, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         datasets.coil100(write(tmp_path, FILES), **options)
 
 
-def test_the_archive_is_checked_only_when_asked(tmp_path: Path) -> None:
+def test_the_archive_is_checked_only_when_asked(tmp_path) -> None:
     path = zipped(tmp_path / "coil-100.zip", FILES)
     assert len(datasets.coil100(path, objects=[2], size=8)) == 72
     with pytest.raises(ValueError, match=r"the official coil-100.zip of COIL-100, sha256 fcb4b8b01c0778f4.*, got"):
@@ -127,7 +125,7 @@ def arrays() -> dict[str, np.ndarray]:
     return {"X": x, "object_id": np.array([5, 9, 31]), "angle": np.array([0, 90, 180, 270])}
 
 
-def test_numpy_archives(tmp_path: Path) -> None:
+def test_numpy_archives(tmp_path) -> None:
     given = arrays()
     np.savez_compressed(tmp_path / "a.npz", **given)
     read = datasets.coil100(tmp_path / "a.npz")
@@ -147,7 +145,7 @@ def test_numpy_archives(tmp_path: Path) -> None:
     ("angle", np.array([0, 90, 180, np.nan])),
     ("object_id", np.array(["a", "b", "c"])),
 ])  # fmt: skip
-def test_numpy_archives_of_something_else(tmp_path: Path, key: str, value: np.ndarray) -> None:
+def test_numpy_archives_of_something_else(tmp_path, key: str, value: np.ndarray) -> None:
     np.savez(tmp_path / "a.npz", **arrays() | {key: value})
     with pytest.raises(ValueError, match=r"a.npz: expected X \[objects, views, H, W, 3\], object_id"):
         datasets.coil100(tmp_path / "a.npz")

@@ -46,6 +46,12 @@ def test_all_kinds_list_find_and_read_the_same(path: Path) -> None:
     assert not (path.parent / "some").exists()  # nothing was extracted
 
 
+def refused(path: Path, message: str, error: type[Exception] = ValueError) -> None:
+    """Before anything in it is read."""
+    with pytest.raises(error, match=message), opened(path, ABOUT):
+        pass
+
+
 def test_two_files_of_one_name_are_ambiguous(tmp_path: Path) -> None:
     write(tmp_path, {"a/x": b"1", "b/x": b"2"})
     with opened(tmp_path, ABOUT) as files, pytest.raises(ValueError, match=r"expected one x, got a/x, b/x"):
@@ -55,8 +61,7 @@ def test_two_files_of_one_name_are_ambiguous(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["/etc/x", "../x", "a/../../x", "..\\x", "C:\\x", "c:x", ".."])
 def test_members_that_climb_out_are_refused(tmp_path: Path, name: str) -> None:
     for path in (zipped(tmp_path / "a.zip", {name: b"x"}), tarred(tmp_path / "a.tar", {name: b"x"})):
-        with pytest.raises(ValueError, match="points out of it"), opened(path, ABOUT):
-            pass
+        refused(path, "points out of it")
 
 
 @pytest.mark.parametrize(("target", "fine"), [("../../x", False), ("/etc/passwd", False), ("../top.txt", True)])
@@ -72,8 +77,7 @@ def test_links_that_point_out_are_refused_and_others_left_out(tmp_path: Path, ta
             with opened(path, ABOUT) as files:
                 assert list(files.sizes) == ["top.txt"]
         else:
-            with pytest.raises(ValueError, match="points out of it"), opened(path, ABOUT):
-                pass
+            refused(path, "points out of it")
 
 
 def test_a_hard_link_that_points_out_is_refused(tmp_path: Path) -> None:
@@ -81,8 +85,7 @@ def test_a_hard_link_that_points_out_is_refused(tmp_path: Path) -> None:
         info = tarfile.TarInfo("a/b/link")
         info.type, info.linkname = tarfile.LNKTYPE, "../x"  # counted from the top, not from a/b
         archive.addfile(info)
-    with pytest.raises(ValueError, match="points out of it"), opened(tmp_path / "a.tar", ABOUT):
-        pass
+    refused(tmp_path / "a.tar", "points out of it")
 
 
 def test_a_folders_links_to_files_are_followed(tmp_path: Path) -> None:
@@ -99,8 +102,7 @@ def test_two_members_of_one_full_name_are_refused(tmp_path: Path) -> None:
     with tarfile.open(path, "w") as archive:
         for name in ("x", "./x"):
             archive.addfile(tarfile.TarInfo(name))
-    with pytest.raises(ValueError, match="expected one file of each name, got two called x"), opened(path, ABOUT):
-        pass
+    refused(path, "expected one file of each name, got two called x")
 
 
 def test_corrupt_archives_are_named(tmp_path: Path) -> None:
@@ -109,8 +111,7 @@ def test_corrupt_archives_are_named(tmp_path: Path) -> None:
         for broken in (b"", b"not an archive at all", content[: len(content) // 2]):
             path = tmp_path / name
             path.write_bytes(broken)
-            with pytest.raises(ValueError, match=f"{name}: .*corrupt"), opened(path, ABOUT):
-                pass
+            refused(path, f"{name}: .*corrupt")
 
 
 def test_a_flipped_byte_in_a_zip_is_noticed(tmp_path: Path) -> None:
@@ -126,23 +127,13 @@ def test_an_archive_that_declares_too_much_is_stopped_before_it_is_unpacked(tmp_
     info = tarfile.TarInfo("huge")
     info.size = 17 * 2**30
     (tmp_path / "a.tar.gz").write_bytes(gzip.compress(info.tobuf()))
-    with (
-        pytest.raises(ValueError, match="expected at most 17179869184 bytes"),
-        opened(tmp_path / "a.tar.gz", ABOUT),
-    ):
-        pass
+    refused(tmp_path / "a.tar.gz", "expected at most 17179869184 bytes")
 
 
 def test_what_is_no_folder_and_no_archive(tmp_path: Path) -> None:
-    with (
-        pytest.raises(FileNotFoundError, match="no such folder or archive; Things is"),
-        opened(tmp_path / "x", ABOUT),
-    ):
-        pass
+    refused(tmp_path / "x", "no such folder or archive; Things is", FileNotFoundError)
     (tmp_path / "a.rar").write_bytes(b"x")
-    expected = r"a.rar: expected a folder, or a file that ends in .npz, .zip"
-    with pytest.raises(ValueError, match=expected), opened(tmp_path / "a.rar", ABOUT):
-        pass
+    refused(tmp_path / "a.rar", r"a.rar: expected a folder, or a file that ends in .npz, .zip")
 
 
 @pytest.mark.parametrize("kind", KINDS)

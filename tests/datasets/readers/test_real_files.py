@@ -1,7 +1,6 @@
 """The readers on the real files, whose statistics are known."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 import real_files
@@ -40,7 +39,7 @@ def test_fashion_mnist() -> None:
     assert mean / 255 == pytest.approx(0.2860, abs=5e-5)
 
 
-def test_one_flipped_byte_is_noticed(tmp_path: Path) -> None:
+def test_one_flipped_byte_is_noticed(tmp_path) -> None:
     for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
         shutil.copy(real_files.mnist() / name, tmp_path / name)
     path = tmp_path / "t10k-images-idx3-ubyte"

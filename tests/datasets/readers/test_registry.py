@@ -1,7 +1,5 @@
 """Reading by name."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from original_files import mnist_files, write
@@ -18,14 +16,14 @@ def test_names() -> None:
         assert getattr(datasets, name) is reader
 
 
-def test_the_split_and_options_reach_the_reader(tmp_path: Path) -> None:
+def test_the_split_and_options_reach_the_reader(tmp_path) -> None:
     write(tmp_path, mnist_files(12) | mnist_files(5, "t10k"))
     assert len(datasets.read("mnist", tmp_path, checksum=False)) == 12
     test = datasets.read("mnist", tmp_path, "test", size=32, checksum=False)
     assert test.images.shape == (5, 1, 32, 32)
 
 
-def test_bad_input_is_named(tmp_path: Path) -> None:
+def test_bad_input_is_named(tmp_path) -> None:
     with pytest.raises(ValueError, match=r"name: expected one of 'mnist', .* got 'imagenet'"):
         datasets.read("imagenet", tmp_path)
     with pytest.raises(ValueError, match="split: expected None, coil100 has no splits, got 'train'"):
@@ -33,7 +31,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["PIL", "scipy"])
-def test_without_an_optional_dependency(tmp_path: Path, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_optional_dependency(tmp_path, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sentence that says what to install; .npz files need none of them."""
     for name in ("PIL", "PIL.Image", "scipy", "scipy.io"):
         if name.startswith(module):
