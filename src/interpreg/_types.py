@@ -37,12 +37,13 @@ class Mix(NamedTuple):
 
 
 class Interpolants(NamedTuple):
-    """Mixed codes with their coefficients and their decoded images; the mask is that of the :class:`Mix`."""
+    """Mixed codes with their coefficients and their decoded images; mask and partners are those of the :class:`Mix`."""
 
     z_mix: Tensor
     alpha: Tensor
     x_mix: Tensor
     mask: Tensor | None = None
+    z_partner: Tensor | None = None
 
 
 class Term(NamedTuple):

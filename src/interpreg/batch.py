@@ -226,11 +226,12 @@ class Batch:
                 assert isinstance(mixer, Interpolator)
                 decode = partial(self.decode, mask=mixed.mask)
                 x_mix, dx = derivative(decode, mixed.z_mix, mixer.direction(self.z, mixed), self.mask)
+                _checks.check_shape("derivative", dx, x_mix.shape, "the interpolants")
                 self._results.append(("dx_mix", mixer, dx))
                 break
         else:
             x_mix = self.decode(mixed.z_mix, mixed.mask)
-        return Interpolants(mixed.z_mix, mixed.alpha, x_mix, mixed.mask)
+        return Interpolants(mixed.z_mix, mixed.alpha, x_mix, mixed.mask, mixed.z_partner)
 
 
 def call(network: Network, value: Tensor, mask: Tensor | None) -> Tensor:

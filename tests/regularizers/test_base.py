@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from zoo import Zoo
 
-from interpreg import ACAIRegularizer, Batch, Critic, Regularizer, Term
+from interpreg import ACAIRegularizer, Batch, Critic, Reconstruction, Regularizer, Term
 
 
 def test_the_smallest_extension_is_one_method(encoder, decoder, x) -> None:
@@ -36,3 +37,27 @@ def test_optimizers_that_lack_a_critic_are_told_how_much_and_whole_ones_are_not(
     with pytest.raises(ValueError, match=r"optimizers: expected every parameter of Critic, but 4 are in none"):
         critic.check_optimizers(others)
     critic.check_optimizers(others, own)
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "keys", "a b"])
+def test_a_name_that_no_submodule_can_have_is_refused(name: str, pair: Zoo) -> None:
+    class Odd(Reconstruction):
+        pass
+
+    Odd.name = name
+    with pytest.raises(
+        ValueError, match=r"name: expected an identifier that is no attribute of nn.ModuleDict, got"
+    ):
+        Odd(pair.encoder, pair.decoder)
+
+
+@pytest.mark.parametrize("terms", [None, torch.ones(()), Term(torch.ones(()), 1.0)])
+def test_terms_that_are_no_dictionary_are_named(terms: object, pair: Zoo) -> None:
+    class Odd(Reconstruction):
+        def terms(self, batch: Batch) -> dict[str, Term]:
+            return terms
+
+    odd = Odd(pair.encoder, pair.decoder)
+    for reg in (odd, odd + Reconstruction(pair.encoder, pair.decoder)):
+        with pytest.raises(TypeError, match=r"terms: expected a dict of Odd's terms by their names, got"):
+            reg(pair.x)

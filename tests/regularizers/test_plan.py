@@ -159,3 +159,29 @@ def test_terms_without_a_mixer_follow_the_one_that_was_added_or_the_first_that_i
 def test_only_interpolators_are_differentiated_along() -> None:
     with pytest.raises(TypeError, match=r"needs: .* an Interpolator to differentiate along, got a DirichletMix"):
         plan_of([Decode(DirichletMix(), derivative=Difference())])
+
+
+@pytest.mark.parametrize(("needs", "message"), [
+    (Decode(), r"needs: expected a list of needs, got a Decode|got a tuple"),
+    (None, r"needs: expected a list of needs, got None"),
+    ("interpolants", r"needs: expected a list of needs, got 'interpolants'"),
+    ([Decode("x")], r"mixer: expected a method 'mixed', got 'x'"),
+    ([Decode(Interpolator(), torch.sin)], r"derivative: expected a callable with an attribute 'method'"),
+    ([AtLeast("2", "to mix")], r"samples: expected an int, got '2'"),
+])  # fmt: skip
+def test_needs_that_are_none_are_named_when_the_sum_is_made(needs: object, message: str, pair: Zoo) -> None:
+    class Odd(Reconstruction):
+        def needs(self):
+            return needs
+
+    with pytest.raises(TypeError, match=message):
+        Odd(pair.encoder, pair.decoder) + Reconstruction(pair.encoder, pair.decoder)
+
+
+def test_a_derivative_of_another_shape_is_refused(pair: Zoo) -> None:
+    class Wrong(Difference):
+        def __call__(self, decode, z, direction, mask):
+            return decode(z), direction
+
+    with pytest.raises(ValueError, match=r"derivative: expected the shape of the interpolants"):
+        Speed(pair.encoder, pair.decoder, None, Wrong())(pair.x)

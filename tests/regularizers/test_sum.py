@@ -103,3 +103,17 @@ def test_an_autoencoder_that_steps_at_every_third_step_has_no_gradients_at_the_o
         assert losses["critic/real"].requires_grad
     with pytest.raises(ValueError, match="autoencoder_every: expected an int of at least 1, got 0"):
         Sum(parts, autoencoder_every=0)
+
+
+def test_one_regularizer_twice_is_refused_because_it_would_count_twice(pair: Zoo) -> None:
+    part = Critic(pair.encoder, pair.decoder)
+    for parts in ([part, part], [Sum([part], autoencoder_every=2), part]):
+        with pytest.raises(ValueError, match=r"parts: expected each regularizer once, got one Critic twice"):
+            Sum(parts)
+
+
+@pytest.mark.parametrize("name", ["critic", "game", "network"])
+def test_a_sum_has_no_critic_that_could_be_assigned(name: str, pair: Zoo) -> None:
+    total = ACAIRegularizer(pair.encoder, pair.decoder) + Reconstruction(pair.encoder, pair.decoder)
+    with pytest.raises(AttributeError, match=rf"{name}: expected no assignment after Sum was made"):
+        setattr(total, name, nn.Linear(2, 2))

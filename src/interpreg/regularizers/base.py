@@ -49,7 +49,7 @@ class Regularizer(Referring, ABC):
         weights: the last call's weights, ramps and adaptive ratios included; numbers or detached tensors.
 
     Raises:
-        TypeError: a network that cannot be called; a subclass without a name.
+        TypeError, ValueError: a network that cannot be called; a subclass without a name that can be a submodule's.
     """
 
     name: ClassVar[str]
@@ -61,11 +61,13 @@ class Regularizer(Referring, ABC):
     def __init__(self, encoder: Network, decoder: Network) -> None:
         _checks.check_network("encoder", encoder)
         _checks.check_network("decoder", decoder)
-        if not isinstance(getattr(self, "name", None), str):
+        name = getattr(self, "name", None)
+        if not isinstance(name, str):
             raise TypeError(
-                f"name: expected a class attribute of {type(self).__name__}, a str, got "
-                f"{_checks.describe(getattr(self, 'name', None))}"
+                f"name: expected a class attribute of {type(self).__name__}, a str, got {_checks.describe(name)}"
             )
+        if not name.isidentifier() or hasattr(nn.ModuleDict, name):  # it names a submodule of sums
+            raise ValueError(f"name: expected an identifier that is no attribute of nn.ModuleDict, got {name!r}")
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
         self._weights: dict[str, WeightLike] = {}
@@ -108,12 +110,20 @@ class Regularizer(Referring, ABC):
         if self._planned is None and not torch.compiler.is_compiling():
             self._planned = plan
         batch = Batch(x, self.encoder, self.decoder, z=z, x_hat=x_hat, mask=mask, plan=plan)
-        losses, unweighted, weights = evaluated(self.terms(batch), x)
+        losses, unweighted, weights = evaluated(self._terms(batch), x)
         # nn.Module.__setattr__ takes 10 microseconds for attributes that are no modules
         self.__dict__["unweighted"], self.__dict__["weights"] = unweighted, weights
         if self.training and torch.is_grad_enabled():
             self._advance()
         return losses
+
+    def _terms(self, batch: Batch) -> dict[str, Term]:
+        terms = self.terms(batch)
+        if not isinstance(terms, dict):
+            raise TypeError(
+                f"terms: expected a dict of {type(self).__name__}'s terms by their names, got {_checks.describe(terms)}"
+            )
+        return terms
 
     def plan(self) -> Plan:
         """The needs of all terms as one plan; errors in them are raised here."""

@@ -107,6 +107,8 @@ def _measured(name: str, weight: Adaptive, values: dict[str, Tensor], terms: dic
             "got none; where the loop has a reconstruction loss of its own, multiply by "
             "interpreg.functional.adaptive_weight there"
         )
+    if torch.compiler.is_compiling():
+        raise RuntimeError("weight: expected no Adaptive weight in compiled code, which cannot measure gradients")
     value = values[name]
     assert not isinstance(weight.value, Ramp)
     if not (torch.is_grad_enabled() and value.requires_grad):

@@ -22,12 +22,7 @@ def plan_of(needs: Iterable[Need], added: Interpolator | None = None) -> Plan:
         TypeError: something is no need.
         ValueError: one mixer's interpolants are to be differentiated in two ways, or have no path to go along.
     """
-    needs = list(needs)
-    for need in needs:
-        if not isinstance(need, (Decode, AtLeast, Bottleneck)):
-            raise TypeError(
-                f"needs: expected Decode, AtLeast or a bottleneck of the encoder, got {_checks.describe(need)}"
-            )
+    needs = as_needs(needs)
     default = added or DEFAULT
     decodes = [need for need in needs if isinstance(need, Decode)]
     named = [default if need.mixer is DEFAULT else need.mixer for need in decodes]
@@ -43,6 +38,31 @@ def plan_of(needs: Iterable[Need], added: Interpolator | None = None) -> Plan:
         tuple(dict.fromkeys(need for need in needs if isinstance(need, Bottleneck))),
         tuple(dict.fromkeys(checks)),
     )
+
+
+def as_needs(needs: object) -> list[Need]:
+    """The needs that a regularizer returns; ``TypeError`` unless they are a list or a tuple of needs."""
+    if not isinstance(needs, (list, tuple)) or isinstance(needs, (Decode, AtLeast)):
+        raise TypeError(f"needs: expected a list of needs, got {_checks.describe(needs)}")
+    for need in needs:
+        if not isinstance(need, (Decode, AtLeast, Bottleneck)):
+            raise TypeError(
+                f"needs: expected Decode, AtLeast or a bottleneck of the encoder, got {_checks.describe(need)}"
+            )
+        if isinstance(need, AtLeast):
+            _checks.as_count("samples", need.samples)
+        if isinstance(need, Decode):
+            for method in ("mixed", "check_batch"):
+                if need.mixer is not None and not hasattr(need.mixer, method):
+                    raise TypeError(f"mixer: expected a method {method!r}, got {_checks.describe(need.mixer)}")
+            if need.derivative is not None and not (
+                callable(need.derivative) and hasattr(need.derivative, "method")
+            ):
+                raise TypeError(
+                    "derivative: expected a callable with an attribute 'method', its name, got "
+                    f"{_checks.describe(need.derivative)}"
+                )
+    return list(needs)
 
 
 def _derivatives(requests: list[tuple[CodeMixer, Derivative]]) -> tuple[tuple[CodeMixer, Derivative], ...]:

@@ -1,17 +1,19 @@
 """Several regularizers that share one forward pass."""
 
 from collections.abc import Container, Iterable, Sequence
+from typing import Any
 
 from torch import nn
 from typing_extensions import override
 
 from interpreg import _checks
+from interpreg._references import fixed
 from interpreg._types import Term
 from interpreg.batch import Batch, Need, Plan
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.base import CRITIC, Regularizer
 from interpreg.regularizers.evaluation import without_gradient
-from interpreg.regularizers.plan import plan_of
+from interpreg.regularizers.plan import as_needs, plan_of
 
 
 class Sum(Regularizer):
@@ -62,22 +64,24 @@ class Sum(Regularizer):
         self._begin_turn(0)
         self._regularizers = tuple(regularizers)
         self._below = tuple(each for part in regularizers for each in (part, *part._below))
+        if len(set(self._below)) < len(self._below):
+            twice = next(part for part in self._below if self._below.count(part) > 1)
+            raise ValueError(f"parts: expected each regularizer once, got one {type(twice).__name__} twice")
         self._planned = self.plan()
 
     @override
     def plan(self) -> Plan:
-        needs = [need for part in self._regularizers for need in part.needs()]
-        return plan_of(needs, self.interpolator)
+        return plan_of(self.needs(), self.interpolator)
 
     @override
     def needs(self) -> Sequence[Need]:
-        return [need for part in self._regularizers for need in part.needs()]
+        return [need for part in self._regularizers for need in as_needs(part.needs())]
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
         terms: dict[str, Term] = {}
         for part in self._regularizers:
-            for name, term in part.terms(batch).items():
+            for name, term in part._terms(batch).items():
                 terms[_numbered(name, terms) if name in terms else name] = term
         if not self.training or self._autoencoder_now:
             return terms
@@ -106,6 +110,16 @@ class Sum(Regularizer):
     @override
     def _is_waiting(self) -> bool:
         return self.autoencoder_every > 1 or super()._is_waiting()
+
+    @override
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in (
+            "critic",
+            "game",
+            "network",
+        ):  # a new submodule of this name would train beside the parts' critics
+            raise fixed(self, name, value)
+        super().__setattr__(name, value)
 
     @staticmethod
     def of(*parts: "Regularizer | Interpolator") -> "Sum":
