@@ -81,6 +81,8 @@ class Interpolator(Referring):
 
     encoder = Reference()
     decoder = Reference()
+    pairing = Reference()
+    prior = Reference()
 
     def __init__(
         self,

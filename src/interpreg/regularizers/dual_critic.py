@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from interpreg._numerics import wide_dtype
+from interpreg._references import Reference
 from interpreg._types import Mix, Network
 from interpreg.batch import Batch
 from interpreg.interpolator import Interpolator
@@ -45,6 +46,7 @@ class DualCritic(Critic):
     """
 
     name = "critic"
+    prior = Reference()
     noise_weight = Weight()
     prior_weight = Weight()
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._numerics import as_wide
+from interpreg._references import Reference
 from interpreg._types import Network, Term
 from interpreg.batch import Batch, call
 from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in
@@ -60,6 +61,7 @@ class LatentCritic(Adversary):
     """
 
     name = "latent_critic"
+    prior = Reference()
 
     def __init__(
         self,

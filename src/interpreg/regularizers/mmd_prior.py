@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._numerics import wide_dtype
+from interpreg._references import Reference
 from interpreg._types import Network
 from interpreg.batch import AtLeast, Batch, Need
 from interpreg.functional import mmd as functional
@@ -64,6 +65,8 @@ class MMDPrior(SingleTerm):
     """
 
     name = "mmd"
+    prior = Reference()
+    kernel = Reference()
 
     def __init__(
         self,

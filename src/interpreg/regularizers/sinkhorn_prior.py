@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._numerics import full_precision, widen
+from interpreg._references import Reference
 from interpreg._types import Network
 from interpreg.batch import Batch
 from interpreg.priors import as_prior
@@ -42,6 +43,7 @@ class SinkhornPrior(SingleTerm):
     """
 
     name = "sinkhorn"
+    prior = Reference()
 
     def __init__(
         self,

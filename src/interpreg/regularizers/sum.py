@@ -7,7 +7,7 @@ from torch import nn
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._references import fixed
+from interpreg._references import FixedModules, fixed
 from interpreg._types import Term
 from interpreg.batch import Batch, Need, Plan
 from interpreg.interpolator import Interpolator
@@ -54,9 +54,10 @@ class Sum(Regularizer):
             )
         _check_same_pair(regularizers, interpolators)
         super().__init__(regularizers[0].encoder, regularizers[0].decoder)
-        self.parts = nn.ModuleDict()
+        named: dict[str, nn.Module] = {}
         for part in regularizers:
-            self.parts[_numbered(part.name, list(self.parts))] = part
+            named[_numbered(part.name, named)] = part
+        self.parts = FixedModules(named)
         self.interpolator = next(iter(interpolators), None)
         self.autoencoder_every = _checks.as_count("autoencoder_every", autoencoder_every, low=1)
         if autoencoder_every > 1:
@@ -113,12 +114,13 @@ class Sum(Regularizer):
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in (
-            "critic",
-            "game",
-            "network",
-        ):  # a new submodule of this name would train beside the parts' critics
+        # a module of this name would train beside the parts' critics, and another regularizer would be no term
+        if name in ("critic", "game", "network"):
             raise fixed(self, name, value)
+        if isinstance(value, Regularizer) and value not in self._below:
+            raise AttributeError(
+                f"{name}: expected no regularizer, got a {type(value).__name__}; add it: reg + it"
+            )
         super().__setattr__(name, value)
 
     @staticmethod
