@@ -108,6 +108,9 @@ def test_a_sharded_critic_is_refused_and_a_sharded_encoder_has_no_copy() -> None
 def test_encoder_and_decoder_may_be_sharded() -> None:
     encoder, decoder, critic = networks("acai")
     shard(encoder, decoder)
+    with pytest.raises(TypeError, match=r"critic: expected one in DistributedDataParallel, as the encoder is"):
+        ACAIRegularizer(encoder, decoder, critic=critic)
+    critic = DistributedDataParallel(critic)
     sharded = [whole(gradient) for gradient in gradients("acai", (encoder, decoder, critic))]
     torch.testing.assert_close(sharded, gradients("acai", networks("acai")), rtol=1e-12, atol=1e-14)
 
@@ -125,7 +128,9 @@ def test_a_sharded_decoder_is_differentiated_by_differences() -> None:
 def test_a_wrapped_encoder_needs_a_critic_that_is_wrapped_too() -> None:
     encoder, decoder, _ = networks("acai")
     wrapped = DistributedDataParallel(encoder)
-    with pytest.raises(TypeError, match=r"it is wrapped in DistributedDataParallel; give the critic as"):
+    with pytest.raises(
+        TypeError, match=r"it is wrapped in DistributedDataParallel, .* copied before the encoder is wrapped"
+    ):
         ACAIRegularizer(wrapped, decoder)
     for arguments in ({}, {"code_shape": (4,)}):
         with pytest.raises(TypeError, match=r"give DistributedDataParallel\(latent_network\(code_shape\)\)"):

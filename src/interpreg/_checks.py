@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from interpreg._networks import is_sharded
+
 
 def describe(value: object) -> str:
     """A short account of ``value`` for an error message."""
@@ -86,10 +88,10 @@ def check_network(name: str, value: object) -> None:
 
 def check_unsharded(name: str, module: nn.Module, instead: str) -> None:
     """Raise ``TypeError`` if a parameter is sharded over processes, as by ``fully_shard``."""
-    for key, p in module.named_parameters():
-        # by name, because importing the class takes a second
-        if type(p).__name__ == "DTensor":
-            raise TypeError(f"{name}: expected whole parameters, got {key!r} sharded over processes; {instead}")
+    if is_sharded(module):
+        sharded = (key for key, p in module.named_parameters() if type(p).__name__ == "DTensor")
+        key = next(sharded, next(key for key, _ in module.named_parameters()))
+        raise TypeError(f"{name}: expected whole parameters, got {key!r} sharded over processes; {instead}")
 
 
 def as_number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> float:

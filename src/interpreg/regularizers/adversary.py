@@ -13,6 +13,7 @@ from interpreg._types import Network
 from interpreg.batch import call
 from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.frozen import Frozen
+from interpreg.regularizers.processes import check_critic_is_synchronised
 from interpreg.regularizers.weights import Weight, WeightLike
 
 # training calls with gradients after which a critic that is not updated is reported
@@ -146,6 +147,7 @@ def _as_critic(network: object, encoder: object, decoder: object) -> nn.Module:
                 f"critic: expected parameters of its own, got some of the {role}'s, which the critic's "
                 "losses would train too; copy it first: fresh_copy(network)"
             )
+    check_critic_is_synchronised(network, encoder, decoder)
     return network
 
 

@@ -17,6 +17,7 @@ from interpreg.interpolator import Interpolator
 from interpreg.regularizers import steps
 from interpreg.regularizers.evaluation import evaluated
 from interpreg.regularizers.plan import plan_of
+from interpreg.regularizers.processes import warn_unsynchronised
 from interpreg.regularizers.weights import Running, Weight, WeightLike
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Regularizer(Referring, ABC):
         self._planned: Plan | None = None
         self._below: tuple[Regularizer, ...] = ()  # the parts, and the parts of parts
         self._key = steps.register(self)
+        self._has_trained = False
         self.unweighted: dict[str, Tensor] = {}
         self.weights: dict[str, float | Tensor] = {}
         self.register_buffer("step", None)
@@ -111,11 +113,17 @@ class Regularizer(Referring, ABC):
             self._planned = plan
         batch = Batch(x, self.encoder, self.decoder, z=z, x_hat=x_hat, mask=mask, plan=plan)
         losses, unweighted, weights = evaluated(self._terms(batch), x)
-        # nn.Module.__setattr__ takes 10 microseconds for attributes that are no modules
-        self.__dict__["unweighted"], self.__dict__["weights"] = unweighted, weights
+        self._record(unweighted, weights)
         if self.training and torch.is_grad_enabled():
+            if not (self._has_trained or torch.compiler.is_compiling()):
+                self._has_trained = True
+                warn_unsynchronised(self.encoder, self.decoder, self, z, x_hat)
             self._advance()
         return losses
+
+    def _record(self, unweighted: dict[str, Tensor], weights: dict[str, float | Tensor]) -> None:
+        # nn.Module.__setattr__ takes 10 microseconds for attributes that are no modules
+        self.__dict__["unweighted"], self.__dict__["weights"] = unweighted, weights
 
     def _terms(self, batch: Batch) -> dict[str, Term]:
         terms = self.terms(batch)
@@ -180,10 +188,17 @@ class Regularizer(Referring, ABC):
 
     @staticmethod
     def split(losses: dict[str, Tensor]) -> Players:
-        """The losses summed for each player, for users with two optimizers."""
+        """The losses summed for each player, for users with two optimizers.
+
+        A player that has no gradient at a step, by its weights of 0 or its schedule, has a sum whose ``backward`` works
+        and gives no parameter a gradient. Where no loss has a gradient, as under ``no_grad``, ``backward`` is an error.
+        """
         critic = [loss for name, loss in losses.items() if name.startswith(CRITIC)]
         autoencoder = [loss for name, loss in losses.items() if not name.startswith(CRITIC)]
         zero = next(iter(losses.values())).new_zeros(())
+        has_gradient = torch.is_grad_enabled() and any(loss.requires_grad for loss in losses.values())
+        if has_gradient and not torch.compiler.is_compiling():
+            zero.requires_grad_()
         return Players(sum(autoencoder, zero), sum(critic, zero))
 
     def check_optimizers(self, *optimizers: torch.optim.Optimizer) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from interpreg import _checks
+from interpreg._networks import is_synchronised
 from interpreg.bottlenecks.base import Bottleneck
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -38,10 +38,10 @@ def fresh_copy(network: object) -> nn.Module:
     """
     if not isinstance(network, nn.Module):
         raise TypeError(f"{_NO_COPY}it is not an nn.Module but {_checks.describe(network)}")
-    if isinstance(network, DistributedDataParallel):
+    if is_synchronised(network):
         raise TypeError(
-            f"{_NO_COPY}it is wrapped in DistributedDataParallel; "
-            "give the critic as DistributedDataParallel(fresh_copy(encoder.module))"
+            f"{_NO_COPY}it is wrapped in DistributedDataParallel, or contains what is; "
+            "give the critic as DistributedDataParallel(fresh_copy(encoder)), copied before the encoder is wrapped"
         )
     _checks.check_unsharded(
         "encoder", network, "make the critic, fresh_copy(encoder), before sharding the encoder"

@@ -5,10 +5,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 from typing_extensions import override
 
 from interpreg import _checks
+from interpreg._networks import is_synchronised
 from interpreg._numerics import as_wide
 from interpreg._references import Reference
 from interpreg._types import Network, Term
@@ -144,7 +144,7 @@ class LatentCritic(Adversary):
 
 def _default(encoder: Network, code_shape: Sequence[int | None] | None, example: Tensor | None) -> nn.Module:
     """The default network, in the dtype and on the device of the encoder."""
-    if isinstance(encoder, DistributedDataParallel):
+    if is_synchronised(encoder):
         raise TypeError(
             "critic: expected one beside an encoder in DistributedDataParallel, got None, whose "
             "default would train without synchronisation; give DistributedDataParallel(latent_network(code_shape))"

@@ -78,7 +78,7 @@ class SinkhornPrior(SingleTerm):
             return _Once.apply(x, y, loss)  # type: ignore[no-any-return, no-untyped-call]
 
     def _default_blur(self, samples: Tensor) -> float:
-        spread = self.prior.spread(samples.shape[1])
+        spread: float | None = self.prior.spread(samples.shape[1])
         if spread is None:  # unknown for a sampler of the user's, so measured
             spread = float(samples.var(0, correction=0).sum().sqrt()) or 1.0
         return 0.05 * 2**0.5 * spread

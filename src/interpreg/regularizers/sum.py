@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from typing_extensions import override
 
 from interpreg import _checks
@@ -64,6 +64,7 @@ class Sum(Regularizer):
             self._start_counting()
         self._begin_turn(0)
         self._regularizers = tuple(regularizers)
+        self._names: list[dict[str, str]] = []  # of each part's terms in the last batch, by its own names
         self._below = tuple(each for part in regularizers for each in (part, *part._below))
         if len(set(self._below)) < len(self._below):
             twice = next(part for part in self._below if self._below.count(part) > 1)
@@ -81,12 +82,26 @@ class Sum(Regularizer):
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
         terms: dict[str, Term] = {}
+        names_of_parts = []
         for part in self._regularizers:
+            names: dict[str, str] = {}
             for name, term in part._terms(batch).items():
-                terms[_numbered(name, terms) if name in terms else name] = term
+                names[name] = _numbered(name, terms) if name in terms else name
+                terms[names[name]] = term
+            names_of_parts.append(names)
+        self.__dict__["_names"] = names_of_parts
         if not self.training or self._autoencoder_now:
             return terms
         return {name: term if name.startswith(CRITIC) else without_gradient(term) for name, term in terms.items()}
+
+    @override
+    def _record(self, unweighted: dict[str, Tensor], weights: dict[str, float | Tensor]) -> None:
+        super()._record(unweighted, weights)
+        for part, names in zip(self._regularizers, self._names, strict=True):
+            part._record(
+                {own: unweighted[name] for own, name in names.items()},
+                {own: weights[name] for own, name in names.items()},
+            )
 
     def regularizers(self) -> tuple[Regularizer, ...]:
         """The parts, in order."""

@@ -1,0 +1,64 @@
+"""Several processes: networks of which some, but not all, are synchronised."""
+
+import gc
+import warnings
+from collections.abc import Iterable
+
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from interpreg import _checks
+from interpreg._networks import is_sharded, is_synchronised, unsynchronised
+from interpreg.mmd.distributed import world_size
+
+
+def check_critic_is_synchronised(critic: nn.Module, encoder: object, decoder: object) -> None:
+    """``TypeError`` if the encoder or decoder is synchronised over processes, and trained parameters of the critic not.
+
+    Its copies on the processes would diverge from the first step on.
+    """
+    for role, network in (("encoder", encoder), ("decoder", decoder)):
+        if (is_synchronised(network) or is_sharded(network)) and unsynchronised(critic):
+            raise TypeError(
+                f"critic: expected one in DistributedDataParallel, as the {role} is synchronised over processes, got "
+                f"{_checks.describe(critic)}, which each process would train alone; "
+                "give critic=DistributedDataParallel(critic)"
+            )
+
+
+def warn_unsynchronised(
+    encoder: object, decoder: object, own: nn.Module, z: Tensor | None, x_hat: Tensor | None
+) -> None:
+    """A warning if there are several processes, and networks whose gradients are not synchronised over them.
+
+    Args:
+        encoder, decoder: of a regularizer.
+        own: the regularizer, whose parameters are those of its critics.
+        z, x_hat: the codes and reconstructions that the loop gave, if any. The loop may have made them by a wrapper
+            around the same parameters.
+    """
+    world = world_size()
+    if world == 1:
+        return
+    roles = {"encoder": (encoder, z), "decoder": (decoder, x_hat), "critic": (own, None)}
+    alone = [
+        role
+        for role, (network, given) in roles.items()
+        if (parameters := unsynchronised(network)) and (given is None or not _are_wrapped_elsewhere(parameters))
+    ]
+    if alone:
+        names = " and ".join(alone)
+        warnings.warn(
+            f"several processes: {world} of them train the {names}, and nothing synchronises the gradients, so each "
+            "process trains other networks. Wrap each network before the regularizer is made, and give it the wrapped "
+            f"one: {alone[0]} = DistributedDataParallel({alone[0]}), or what accelerator.prepare returns. Where the "
+            "loop averages gradients itself: warnings.filterwarnings('ignore', 'several processes')",
+            stacklevel=5,
+        )
+
+
+def _are_wrapped_elsewhere(parameters: Iterable[nn.Parameter]) -> bool:
+    """Whether all are parameters of wrappers that are alive."""
+    wrappers = [each for each in gc.get_objects() if issubclass(type(each), DistributedDataParallel)]
+    wrapped = {id(p) for wrapper in wrappers for p in wrapper.parameters()}
+    return all(id(p) in wrapped for p in parameters)
