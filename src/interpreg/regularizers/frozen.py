@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from interpreg._networks import is_synchronised
 from interpreg.batch import call
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -47,7 +48,9 @@ class Frozen:
         self._modules = list(self.network.modules())
         self._parameters: list[Slot] = [(m._parameters, k) for m in self._modules for k in m._parameters]
         self._aliases: list[Tensor | None] = [None] * len(self._parameters)
-        self._statistics = {id(m._buffers) for m in self._modules if type(m) in _BATCH_NORMS}
+        # DistributedDataParallel exchanges statistics before a call, and fails where there are none
+        norms = [] if is_synchronised(self.network) else [m for m in self._modules if type(m) in _BATCH_NORMS]
+        self._statistics = {id(m._buffers) for m in norms}
         self._rnns = [m for m in self._modules if isinstance(m, nn.RNNBase)]
         self._known_layout = self._layout()
 
