@@ -57,6 +57,8 @@ CALLABLES = {
     "module": MODEL, "method": MODEL.encode, "partial": partial(by_default, model=MODEL),
     "partial of a method": partial(MODEL.encode), "closure": (lambda model: lambda x: model.encode(x))(MODEL),
     "global": by_global, "default": by_default, "function of a function": by_function,
+    "tuple": (lambda pair: lambda x: pair[0].encode(x))((MODEL, 3)),
+    "dict": partial(by_default, model={"model": MODEL}),
     "method of no module": Trainer(MODEL).encode, "object": Trainer(MODEL), "self": Trainer(MODEL).encoder(),
 }  # fmt: skip
 

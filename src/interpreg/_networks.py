@@ -22,7 +22,7 @@ def modules_of(network: object) -> list[nn.Module]:
     """The modules that a callable calls: itself, or those that it is a method of or refers to.
 
     A bound method refers to its object; a function to its closure, its defaults and the globals that it names; a
-    ``functools.partial`` to its function and arguments; another object to its attributes.
+    ``functools.partial`` to its function and arguments; a container to its items; another object to its attributes.
 
     >>> autoencoder = nn.Sequential(nn.Linear(4, 2))
     >>> modules_of(lambda x: autoencoder(x)) == [autoencoder]
@@ -101,6 +101,9 @@ def _behind(network: object, depth: int) -> list[nn.Module]:
         ]
     if isinstance(network, FunctionType):
         return [m for each in _references(network) for m in _behind(each, depth - 1)]
+    if isinstance(network, (tuple, list, dict)):
+        items = network.values() if isinstance(network, dict) else network
+        return [each for each in items if isinstance(each, nn.Module)]
     attributes = vars(network).values() if hasattr(network, "__dict__") and not _is_package(network) else ()
     return [each for each in attributes if isinstance(each, nn.Module)]
 
