@@ -117,12 +117,10 @@ class Sampler(Prior):
     """
 
     def __init__(self, draw: Callable[[int], Tensor] | torch.distributions.Distribution) -> None:
+        self._source = draw
         if isinstance(draw, torch.distributions.Distribution):
-            distribution = draw
-            self._draw: Callable[[int], Tensor] = lambda n: distribution.sample(torch.Size((n,)))
-        elif callable(draw) and not isinstance(draw, type):
-            self._draw = draw
-        else:
+            return
+        if not callable(draw) or isinstance(draw, type):
             raise TypeError(
                 "prior: expected a name, a Prior, a torch distribution or a callable of the number of samples, "
                 f"got {_checks.describe(draw)}"
@@ -132,7 +130,8 @@ class Sampler(Prior):
     def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
         if generator is not None:
             raise ValueError("generator: expected None with a sampler of your own, which draws its own numbers")
-        z = self._draw(n)
+        source = self._source
+        z = source.sample(torch.Size((n,))) if isinstance(source, torch.distributions.Distribution) else source(n)
         _checks.check_tensor("prior samples", z)
         _checks.check_batch_size("prior samples", z, n)
         if z[0].numel() != like.shape[1]:

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._references import Reference, Referring
 from interpreg._types import Network, Term
 from interpreg.batch import Batch, Need, Plan
 from interpreg.interpolator import Interpolator
@@ -18,6 +17,7 @@ from interpreg.regularizers import steps
 from interpreg.regularizers.evaluation import evaluated
 from interpreg.regularizers.plan import plan_of
 from interpreg.regularizers.processes import warn_unsynchronised
+from interpreg.regularizers.saving import Saved
 from interpreg.regularizers.weights import Running, Weight, WeightLike
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Players(NamedTuple):
     critic: Tensor
 
 
-class Regularizer(Referring, ABC):
+class Regularizer(Saved, ABC):
     """An ``nn.Module`` that turns a batch into named losses; the encoder and the decoder are no submodules of it.
 
     A subclass defines a ``name`` and :meth:`terms`, and :meth:`needs` where a term uses interpolants.
@@ -55,9 +55,6 @@ class Regularizer(Referring, ABC):
 
     name: ClassVar[str]
     """The name of the regularizer inside a sum."""
-    step: Tensor | None
-    encoder = Reference()
-    decoder = Reference()
 
     def __init__(self, encoder: Network, decoder: Network) -> None:
         _checks.check_network("encoder", encoder)
@@ -76,7 +73,6 @@ class Regularizer(Referring, ABC):
         self._planned: Plan | None = None
         self._below: tuple[Regularizer, ...] = ()  # the parts, and the parts of parts
         self._key = steps.register(self)
-        self._has_trained = False
         self.unweighted: dict[str, Tensor] = {}
         self.weights: dict[str, float | Tensor] = {}
         self.register_buffer("step", None)
@@ -119,6 +115,8 @@ class Regularizer(Referring, ABC):
                 self._has_trained = True
                 warn_unsynchronised(self.encoder, self.decoder, self, z, x_hat)
             self._advance()
+        else:
+            self._check_copy()
         return losses
 
     def _record(self, unweighted: dict[str, Tensor], weights: dict[str, float | Tensor]) -> None:
@@ -183,7 +181,7 @@ class Regularizer(Referring, ABC):
         """Checks that follow a training step outside compiled code."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        super().__setstate__(state)
         self._key = steps.register(self)  # a copy counts its own steps
 
     @staticmethod

@@ -30,6 +30,11 @@ class Sum(Regularizer):
         autoencoder_every: the autoencoder's losses have gradients at every so-many-th training step only, the last
             of each round; at the others its parameters get none at all (``None``, with gradients cleared as
             ``zero_grad`` does), which optimizers leave alone. Compiled code has one graph with them and one without.
+            In a larger sum it stays the schedule of these parts: the others have gradients at every step. A
+            ``GradScaler`` refuses to step an optimizer without gradients, so a loop with one for each player writes
+            ``if losses["reconstruction"].requires_grad: scaler.step(optimizer)``.
+
+    After a call the parts' own ``unweighted`` and ``weights`` are those of their terms.
 
     Raises:
         TypeError: a part is neither.
