@@ -2,12 +2,24 @@
 
 import copy
 import pickle
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from zoo import Zoo
 
-from interpreg import Critic, Interpolator, KLPrior, LatentCritic, MMDPrior, Reconstruction, fresh_copy
+from interpreg import (
+    Critic,
+    Interpolator,
+    KLPrior,
+    LatentCritic,
+    MMDPrior,
+    Reconstruction,
+    Regularizer,
+    fresh_copy,
+)
 from interpreg.bottlenecks import GaussianBottleneck
 from interpreg.recipes import ACAIRegularizer, AEAIRegularizer, AMRRegularizer, GAIARegularizer
 
@@ -92,3 +104,49 @@ def test_copies_refer_to_copies_made_with_them(encoder, decoder, x) -> None:
         assert twin.encoder is twin_model["encoder"] is not encoder
         assert twin.game.encoder is twin.encoder
         assert list(twin(x)) == list(reg(x))
+
+
+def changed(reg: Regularizer, network: nn.Module) -> list[Callable[[], object]]:
+    """Ways to replace, remove or register networks and parts after construction."""
+    part, other = reg["critic"], Critic(reg.encoder, reg.decoder)
+    return [
+        partial(delattr, reg, "encoder"), partial(delattr, reg, "parts"), partial(delattr, part, "network"),
+        partial(setattr, part, "network", network), partial(part.register_module, "network", network),
+        partial(part.add_module, "critic", network), partial(reg.register_module, "encoder", network),
+        partial(reg.add_module, "decoder", network), partial(reg.add_module, "parts", network),
+        partial(reg.parts.__setitem__, "critic", other), partial(setattr, reg.parts, "critic", other),
+        partial(reg.parts.__delitem__, "critic"), partial(delattr, reg.parts, "critic"),
+        partial(reg.parts.pop, "critic"), reg.parts.clear, partial(reg.parts.update, {"mmd": other}),
+        partial(setattr, reg, "mmd", MMDPrior(reg.encoder, reg.decoder)),
+    ]  # fmt: skip
+
+
+@pytest.mark.fault(
+    "Processes", "A network is wrapped later: `reg.encoder = DDP(encoder)`, `reg.parts['critic'] = ...`.",
+    now="`AttributeError`, and nothing is changed",
+)  # fmt: skip
+@pytest.mark.parametrize("way", range(17))
+def test_networks_and_parts_are_neither_replaced_nor_removed_nor_registered(way: int, encoder, decoder, x) -> None:
+    reg = ACAIRegularizer(encoder, decoder)
+    modules, keys = list(reg.modules()), list(reg.state_dict())
+    with pytest.raises(AttributeError, match=r"expected (no (assignment|deletion|regularizer)|the parts to stay)"):
+        changed(reg, fresh_copy(encoder))[way]()
+    assert (list(reg.modules()), list(reg.state_dict())) == (modules, keys)
+    assert reg.encoder is encoder
+    assert len(reg(x)) == 4
+
+
+@pytest.mark.usefixtures("process_group")
+@pytest.mark.parametrize("name", ["encoder", "decoder", "critic", "game"])
+def test_a_network_that_is_wrapped_later_is_refused(name: str, encoder, decoder) -> None:
+    for reg in (ACAIRegularizer(encoder, decoder), ACAIRegularizer(encoder, decoder) + MMDPrior(encoder, decoder)):
+        with pytest.raises(AttributeError, match=rf"{name}: expected no assignment"):
+            setattr(reg, name, DistributedDataParallel(fresh_copy(encoder)))
+
+
+def test_a_module_may_be_an_attribute_of_a_regularizer_of_ones_own(encoder, decoder) -> None:
+    reg = ACAIRegularizer(encoder, decoder)
+    reg.head = nn.Linear(2, 2)
+    assert "head.weight" in reg.state_dict()
+    del reg.head
+    assert "head.weight" not in reg.state_dict()

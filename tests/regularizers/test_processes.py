@@ -97,14 +97,17 @@ def trained(rank: int, recipe: str, nested: str) -> list[nn.Parameter]:
 
 def train_all(rank: int, world: int) -> None:
     torch.set_num_threads(1)
-    for nested in NESTED:
-        for recipe in RECIPES:
-            parameters = trained(rank, recipe, nested)
-            values = torch.cat([t.detach().flatten() for p in parameters for t in (p, p.grad)])
-            others = [torch.empty_like(values) for _ in range(world)]
-            distributed.all_gather(others, values)
-            assert all(torch.equal(values, other) for other in others), (nested, recipe)
-            assert is_equal_across_processes(parameters)
+    for recipe, nested in [
+        ("acai", "compiled"),
+        ("acai", "alone"),
+        *((recipe, "in a module") for recipe in RECIPES),
+    ]:
+        parameters = trained(rank, recipe, nested)
+        values = torch.cat([t.detach().flatten() for p in parameters for t in (p, p.grad)])
+        others = [torch.empty_like(values) for _ in range(world)]
+        distributed.all_gather(others, values)
+        assert all(torch.equal(values, other) for other in others), (recipe, nested)
+        assert is_equal_across_processes(parameters)
     with torch.no_grad():
         parameters[0].flatten()[0] = torch.nextafter(parameters[0].flatten()[0], torch.tensor(rank - 0.5) * 1e9)
     assert not is_equal_across_processes(parameters)

@@ -1,12 +1,24 @@
 """Sums: names, sharing, and what cannot be added."""
 
+import copy
+
 import pytest
 import torch
 from calls import calls, seeded
 from torch import nn
 from zoo import Zoo, vector_pair
 
-from interpreg import ACAIRegularizer, Critic, Interpolator, Reconstruction, Sum
+from interpreg import (
+    ACAIRegularizer,
+    AMRRegularizer,
+    Critic,
+    Interpolator,
+    MMDPrior,
+    Ramp,
+    Reconstruction,
+    Sparsity,
+    Sum,
+)  # fmt: skip
 
 
 def test_plus_and_sum_are_the_losses_of_the_parts(encoder, decoder, x) -> None:
@@ -103,6 +115,88 @@ def test_an_autoencoder_that_steps_at_every_third_step_has_no_gradients_at_the_o
         assert losses["critic/real"].requires_grad
     with pytest.raises(ValueError, match="autoencoder_every: expected an int of at least 1, got 0"):
         Sum(parts, autoencoder_every=0)
+
+
+@pytest.mark.fault(
+    "Arguments", "A sum with `autoencoder_every=3` is added to another term.",
+    now="its terms keep their schedule; the other term has gradients at every step",
+)  # fmt: skip
+@pytest.mark.parametrize("first", [True, False])
+def test_a_schedule_is_kept_in_a_larger_sum(first: bool, pair: Zoo) -> None:
+    scheduled = Sum([Reconstruction(pair.encoder, pair.decoder)], autoencoder_every=3)
+    other = Sparsity(pair.encoder, pair.decoder)
+    for reg in (
+        sum([scheduled, other]) if first else other + scheduled,
+        copy.deepcopy(scheduled) if first else scheduled,
+    ):
+        for step in range(6):
+            losses = reg(pair.x)
+            assert losses["reconstruction"].requires_grad == (step % 3 == 2)
+            assert "sparsity" not in losses or losses["sparsity"].requires_grad
+
+
+@pytest.mark.fault(
+    "Gradients", "The published schedule of AMR in a loop of two optimizers: at 4 of 5 steps one has no gradient.",
+    now="`reg.split(losses).autoencoder.backward()` works and gives its parameters no gradient",
+)  # fmt: skip
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_loop_of_two_optimizers_works_at_steps_without_the_autoencoder(scaled: bool, pair: Zoo) -> None:
+    reg = AMRRegularizer(pair.encoder, pair.decoder, preset="published")
+    theirs = [*pair.encoder.parameters(), *pair.decoder.parameters()]
+    optimizers = [torch.optim.Adam(parameters, lr=1e-3) for parameters in (theirs, reg.parameters())]
+    scaler = torch.amp.GradScaler("cpu", enabled=scaled)
+    for step in range(5):
+        before = [p.detach().clone() for p in theirs]
+        losses = reg(pair.x)
+        for optimizer, loss in zip(optimizers, reg.split(losses), strict=True):
+            optimizer.zero_grad()
+            scaler.scale(loss).backward()
+        assert all((p.grad is None) == (step < 4) for p in theirs)
+        assert all(p.grad is not None for p in reg.parameters())
+        if losses["reconstruction"].requires_grad or not scaled:
+            scaler.step(optimizers[0])
+        scaler.step(optimizers[1])
+        scaler.update()
+        assert all(torch.equal(p, old) for p, old in zip(theirs, before, strict=True)) == (step < 4)
+
+
+def test_a_player_without_terms_or_with_weights_of_0_has_a_backward_too(pair: Zoo) -> None:
+    for reg in (
+        ACAIRegularizer(pair.encoder, pair.decoder, critic_weight=Ramp(1.0, start=9)),
+        MMDPrior(*pair[:2]),
+    ):
+        players = reg.split(reg(pair.x))
+        players.autoencoder.backward()
+        players.critic.backward()
+        assert players.critic == 0
+        assert all(p.grad is None for p in reg.parameters())
+        assert all(p.grad is not None for p in pair.encoder.parameters())
+        with torch.no_grad():
+            losses = reg(pair.x)
+        for player in reg.split(losses):
+            with pytest.raises(RuntimeError, match="does not require grad"):
+                player.backward()
+
+
+@pytest.mark.fault(
+    "Arguments", "The values of a part inside a sum are read: `reg['critic'].unweighted`, `.weights`.",
+    now="they are the part's own, by its own names",
+)  # fmt: skip
+def test_parts_keep_their_values_and_weights_of_the_last_batch(pair: Zoo) -> None:
+    first, second = (Critic(pair.encoder, pair.decoder, weight=w) for w in (0.25, 0.75))
+    nested = Sum([first], autoencoder_every=2)
+    reg = MMDPrior(pair.encoder, pair.decoder) + nested + second
+    for _ in range(2):
+        reg(pair.x)
+        assert second.unweighted == {
+            k.removesuffix("_2"): v for k, v in reg.unweighted.items() if k.endswith("_2")
+        }
+        assert (
+            first.weights == nested.weights == {"interpolation": 0.25, "critic/interpolation": 1, "critic/real": 1}
+        )
+        assert second.weights["interpolation"] == 0.75
+        assert reg["mmd"].unweighted == {"mmd": reg.unweighted["mmd"]}
+        assert first.unweighted["critic/real"] is reg.unweighted["critic/real"]
 
 
 def test_one_regularizer_twice_is_refused_because_it_would_count_twice(pair: Zoo) -> None:
