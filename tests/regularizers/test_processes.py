@@ -22,17 +22,18 @@ from interpreg import (
     LatentCritic,
     MIDRAERegularizer,
     MMDPrior,
+    Ramp,
     Reconstruction,
     Regularizer,
+    Sum,
     VAERegularizer,
     fresh_copy,
     latent_network,
-)  # fmt: skip
+)
 from interpreg.regularizers.processes import is_equal_across_processes
 
 WORLD = 2
-Networks = tuple[nn.Module, nn.Module, nn.Module]
-# torch's own, of its compiled and its wrapped modules
+# torch's own, of sharded decoders that end in a view
 pytestmark = pytest.mark.filterwarnings("ignore:FSDP2-wrapped module")
 
 
@@ -54,7 +55,7 @@ NESTED: dict[str, Callable[[nn.Module], nn.Module]] = {
 }
 
 
-def image_networks() -> Networks:
+def image_networks() -> tuple[nn.Module, nn.Module, nn.Module]:
     """An encoder, a decoder and a critic with batch statistics."""
     encoder = nn.Sequential(nn.Conv2d(1, 6, 3, 2, 1), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 4, 3, 2, 1))
     layers = [nn.ConvTranspose2d(4, 6, 4, 2, 1), nn.BatchNorm2d(6), nn.ReLU(), nn.ConvTranspose2d(6, 1, 4, 2, 1)]
@@ -159,6 +160,27 @@ def test_a_critic_beside_a_sharded_encoder_is_synchronised_too(pair: Zoo) -> Non
     fully_shard(pair.encoder, mesh=init_device_mesh("cpu", (1,)))
     with pytest.raises(TypeError, match=r"as the encoder is synchronised over processes, got a Sequential"):
         ACAIRegularizer(lambda x: pair.encoder(x), pair.decoder, critic=critic)
+
+
+@pytest.mark.fault(
+    "Processes", "A ramp or a schedule is combined with `DistributedDataParallel(static_graph=True)`.",
+    now="`ValueError`; the networks of the processes would diverge when it begins",
+)  # fmt: skip
+@pytest.mark.usefixtures("process_group")
+def test_a_graph_that_was_promised_not_to_change_does_not(pair: Zoo) -> None:
+    fixed = partial(DistributedDataParallel, static_graph=True)
+    critic = Around(fixed(fresh_copy(pair.encoder)))
+    for weights in ({"critic_weight": Ramp(1.0, start=2)}, {"weight": Ramp(1.0, over=2)}):
+        with pytest.raises(ValueError, match=r"weight: expected no schedule .* leave static_graph out"):
+            ACAIRegularizer(pair.encoder, pair.decoder, critic=critic, **weights)
+    reg = ACAIRegularizer(pair.encoder, pair.decoder, critic=critic)
+    with pytest.raises(ValueError, match="weight: expected no schedule"):
+        reg.game.weight = Ramp(1.0)
+    assert reg.game.weight == 0.5
+    parts = [Reconstruction(fixed(pair.encoder), pair.decoder)]
+    with pytest.raises(ValueError, match="autoencoder_every: expected no schedule"):
+        Sum(parts, autoencoder_every=2)
+    Sum(parts, autoencoder_every=1)
 
 
 def warned(reg: Callable[..., dict[str, Tensor]], x: Tensor, **given: Tensor) -> list[str]:

@@ -21,7 +21,7 @@ from interpreg import (
     Reconstruction,
     Regularizer,
     SinkhornPrior,
-)  # fmt: skip
+)
 
 
 def saved_whole(reg: Regularizer) -> Regularizer:

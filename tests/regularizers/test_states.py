@@ -23,7 +23,7 @@ from interpreg import (
     Regularizer,
     Sum,
     fresh_copy,
-)  # fmt: skip
+)
 
 
 def line_of(error: pytest.ExceptionInfo[RuntimeError]) -> str:

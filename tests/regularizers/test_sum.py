@@ -18,7 +18,7 @@ from interpreg import (
     Reconstruction,
     Sparsity,
     Sum,
-)  # fmt: skip
+)
 
 
 def test_plus_and_sum_are_the_losses_of_the_parts(encoder, decoder, x) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from interpreg import _checks
-from interpreg._networks import is_sharded, is_synchronised, unsynchronised
+from interpreg._networks import is_sharded, is_synchronised, submodules_of, unsynchronised
 from interpreg.mmd.distributed import world_size
 
 
@@ -25,6 +25,18 @@ def check_critic_is_synchronised(critic: nn.Module, encoder: object, decoder: ob
                 f"{_checks.describe(critic)}, which each process would train alone; "
                 "give critic=DistributedDataParallel(critic)"
             )
+
+
+def check_graph_may_change(name: str, *networks: object) -> None:
+    """``ValueError`` if a network was promised to have the same graph at every step, which a schedule changes.
+
+    Its gradients would not be synchronised from the change on, silently.
+    """
+    if any(getattr(module, "static_graph", False) for network in networks for module in submodules_of(network)):
+        raise ValueError(
+            f"{name}: expected no schedule beside DistributedDataParallel(static_graph=True), because parameters get "
+            "gradients at some steps only, got one; leave static_graph out"
+        )
 
 
 def warn_unsynchronised(

@@ -14,6 +14,7 @@ from interpreg.interpolator import Interpolator
 from interpreg.regularizers.base import CRITIC, Regularizer
 from interpreg.regularizers.evaluation import without_gradient
 from interpreg.regularizers.plan import as_needs, plan_of
+from interpreg.regularizers.processes import check_graph_may_change
 
 
 class Sum(Regularizer):
@@ -66,6 +67,7 @@ class Sum(Regularizer):
         self.interpolator = next(iter(interpolators), None)
         self.autoencoder_every = _checks.as_count("autoencoder_every", autoencoder_every, low=1)
         if autoencoder_every > 1:
+            check_graph_may_change("autoencoder_every", self.encoder, self.decoder)
             self._start_counting()
         self._begin_turn(0)
         self._regularizers = tuple(regularizers)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 from torch import Tensor, nn
 
 from interpreg import _checks
+from interpreg.regularizers.processes import check_graph_may_change
 
 if TYPE_CHECKING:
     from interpreg.regularizers.base import Regularizer
@@ -128,6 +129,8 @@ class Weight:
         if not isinstance(inner, Ramp):
             inner = _as_scalar(self._name, inner)
             value = value if isinstance(value, Adaptive) else inner
+        if isinstance(inner, Ramp):
+            check_graph_may_change(self._name, instance.encoder, instance.decoder, instance)
         instance._weights[self._name] = value
         instance._ramps.pop(self._name, None)
         if isinstance(inner, Ramp):
