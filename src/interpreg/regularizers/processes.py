@@ -32,7 +32,8 @@ def check_graph_may_change(name: str, *networks: object) -> None:
 
     Its gradients would not be synchronised from the change on, silently.
     """
-    if any(getattr(module, "static_graph", False) for network in networks for module in submodules_of(network)):
+    modules = [module for network in networks for module in submodules_of(network)]
+    if any(isinstance(module, DistributedDataParallel) and module.static_graph for module in modules):
         raise ValueError(
             f"{name}: expected no schedule beside DistributedDataParallel(static_graph=True), because parameters get "
             "gradients at some steps only, got one; leave static_graph out"
