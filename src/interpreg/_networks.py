@@ -1,6 +1,6 @@
 """The modules behind a callable, and the leaves that a loss depends on."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import partial
 from inspect import getclosurevars
 from types import FunctionType, MethodType
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 DEPTH = 3  # functions that call functions
-# wrappers that combine the gradients of several processes, by name, because importing their classes takes a second
-_SYNCHRONISING = {
-    ("torch", "DistributedDataParallel"), ("torch", "DDP"), ("torch", "FSDPModule"),
-    ("torch", "FullyShardedDataParallel"), ("deepspeed", "DeepSpeedEngine"),
-}  # fmt: skip
+# what combines the gradients of several processes, by package and name, because importing the classes takes a second
+IN_PLACE = {("torch", "FSDPModule"), ("torch", "DDP"), ("deepspeed", "DeepSpeedEngine")}
+"""Those whose parameters are synchronised however they are called; ``DDP`` is that of ``replicate``."""
+SYNCHRONISING = {*IN_PLACE, ("torch", "DistributedDataParallel"), ("torch", "FullyShardedDataParallel")}
+"""All."""
 _SHARDING = {("torch", "FSDPModule"), ("torch", "FullyShardedDataParallel")}
 
 
@@ -48,18 +48,23 @@ def is_synchronised(network: object) -> bool:
 
 def is_sharded(network: object) -> bool:
     """Whether a parameter is sharded over processes, as by ``fully_shard`` or ``FullyShardedDataParallel``."""
-    is_wrapped = any(_is_any_of(_SHARDING, module) for module in submodules_of(network))
+    is_wrapped = any(is_any_of(_SHARDING, module) for module in submodules_of(network))
     return is_wrapped or any(type(p).__name__ == "DTensor" for p in parameters_of(network))
 
 
 def unsynchronised(network: object) -> list[nn.Parameter]:
     """The trained parameters whose gradients nothing combines over processes: no wrapper around or inside it."""
-    wrappers = [module for module in submodules_of(network) if _is_any_of(_SYNCHRONISING, module)]
+    wrappers = [module for module in submodules_of(network) if is_any_of(SYNCHRONISING, module)]
     # whose forward is running, as around Lightning's training_step
     within = getattr(DistributedDataParallel, "_active_ddp_module", None)
     combined = {id(p) for wrapper in [*wrappers, *([within] if within else [])] for p in wrapper.parameters()}
     trained = [p for p in parameters_of(network) if p.requires_grad and id(p) not in combined]
     return [p for p in trained if type(p).__name__ != "DTensor"]
+
+
+def is_any_of(names: Container[tuple[str, str]], module: object) -> bool:
+    """Whether the class of an object, or one that it inherits from, is that of a package and name."""
+    return any((kind.__module__.partition(".")[0], kind.__name__) in names for kind in type(module).__mro__)
 
 
 def leaves_of(values: Iterable[Tensor]) -> list[Tensor]:
@@ -82,10 +87,6 @@ def leaves_of(values: Iterable[Tensor]) -> list[Tensor]:
             leaves[id(leaf)] = leaf
         nodes += [behind for behind, _ in getattr(node, "next_functions", ()) if behind is not None]
     return list(leaves.values())
-
-
-def _is_any_of(names: set[tuple[str, str]], module: nn.Module) -> bool:
-    return any((kind.__module__.partition(".")[0], kind.__name__) in names for kind in type(module).__mro__)
 
 
 def _behind(network: object, depth: int) -> list[nn.Module]:

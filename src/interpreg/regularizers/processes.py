@@ -9,7 +9,15 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from interpreg import _checks
-from interpreg._networks import is_sharded, is_synchronised, submodules_of, unsynchronised
+from interpreg._networks import (
+    IN_PLACE,
+    SYNCHRONISING,
+    is_any_of,
+    is_sharded,
+    is_synchronised,
+    submodules_of,
+    unsynchronised,
+)
 from interpreg.mmd.distributed import world_size
 
 
@@ -55,11 +63,8 @@ def warn_unsynchronised(
     if world == 1:
         return
     roles = {"encoder": (encoder, z), "decoder": (decoder, x_hat), "critic": (own, None)}
-    alone = [
-        role
-        for role, (network, given) in roles.items()
-        if (parameters := unsynchronised(network)) and (given is None or not _are_wrapped_elsewhere(parameters))
-    ]
+    bare = {role: ps for role, (network, _) in roles.items() if (ps := unsynchronised(network))}
+    alone = [role for role, ps in bare.items() if not _are_in_wrappers(ps, called=roles[role][1] is not None)]
     if alone:
         names = " and ".join(alone)
         warnings.warn(
@@ -71,9 +76,10 @@ def warn_unsynchronised(
         )
 
 
-def _are_wrapped_elsewhere(parameters: Iterable[nn.Parameter]) -> bool:
-    """Whether all are parameters of wrappers that are alive."""
-    wrappers = [each for each in gc.get_objects() if issubclass(type(each), DistributedDataParallel)]
+def _are_in_wrappers(parameters: Iterable[nn.Parameter], called: bool) -> bool:
+    """Whether all are parameters of wrappers somewhere, which matter if the loop called them or they act in place."""
+    kinds = SYNCHRONISING if called else IN_PLACE
+    wrappers = [each for each in gc.get_objects() if issubclass(type(each), nn.Module) and is_any_of(kinds, each)]
     wrapped = {id(p) for wrapper in wrappers for p in wrapper.parameters()}
     return all(id(p) in wrapped for p in parameters)
 
