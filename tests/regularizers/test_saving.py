@@ -147,3 +147,6 @@ def test_snapshots_and_copies_that_train_are_silent(pair: Zoo) -> None:
     restored.encoder.load_state_dict(pair.encoder.state_dict())
     with torch.inference_mode():
         assert not messages(restored.eval(), pair.x)
+    together = copy.deepcopy(nn.ModuleList([pair.encoder, pair.decoder, reg]))
+    trained(together[2])  # whoever copied the networks too did not forget them
+    assert not messages(together[2].eval(), pair.x)
