@@ -90,7 +90,7 @@ def test_bad_scales_and_alphas_are_named(make, error: type[Exception], message: 
 def test_none_is_the_default_kernel_and_others_have_to_be_kernels_with_a_hash() -> None:
     assert as_kernel(None) == InverseMultiquadric()
     assert as_kernel(kernel := RBF(2.0)) is kernel
-    with pytest.raises(TypeError, match="kernel: expected a Kernel from interpreg.kernels, got 'rbf'"):
+    with pytest.raises(TypeError, match=r"kernel: expected a Kernel from interpreg.kernels, got 'rbf'"):
         as_kernel("rbf")
     with pytest.raises(TypeError, match=r"kernel: expected one that can be hashed .*, got a Mutable"):
         as_kernel(Mutable())
