@@ -9,7 +9,7 @@ import torch
 from processes import spawn
 from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 from zoo import Zoo, vector_pair
 
@@ -160,6 +160,19 @@ def test_a_critic_beside_a_sharded_encoder_is_synchronised_too(pair: Zoo) -> Non
     fully_shard(pair.encoder, mesh=init_device_mesh("cpu", (1,)))
     with pytest.raises(TypeError, match=r"as the encoder is synchronised over processes, got a Sequential"):
         ACAIRegularizer(lambda x: pair.encoder(x), pair.decoder, critic=critic)
+
+
+@pytest.mark.usefixtures("process_group")
+@pytest.mark.filterwarnings("ignore:FSDP")
+def test_the_older_sharding_is_sharding_too(pair: Zoo) -> None:
+    critic = FullyShardedDataParallel(fresh_copy(pair.encoder), device_id=torch.device("cpu"))
+    with pytest.raises(TypeError, match=r"critic: expected whole parameters, got '.*' sharded over processes"):
+        ACAIRegularizer(pair.encoder, pair.decoder, critic=nn.Sequential(critic))
+    encoder = FullyShardedDataParallel(pair.encoder, device_id=torch.device("cpu"))
+    with pytest.raises(TypeError, match=r"as the encoder is synchronised over processes"):
+        ACAIRegularizer(encoder, pair.decoder, critic=fresh_copy(pair.decoder))
+    with pytest.raises(TypeError, match=r"before sharding the encoder"):
+        ACAIRegularizer(encoder, pair.decoder)
 
 
 @pytest.mark.fault(

@@ -139,7 +139,7 @@ class Sum(Regularizer):
         # a module of this name would train beside the parts' critics, and another regularizer would be no term
         if name in ("critic", "game", "network"):
             raise fixed(self, name, value)
-        if isinstance(value, Regularizer) and value not in self._below:
+        if isinstance(value, Regularizer) and value not in self.__dict__.get("_below", [value]):
             raise AttributeError(
                 f"{name}: expected no regularizer, got a {type(value).__name__}; add it: reg + it"
             )
