@@ -17,12 +17,11 @@ from interpreg.interpolator import Interpolator
 from interpreg.regularizers import steps
 from interpreg.regularizers.evaluation import evaluated
 from interpreg.regularizers.plan import plan_of
+from interpreg.regularizers.players import CRITIC, PlayersCheck
 from interpreg.regularizers.weights import Running, Weight, WeightLike
 
 if TYPE_CHECKING:
     from interpreg.regularizers.sum import Sum
-
-CRITIC = "critic/"
 
 
 class Players(NamedTuple):
@@ -75,6 +74,7 @@ class Regularizer(Referring, ABC):
         self._planned: Plan | None = None
         self._below: tuple[Regularizer, ...] = ()  # the parts, and the parts of parts
         self._key = steps.register(self)
+        self._players_check = PlayersCheck()
         self.unweighted: dict[str, Tensor] = {}
         self.weights: dict[str, float | Tensor] = {}
         self.register_buffer("step", None)
@@ -104,7 +104,8 @@ class Regularizer(Referring, ABC):
         Raises:
             TypeError: ``x``, a code or an image is not a floating point tensor; a mask is not boolean; a term is no
                 :class:`Term`.
-            ValueError: a shape does not fit, or a term is not 0-dim; the message names which.
+            ValueError: a shape does not fit, or a term is not 0-dim; the message names which. In the first training
+                call, terms of both players that train one parameter.
         """
         plan = self._planned or self.plan()
         if self._planned is None and not torch.compiler.is_compiling():
@@ -114,6 +115,9 @@ class Regularizer(Referring, ABC):
         # nn.Module.__setattr__ takes 10 microseconds for attributes that are no modules
         self.__dict__["unweighted"], self.__dict__["weights"] = unweighted, weights
         if self.training and torch.is_grad_enabled():
+            if not torch.compiler.is_compiling() and self._players_check.is_due(losses):
+                critics = [network for part in (self, *self._below) for network in part.critic_networks()]
+                self._players_check(losses, critics, self.encoder, self.decoder)
             self._advance()
         return losses
 
@@ -170,6 +174,10 @@ class Regularizer(Referring, ABC):
     def _is_waiting(self) -> bool:
         """Whether the set of terms that have a gradient may change at the next step."""
         return any(not ramp.begun for ramp in self._ramps.values())
+
+    def critic_networks(self) -> tuple[nn.Module, ...]:
+        """The networks that its terms train against the autoencoder, those of its parts left out."""
+        return ()
 
     def after_step(self) -> None:
         """Checks that follow a training step outside compiled code."""

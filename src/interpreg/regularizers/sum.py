@@ -11,9 +11,10 @@ from interpreg._references import fixed
 from interpreg._types import Term
 from interpreg.batch import Batch, Need, Plan
 from interpreg.interpolator import Interpolator
-from interpreg.regularizers.base import CRITIC, Regularizer
+from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.evaluation import without_gradient
 from interpreg.regularizers.plan import as_needs, plan_of
+from interpreg.regularizers.players import CRITIC
 
 
 class Sum(Regularizer):
