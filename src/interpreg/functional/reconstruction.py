@@ -42,6 +42,7 @@ def reconstruction_loss(
     >>> reconstruction_loss(torch.zeros(2, 3), torch.ones(2, 3), "l1")
     tensor(1.)
     """
+    check_loss(loss)
     x_hat, x = widen(x_hat, x)
     if callable(loss):
         value = loss(x_hat, x) if mask is None else loss(x_hat, x, mask)
@@ -50,7 +51,6 @@ def reconstruction_loss(
                 f"reconstruction loss: expected a 0-dim tensor from it, got {_checks.describe(value)}"
             )
         return value
-    check_loss(loss)
     if mask is None:
         return LOSSES[loss](x_hat, x)
     if x.shape[:2] != mask.shape:
@@ -61,6 +61,8 @@ def reconstruction_loss(
 
 
 def check_loss(loss: object) -> None:
-    """Raise ``ValueError`` unless ``loss`` is a callable or one of the names."""
+    """Raise ``TypeError`` or ``ValueError`` unless ``loss`` is a callable or one of the names."""
+    if isinstance(loss, type):
+        _checks.check_callable("reconstruction loss", loss, "a name or a callable of (x_hat, x)")
     if not callable(loss):
         _checks.check_one_of("reconstruction loss", loss, LOSSES)

@@ -127,6 +127,11 @@ class Regularizer(Referring, ABC):
             raise TypeError(
                 f"terms: expected a dict of {type(self).__name__}'s terms by their names, got {_checks.describe(terms)}"
             )
+        for name in terms:
+            if not isinstance(name, str):
+                raise TypeError(
+                    f"terms: expected names as str in {type(self).__name__}, got {_checks.describe(name)}"
+                )
         return terms
 
     def plan(self) -> Plan:
@@ -241,9 +246,10 @@ def as_interpolator(
     """The interpolator of a term or recipe, or None.
 
     Raises:
-        TypeError: neither an interpolator nor None.
+        TypeError: neither an interpolator nor None; no generator.
         ValueError: an interpolator beside a generator; one of another kind than ``kind``.
     """
+    _checks.as_generator(generator)
     if interpolator is None:
         return None
     if not isinstance(interpolator, Interpolator):

@@ -70,7 +70,6 @@ class Critic(Adversary):
     """
 
     name = "critic"
-    set_once = frozenset({"network", "interpolator"})
     reconstructed_weight = Weight()
 
     def __init__(

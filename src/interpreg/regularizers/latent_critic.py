@@ -59,6 +59,7 @@ class LatentCritic(Adversary):
     """
 
     name = "latent_critic"
+    handed_on = frozenset({"code_shape", "example"})
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class LatentCritic(Adversary):
                 "weight: expected Adaptive(..., at=a parameter of the encoder), got at=None, which is the decoder's "
                 "last layer; it has no gradient of a latent critic to compare"
             )
-        prior = as_prior(prior)
+        prior, generator = as_prior(prior), _checks.as_generator(generator)
         if critic is None:
             critic = _default(encoder, code_shape, example)
         elif code_shape is not None or example is not None:

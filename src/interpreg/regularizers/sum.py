@@ -16,6 +16,9 @@ from interpreg.regularizers.evaluation import without_gradient
 from interpreg.regularizers.plan import as_needs, plan_of
 from interpreg.regularizers.players import CRITIC
 
+OWN = frozenset({"parts", "interpolator", "autoencoder_every", "encoder", "decoder"})
+CRITICS = frozenset({"critic", "game", "network"})
+
 
 class Sum(Regularizer):
     """Several regularizers of the same pair of networks, sharing one forward pass.
@@ -33,15 +36,19 @@ class Sum(Regularizer):
             ``zero_grad`` does), which optimizers leave alone. Compiled code has one graph with them and one without.
 
     Raises:
-        TypeError: a part is neither.
+        TypeError: a part is neither; a subclass without a name.
         ValueError: no parts, two interpolators, parts that wrap different networks, or parts whose needs contradict
             each other.
     """
 
     name = "sum"
-    set_once = frozenset({"parts", "interpolator", "autoencoder_every"})
+    set_once = frozenset({"interpolator"})
 
     def __init__(self, parts: Iterable["Regularizer | Interpolator"], *, autoencoder_every: int = 1) -> None:
+        if type(self) is not Sum and type(self).name == Sum.name:
+            raise TypeError(
+                f"name: expected a class attribute of {type(self).__name__}, a str of its own, got 'sum'"
+            )
         parts = list(parts)
         for part in parts:
             if not isinstance(part, (Regularizer, Interpolator)):
@@ -114,12 +121,12 @@ class Sum(Regularizer):
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in (
-            "critic",
-            "game",
-            "network",
-        ):  # a new submodule of this name would train beside the parts' critics
-            raise fixed(self, name, value)
+        # a new submodule of a critic's name would train beside the parts' critics, and what a recipe hands to its parts
+        # would change nothing here
+        if name in CRITICS or (name in self.set_once and name not in OWN):
+            raise fixed(
+                self, name, value, "assign weights to its parts, as reg.game.weight, or make a new one with it"
+            )
         super().__setattr__(name, value)
 
     @staticmethod
