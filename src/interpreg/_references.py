@@ -31,7 +31,7 @@ class Reference:
         instance.__dict__["_ref_" + self._name] = value
 
     def __delete__(self, instance: object) -> None:
-        raise kept(instance, self._name)
+        raise fixed(instance, self._name)
 
 
 class Configured:
@@ -62,7 +62,7 @@ class Configured:
 
     def __delattr__(self, name: str) -> None:
         if name in self.set_once:
-            raise kept(self, name)
+            raise fixed(self, name)
         super().__delattr__(name)
 
 
@@ -80,14 +80,12 @@ class Referring(Configured, nn.Module):
             super().__setattr__(name, value)
 
 
-def fixed(instance: object, name: str, value: object, instead: str = "make a new one with it") -> AttributeError:
-    """The error of an assignment that, after construction, would change only a part of the module."""
+def fixed(instance: object, name: str, *value: object, instead: str = "") -> AttributeError:
+    """The error of an assignment, or deletion, that, after construction, would change only a part of the module."""
+    kind = type(instance).__name__
+    if not value:
+        return AttributeError(f"{name}: expected no deletion from {kind}; make a new one without it")
     return AttributeError(
-        f"{name}: expected no assignment after {type(instance).__name__} was made, got {_checks.describe(value)}; "
-        f"{instead}"
+        f"{name}: expected no assignment after {kind} was made, got {_checks.describe(value[0])}; "
+        f"{instead}make a new one with it"
     )
-
-
-def kept(instance: object, name: str) -> AttributeError:
-    """The error of a deletion."""
-    return AttributeError(f"{name}: expected to stay as long as its {type(instance).__name__}, got deleted")

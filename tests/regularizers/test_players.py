@@ -9,6 +9,7 @@ from torch.nn.utils import parametrizations, parametrize
 
 from interpreg import (
     ACAIRegularizer,
+    Adaptive,
     Adversary,
     Critic,
     LatentCritic,
@@ -78,7 +79,6 @@ def leaking(kind: str, encoder: nn.Module, decoder: nn.Module) -> Regularizer:
         "a function around the decoder": lambda: LatentCritic(
             encoder, decoder, nn.Sequential(Around(decoder), nn.Linear(6, 1))
         ),
-        "a method of the encoder": lambda: Critic(encoder.forward, decoder.forward, encoder),
         "not frozen": lambda: Unfrozen(encoder, decoder, nn.Linear(6, 1), weight=1.0),
         "not detached": lambda: Attached(encoder, decoder, nn.Linear(6, 1), weight=1.0),
     }[kind]()
@@ -102,16 +102,12 @@ class Around(nn.Module):
 @pytest.mark.parametrize("in_sum", [False, True])
 @pytest.mark.parametrize("kind", [
     "a list of layers", "a list of tensors", "a function around the encoder", "a function around the decoder",
-    "a method of the encoder", "not frozen", "not detached",
+    "not frozen", "not detached",
 ])  # fmt: skip
 def test_a_leak_is_an_error_before_the_first_backward(pair, kind: str, in_sum: bool) -> None:
     reg = leaking(kind, *pair)
     if in_sum:
-        reg = (
-            MMDPrior(*pair) + reg
-            if kind != "a method of the encoder"
-            else reg + MMDPrior(reg.encoder, reg.decoder)
-        )
+        reg = MMDPrior(*pair) + reg
     with pytest.raises(ValueError, match=LEAK):
         reg(torch.randn(5, 6))
 
@@ -151,6 +147,15 @@ def test_one_object_with_all_three_networks_is_fine(pair) -> None:
     reg = Critic(model.encode, model.decode, critic=model.critic)
     sum(reg(torch.randn(5, 6)).values()).backward()
     assert all(p.grad is not None for p in model.parameters())
+    for network in (model, nn.Sequential(model)):
+        with pytest.raises(ValueError, match=r"critic: expected parameters of its own, got some of the encoder's"):
+            Critic(model.encode, model.decode, critic=network)
+    with pytest.raises(ValueError, match=rf"{LEAK}a parameter of the encoder"):
+        Critic(model.encode, model.decode, critic=model.encoder)(torch.randn(5, 6))
+    with pytest.raises(TypeError, match=r"^at: expected a decoder with a trained layer, or the parameter"):
+        Critic(
+            model.encode, model.decode, critic=model.critic, weight=Adaptive()
+        )  # whose last layer is the critic's
 
 
 class Ungraded(nn.Module):

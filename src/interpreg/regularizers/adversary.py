@@ -8,7 +8,7 @@ from torch.nn.utils import parametrizations, parametrize
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._networks import submodules_of
+from interpreg._networks import modules_of, submodules_of
 from interpreg._types import Network
 from interpreg.batch import call
 from interpreg.regularizers.base import Regularizer
@@ -155,8 +155,11 @@ def _as_critic(network: object, encoder: object, decoder: object) -> nn.Module:
     trained = {id(p) for p in network.parameters() if p.requires_grad}
     if not trained:
         raise ValueError("critic: expected parameters to train, got a network that has none")
+    inside = set(network.modules())
     for role, other in (("encoder", encoder), ("decoder", decoder)):
-        if isinstance(other, nn.Module) and any(id(p) in trained for p in other.parameters()):
+        # an object may hold all three networks, and a bound method call one of them: the first call tells
+        within = inside.intersection(modules_of(other))
+        if within or (isinstance(other, nn.Module) and any(id(p) in trained for p in other.parameters())):
             raise ValueError(
                 f"critic: expected parameters of its own, got some of the {role}'s, which the critic's "
                 "losses would train too; copy it first: fresh_copy(network)"

@@ -124,9 +124,7 @@ class Sum(Regularizer):
         # a new submodule of a critic's name would train beside the parts' critics, and what a recipe hands to its parts
         # would change nothing here
         if name in CRITICS or (name in self.set_once and name not in OWN):
-            raise fixed(
-                self, name, value, "assign weights to its parts, as reg.game.weight, or make a new one with it"
-            )
+            raise fixed(self, name, value, instead="assign weights to its parts, as reg.game.weight, or ")
         super().__setattr__(name, value)
 
     @staticmethod

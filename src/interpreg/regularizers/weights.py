@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 from torch import Tensor, nn
 
 from interpreg import _checks
-from interpreg._references import kept
+from interpreg._references import fixed
 
 if TYPE_CHECKING:
     from interpreg.regularizers.base import Regularizer
@@ -143,7 +143,7 @@ class Weight:
             instance._ramps[self._name] = Running(inner, instance._start_counting())
 
     def __delete__(self, instance: "Regularizer") -> None:
-        raise kept(instance, self._name)
+        raise fixed(instance, self._name)
 
 
 class Running:
