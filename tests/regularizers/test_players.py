@@ -150,7 +150,7 @@ def test_one_object_with_all_three_networks_is_fine(pair) -> None:
     for network in (model, nn.Sequential(model)):
         with pytest.raises(ValueError, match=r"critic: expected parameters of its own, got some of the encoder's"):
             Critic(model.encode, model.decode, critic=network)
-    with pytest.raises(ValueError, match=rf"{LEAK}a parameter of the encoder"):
+    with pytest.raises(ValueError, match=rf"{LEAK}a parameter of the critic and the encoder"):
         Critic(model.encode, model.decode, critic=model.encoder)(torch.randn(5, 6))
     with pytest.raises(TypeError, match=r"^at: expected a decoder with a trained layer, or the parameter"):
         Critic(

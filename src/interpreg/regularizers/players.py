@@ -91,10 +91,8 @@ def _unreached(network: nn.Module, reached: set[int]) -> list[str]:
 def _shared(leaf: Tensor, losses: dict[str, Tensor], networks: dict[str, Iterable[object]]) -> ValueError:
     """The error that names a parameter and the terms that train it."""
     terms = [name for name, loss in losses.items() if any(leaf is each for each in leaves_of([loss]))]
-    role = next(
-        (r for r, each in networks.items() for n in each if any(leaf is p for p in parameters_of(n))), None
-    )
-    what = f"a parameter of the {role}" if role else "a tensor that is no registered parameter"
+    roles = [r for r, each in networks.items() if any(leaf is p for n in each for p in parameters_of(n))]
+    what = f"a parameter of the {' and the '.join(roles)}" if roles else "a tensor that is no registered parameter"
     return ValueError(
         f"critic: expected terms of the critic and of the autoencoder to train different parameters, got {what}, "
         f"{_checks.describe(leaf)}, that is trained by {', '.join(map(repr, terms))}; keep the critic's parameters "
