@@ -120,3 +120,18 @@ def test_the_import_is_timed_beside_the_dependencies(script, capsys) -> None:
     script("import_time")(["--pairs", "1"])
     ratio = float(capsys.readouterr().out.partition("median ratio ")[2].split()[0])
     assert 0.1 < ratio < 10
+
+
+def test_memory_of_steps_is_measured_once(script, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = tmp_path / "memory.csv"
+    tiny = ["--steps", "20", "--names", "acai", "--out", str(raw)]
+    script("memory_of_steps")(tiny)
+    before = raw.read_bytes()
+    script("memory_of_steps")(tiny)
+    assert raw.read_bytes() == before
+    with raw.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert int(row["more_tensors"]) == 0
+    assert int(row["tensors"]) > 20
+    assert int(row["resident_kib"]) > 10_000
+    assert "largest more_tensors: 0, of 'acai' in 20 steps" in capsys.readouterr().out

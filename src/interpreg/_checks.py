@@ -42,6 +42,21 @@ def check_vector(name: str, value: object) -> None:
         raise ValueError(f"{name}: expected shape [n], got {describe(value)}")
 
 
+def check_scalars(**values: object) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless all are 0-dim floating point tensors."""
+    for name, value in values.items():
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            raise TypeError(f"{name}: expected a 0-dim floating point tensor, got {describe(value)}")
+        if value.ndim != 0:
+            raise ValueError(f"{name}: expected a 0-dim tensor, got {describe(value)}")
+
+
+def check_parameter(name: str, value: object) -> None:
+    """Raise ``TypeError`` unless ``value`` is a tensor that requires a gradient."""
+    if not isinstance(value, Tensor) or not value.requires_grad:
+        raise TypeError(f"{name}: expected a parameter, a tensor that requires a gradient, got {describe(value)}")
+
+
 def check_batch_size(name: str, value: Tensor, batch_size: int) -> None:
     """Raise ``ValueError`` unless the first axis of ``value`` is ``batch_size`` long."""
     if value.shape[0] != batch_size:

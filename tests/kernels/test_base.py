@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from interpreg.functional import mmd2, mmd2_to_prior
-from interpreg.kernels import RBF, InverseMultiquadric, Kernel, Laplacian, RationalQuadratic
+from interpreg.kernels import RBF, InverseMultiquadric, Kernel, Laplacian, RationalQuadratic, as_kernel
 
 SQ = torch.cat([torch.zeros(1), torch.logspace(-6, 4, 200)]).double()
 SCALED = (RBF, InverseMultiquadric, RationalQuadratic, Laplacian)
@@ -85,3 +85,18 @@ def test_bad_bandwidths_are_named(kind: type, bandwidths: object, error: type[Ex
 def test_bad_scales_and_alphas_are_named(make, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+def test_none_is_the_default_kernel_and_others_have_to_be_kernels_with_a_hash() -> None:
+    assert as_kernel(None) == InverseMultiquadric()
+    assert as_kernel(kernel := RBF(2.0)) is kernel
+    with pytest.raises(TypeError, match=r"kernel: expected a Kernel from interpreg.kernels, got 'rbf'"):
+        as_kernel("rbf")
+    with pytest.raises(TypeError, match=r"kernel: expected one that can be hashed .*, got a Mutable"):
+        as_kernel(Mutable())
+
+
+@dataclass
+class Mutable(Kernel):
+    def profile(self, sq: torch.Tensor) -> torch.Tensor:
+        return 1 / (1 + sq)

@@ -8,7 +8,7 @@ from calls import calls
 from torch import Tensor, nn
 from zoo import PAIRS, Zoo, convolutional_pair, vector_pair
 
-from interpreg import ACAIRegularizer
+from interpreg import ACAIRegularizer, Players
 from interpreg.batch import DEFAULT
 
 
@@ -109,6 +109,7 @@ def test_one_optimizer_or_two_make_no_difference(pair: Zoo) -> None:
                 optimizer.zero_grad()
             if two:
                 players = reg.split(losses)
+                assert isinstance(players, Players)
                 players.autoencoder.backward()
                 players.critic.backward()
             else:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from interpreg import _checks
 from interpreg._numerics import as_wide
 
 
@@ -24,12 +25,15 @@ def adaptive_weight(reference: Tensor, adversarial: Tensor, at: Tensor, *, most:
         0-dim, detached, in [0, ``most``], in fp32 at least.
 
     Raises:
+        TypeError, ValueError: a loss that is not 0-dim, or a parameter that is no tensor.
         RuntimeError: torch's own, where a loss does not depend on the parameter.
 
     >>> w = torch.tensor([1.0], requires_grad=True)
     >>> adaptive_weight(6 * w.sum(), 2 * w.sum(), w).round(decimals=3)
     tensor(3.)
     """
+    _checks.check_scalars(reference=reference, adversarial=adversarial)
+    _checks.check_parameter("at", at)
     (pull,) = torch.autograd.grad(reference, at, retain_graph=True)
     (push,) = torch.autograd.grad(adversarial, at, retain_graph=True)
     ratio = as_wide(pull.detach()).norm() / (as_wide(push.detach()).norm() + 1e-4)

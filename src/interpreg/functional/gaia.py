@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg._numerics import as_wide, full_precision
+from interpreg._numerics import as_wide, full_precision, widen
 from interpreg.functional.means import has_positions, valid_part
 from interpreg.functional.reconstruction import reconstruction_loss
 
@@ -25,17 +25,18 @@ def gaia_simple_critic_loss(of_data: Tensor, of_reconstructions: Tensor, of_inte
         of_interpolants: :math:`R_i = \overline{(x_i - d(x_i))^2}`.
 
     Returns:
-        0-dim. The gradient of the minimum is that of the smaller error.
+        0-dim, in fp32 at least. The gradient of the minimum is that of the smaller error.
 
     Raises:
-        ValueError: an error that is not 0-dim.
+        TypeError, ValueError: an error that is not a 0-dim floating point tensor.
 
     Source: the author's rewrite of GAIA, timsainb/tensorflow2-generative-models.
 
     >>> gaia_simple_critic_loss(torch.tensor(1.0), torch.tensor(3.0), torch.tensor(0.25))
     tensor(3.7500)
     """
-    _check_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    _checks.check_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    of_data, of_reconstructions, of_interpolants = widen(of_data, of_reconstructions, of_interpolants)
     return of_data + of_reconstructions + missed(of_data, of_interpolants)
 
 
@@ -62,17 +63,18 @@ def gaia_autoencoder_loss(
         extra: e, added within the clip: published as 5e-5 times :func:`distance_loss`.
 
     Returns:
-        0-dim, in [-1, 1].
+        0-dim, in [-1, 1], in fp32 at least.
 
     Raises:
-        ValueError: an error that is not 0-dim.
+        TypeError, ValueError: an error that is not a 0-dim floating point tensor.
 
     Source: Sainburg, Thielk, Theilman, Migliori, Gentner 2018 (arXiv 1807.06650), as its code computes it.
 
     >>> gaia_autoencoder_loss(torch.tensor(0.5), torch.tensor(0.5))
     tensor(0.5000)
     """
-    _check_scalars(of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    _checks.check_scalars(of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    of_reconstructions, of_interpolants = widen(of_reconstructions, of_interpolants)
     share = torch.sigmoid(SLOPE * (of_interpolants - of_reconstructions))
     return (share * of_interpolants + (1 - share) * of_reconstructions + extra).clamp(-1, 1)
 
@@ -91,7 +93,8 @@ def gaia_critic_loss(of_data: Tensor, of_reconstructions: Tensor, of_interpolant
     >>> gaia_critic_loss(torch.tensor(0.25), torch.tensor(0.5), torch.tensor(0.5))
     tensor(0.)
     """
-    _check_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    _checks.check_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    of_data, of_reconstructions, of_interpolants = widen(of_data, of_reconstructions, of_interpolants)
     share = torch.sigmoid(SLOPE * (0.5 * of_interpolants - of_data)).clamp(0, 0.9)
     return (of_data - share * (of_reconstructions + of_interpolants) / 2).clamp(-1, 1)
 
@@ -108,7 +111,8 @@ def gaia_balance(of_data: Tensor, of_reconstructions: Tensor, of_interpolants: T
     >>> gaia_balance(torch.tensor(0.5), torch.tensor(0.5), torch.tensor(0.5))
     (tensor(0.5000), tensor(0.5000))
     """
-    _check_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    _checks.check_scalars(of_data=of_data, of_reconstructions=of_reconstructions, of_interpolants=of_interpolants)
+    of_data, of_reconstructions, of_interpolants = widen(of_data, of_reconstructions, of_interpolants)
     of_generated = (of_reconstructions + of_interpolants) / 2
     share = torch.sigmoid(SLOPE * (of_data - of_generated))
     return torch.sigmoid(SLOPE * (of_generated - of_data)), share
@@ -169,9 +173,3 @@ def _relative_distances(values: Tensor, mask: Tensor | None) -> Tensor:
     off = 1 - torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
     distances = (sums * off).clamp_min(0) / (valid @ valid.T * rows.shape[-1]).clamp_min(1)
     return distances / distances.mean().clamp_min(torch.finfo(rows.dtype).tiny)
-
-
-def _check_scalars(**errors: Tensor) -> None:
-    for name, error in errors.items():
-        if not isinstance(error, Tensor) or error.ndim != 0:
-            raise ValueError(f"{name}: expected a 0-dim tensor, got {_checks.describe(error)}")

@@ -26,6 +26,9 @@ def mean(values: Tensor, mask: Tensor | None = None) -> Tensor:
     >>> mean(torch.tensor([[[1.0], [3.0]], [[5.0], [7.0]]]), torch.tensor([[True, True], [True, False]]))
     tensor(3.)
     """
+    _checks.check_tensor("values", values)
+    if mask is not None:
+        check_mask(mask, values.shape[0])
     values = as_wide(values)
     if mask is None or not has_positions(values, mask):
         return values.mean()

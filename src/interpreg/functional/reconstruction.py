@@ -37,12 +37,15 @@ def reconstruction_loss(
         0-dim, in fp32 at least.
 
     Raises:
-        ValueError: an unknown loss, or one that does not return a 0-dim tensor; a mask that does not fit ``x``.
+        TypeError, ValueError: not tensors; of another shape, except for a callable; an unknown loss, or one that does
+            not return a 0-dim tensor; a mask that does not fit ``x``.
 
     >>> reconstruction_loss(torch.zeros(2, 3), torch.ones(2, 3), "l1")
     tensor(1.)
     """
     check_loss(loss)
+    _checks.check_tensor("x_hat", x_hat)
+    _checks.check_tensor("x", x)
     x_hat, x = widen(x_hat, x)
     if callable(loss):
         value = loss(x_hat, x) if mask is None else loss(x_hat, x, mask)
@@ -51,6 +54,7 @@ def reconstruction_loss(
                 f"reconstruction loss: expected a 0-dim tensor from it, got {_checks.describe(value)}"
             )
         return value
+    _checks.check_shape("x_hat", x_hat, x.shape, "x")
     if mask is None:
         return LOSSES[loss](x_hat, x)
     if x.shape[:2] != mask.shape:
