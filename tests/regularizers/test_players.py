@@ -278,3 +278,30 @@ def test_codes_made_without_gradients_and_images_with_them_are_fine(pair) -> Non
         warnings.simplefilter("ignore")  # a word on codes without gradients would be about something else
         Critic(encoder, decoder)(x, z=z)
         Critic(encoder, decoder)(x)
+
+
+def test_losses_that_are_compiled_in_pieces_are_not_suspected(pair) -> None:
+    """One compiled piece may hold operations of both players; its gradients are right."""
+
+    class Breaking(Regularizer):
+        name = "breaking"
+
+        def terms(self, batch):
+            torch._dynamo.graph_break()
+            return {"breaking": Term(lambda: batch.x_hat.square().mean(), 1.0)}
+
+    reg, x = Critic(*pair) + Breaking(*pair), torch.randn(5, 6)
+    gradients = []
+    for call in (reg, torch.compile(reg, backend="aot_eager")):
+        torch.manual_seed(0)
+        sum(call(x).values()).backward()
+        gradients.append([p.grad.clone() for each in (*pair, reg) for p in each.parameters()])
+        for each in (*pair, reg):
+            each.zero_grad()
+    torch.testing.assert_close(gradients[1], gradients[0])
+    network = nn.Sequential(parametrizations.orthogonal(nn.Linear(6, 6)), nn.Linear(6, 1))
+    reg = torch.compile(Critic(*pair, network), backend="aot_eager")
+    with parametrize.cached():
+        losses = reg(x)
+    sum(losses.values()).backward()
+    assert all(p.grad is not None for p in network.parameters())

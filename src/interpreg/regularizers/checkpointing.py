@@ -1,5 +1,6 @@
 """Recognising activation checkpointing inside a network, at its first call with a graph."""
 
+import sys
 from typing import Any
 
 import torch
@@ -39,9 +40,9 @@ class Checkpointing:
             # what torch.compile compiles, it recomputes inside the graph, with the frozen parameters
             output, is_recomputed = call(self.network, value, mask), False
         else:
-            with _Watch() as watch:
-                output = call(self.network, value, mask)
-            is_recomputed = watch.is_recomputed
+            # compiled code with graph breaks would trace the watch
+            watched = torch.compiler.disable(_watched) if "torch._dynamo" in sys.modules else _watched
+            output, is_recomputed = watched(self.network, value, mask)
         own = nodes_of([output]) - nodes_of([value]) if isinstance(output, Tensor) else set()
         is_reentrant = any("Checkpoint" in node.name() for node in own)
         if is_recomputed or is_reentrant:
@@ -52,6 +53,12 @@ class Checkpointing:
             )
         self.is_checked = True
         return output
+
+
+def _watched(network: nn.Module, value: Tensor, mask: Tensor | None) -> tuple[Tensor, bool]:
+    with _Watch() as watch:
+        output = call(network, value, mask)
+    return output, watch.is_recomputed
 
 
 class _Watch(TorchFunctionMode):

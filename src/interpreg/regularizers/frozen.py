@@ -42,6 +42,8 @@ class Frozen:
         """``network(value, mask)`` with detached parameters."""
         if torch.compiler.is_compiling():
             arguments = (value,) if mask is None else (value, mask)
+            if parametrize._cache_enabled:
+                raise RuntimeError("critic: expected compiled code to be called outside of parametrize.cached()")
             return functional_call(self.network, _state(self.network), arguments, tie_weights=False)  # type: ignore[no-any-return]
         with self._lock, self._swapped():
             if self._checkpointing.is_due(value):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from torch import Tensor, nn
 
 from interpreg import _checks
-from interpreg._networks import leaves_of, parameters_of
+from interpreg._networks import leaves_of, nodes_of, parameters_of
 from interpreg.bottlenecks.base import Bottleneck
 
 CRITIC = "critic/"  # how the names of a critic's terms start
@@ -51,7 +51,7 @@ class PlayersCheck:
         owned = {id(p) for network in critics for p in network.parameters()}
         of_autoencoder = [loss for name, loss in with_graph.items() if not name.startswith(CRITIC)]
         both = [leaf for leaf in leaves_of(of_autoencoder) if id(leaf) in reached | owned]
-        if both:
+        if both and not _is_compiled_together(_of_critic(with_graph), of_autoencoder):
             raise _shared(both[0], with_graph, {"critic": critics, "encoder": [encoder], "decoder": [decoder]})
         self._seen |= with_graph.keys()
         if len(list(_of_critic(losses))) == len(list(_of_critic(with_graph))) > 0:
@@ -76,6 +76,11 @@ class PlayersCheck:
 
 def _of_critic(losses: dict[str, Tensor]) -> Iterator[Tensor]:
     return (loss for name, loss in losses.items() if name.startswith(CRITIC))
+
+
+def _is_compiled_together(critic: Iterable[Tensor], autoencoder: Iterable[Tensor]) -> bool:
+    """Whether torch.compile made one node of operations of both players, whose outputs all seem to reach its inputs."""
+    return any("CompiledFunction" in node.name() for node in nodes_of(critic) & nodes_of(autoencoder))
 
 
 def _unreached(network: nn.Module, reached: set[int]) -> list[str]:
