@@ -25,6 +25,7 @@ WRONG: dict[str, tuple[object, str]] = {
     "critic": (lambda x: x, "critic: expected an nn.Module to train, got a function"),
     "critic_weight": (Adaptive(at=torch.ones(1)), "critic_weight: expected a number, a 0-dim tensor or a Ramp"),
     "interpolator": ("linear", "interpolator: expected an Interpolator, got 'linear'"),
+    "generator": (42, "generator: expected a torch.Generator or None, got 42; give torch.Generator"),
     "judge": ("max", "judge: expected one of 'mean', 'code', 'logit', got 'max'"),
     "gamma": (1.5, r"gamma: expected a finite number in \[0, 1\], got 1.5"),
     "prior": ("cube", "prior: expected one of 'ball', 'normal', 'sphere', got 'cube'"),
@@ -37,6 +38,13 @@ WRONG: dict[str, tuple[object, str]] = {
     "penalty": ("l2", "penalty: expected one of 'l1', 'kl', got 'l2'"),
     "target": (0.0, "target: expected a number strictly between 0 and 1, got 0.0"),
 }
+
+
+INSTANCES: dict[str, object] = {  # classes where an instance belongs
+    "encoder": torch.nn.Linear, "decoder": torch.nn.Linear, "critic": torch.nn.Linear, "interpolator": Interpolator,
+    "prior": interpreg.priors.Normal, "kernel": interpreg.kernels.RBF, "reconstruction": torch.nn.L1Loss,
+    "generator": torch.Generator, "corrupt": torch.nn.Dropout, "loss": torch.nn.L1Loss,
+}  # fmt: skip
 
 
 def arguments(*names: str) -> list[tuple[str, str]]:
@@ -56,6 +64,94 @@ def test_a_wrong_argument_is_named(kind: str, name: str) -> None:
     value, message = WRONG[name]
     with pytest.raises((TypeError, ValueError), match=f"^{message}"):
         make(kind, **{name: value})
+
+
+@pytest.mark.fault(
+    "Arguments", "A class is given for its instance, as `loss=nn.L1Loss`, or a seed for a generator.",
+    now="`TypeError` or `ValueError` from the constructor",
+)  # fmt: skip
+@pytest.mark.parametrize(("kind", "name"), arguments(*INSTANCES))
+def test_a_class_in_the_place_of_an_instance_is_named(kind: str, name: str) -> None:
+    given = INSTANCES[name]
+    with pytest.raises(
+        (TypeError, ValueError), match=rf"^({name}|.*loss): expected .*got the class {given.__name__}"
+    ):
+        make(kind, **{name: given})
+
+
+MODULES = {
+    "Interpolator": lambda **given: Interpolator(**given),
+    "GaussianBottleneck": lambda **given: interpreg.GaussianBottleneck(torch.nn.Linear(4, 4), **given),
+    "dense": lambda **given: interpreg.GaussianBottleneck.dense(torch.nn.Linear(4, 4), (4,), **given),
+    "DropoutBottleneck": lambda **given: interpreg.DropoutBottleneck(torch.nn.Linear(4, 4), **given),
+    "DenoisingBottleneck": lambda **given: interpreg.DenoisingBottleneck(torch.nn.Linear(4, 4), **given),
+}
+
+
+@pytest.mark.parametrize("kind", MODULES)
+def test_a_seed_is_no_generator(kind: str) -> None:
+    with pytest.raises(TypeError, match=r"^generator: expected a torch.Generator or None, got 42; give torch.Gen"):
+        MODULES[kind](generator=42)
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"pairing": torch.nn.Identity}, "pairing: expected a name or a callable of the codes, got the class Identity"),
+    ({"pairing": "prior", "prior": 5}, "prior: expected a callable of the codes, got 5"),
+    ({"pairing": "prior", "prior": torch.nn.Identity}, r"prior: .* got the class Identity; give an instance"),
+    ({"shared": "no"}, "shared: expected True or False, got 'no'"),
+])  # fmt: skip
+def test_callables_and_flags_of_an_interpolator_are_checked(given: dict[str, object], message: str) -> None:
+    with pytest.raises(TypeError, match=f"^{message}"):
+        Interpolator(**given)
+
+
+WEIGHTS_OF_RECIPES = {"weight", "critic_weight"}
+
+
+def fixed() -> list[tuple[str, str]]:
+    """The arguments of all constructors but weights, which may be assigned to terms."""
+    return [
+        (kind, name)
+        for kind, constructor in (CLASSES | {"Interpolator": Interpolator}).items()
+        if kind not in ABSTRACT
+        for name in inspect.signature(constructor).parameters
+        if not name.endswith("weight")
+    ]
+
+
+@pytest.mark.fault(
+    "Arguments", "An option is assigned after construction, `reg.gamma = 5`.",
+    now="`AttributeError`, nothing is changed; weights may be assigned",
+)  # fmt: skip
+@pytest.mark.parametrize(("kind", "name"), fixed())
+def test_what_was_configured_is_not_assigned_again(kind: str, name: str) -> None:
+    reg = Interpolator() if kind == "Interpolator" else make(kind)
+    before = vars(reg).copy()
+    for change in (lambda: setattr(reg, name, 5), lambda: delattr(reg, name)):
+        with pytest.raises(AttributeError, match=rf"^{name}: expected"):
+            change()
+    assert vars(reg) == before
+
+
+@pytest.mark.parametrize("name", sorted(WEIGHTS_OF_RECIPES))
+def test_weights_are_assigned_to_terms_and_not_to_recipes(name: str) -> None:
+    reg = make("ACAIRegularizer")
+    with pytest.raises(AttributeError, match=rf"^{name}: expected no assignment .*; assign weights to its parts"):
+        setattr(reg, name, 0.1)
+    setattr(reg.game, name, 0.1)
+    assert getattr(reg.game, name) == 0.1
+
+
+def test_bottlenecks_keep_their_options(x: torch.Tensor) -> None:
+    dropout, denoising = MODULES["DropoutBottleneck"](), MODULES["DenoisingBottleneck"]()
+    with pytest.raises(
+        AttributeError, match=r"^p: expected no assignment after DropoutBottleneck was made, got 5"
+    ):
+        dropout.p = 5
+    with pytest.raises(AttributeError, match=r"^std: expected no assignment after Corruption was made"):
+        denoising.corruption.std = -1
+    dropout.network = torch.nn.Identity()  # layers may be replaced
+    assert torch.equal(dropout.eval()(x), x)
 
 
 WEIGHTS = {p for kind in CLASSES.values() for p in inspect.signature(kind).parameters if p.endswith("weight")}

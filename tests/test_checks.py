@@ -23,7 +23,7 @@ SHAPE = torch.Size((2, 3))
     (_checks.check_shape, (torch.zeros(3), SHAPE, "z"), ValueError, r"x: .* shape of z, \(2, 3\), got .*\(3,\)"),
     (_checks.check_one_of, ("c", ("a", None)), ValueError, "x: expected one of 'a', None, got 'c'"),
     (_checks.check_network, (0.5,), TypeError, "x: expected a module or another callable of one tensor, got 0.5"),
-    (_checks.check_network, (nn.Linear,), TypeError, "x: expected a module or another callable .*, got a type"),
+    (_checks.check_network, (nn.Linear,), TypeError, "x: expected a module or another .*, got the class Linear"),
     (_checks.as_number, ("1",), TypeError, "x: expected a number, got '1'"),
     (_checks.as_number, (True,), TypeError, "x: expected a number, got True"),
     (_checks.as_number, (-0.1,), ValueError, "x: expected a finite number of at least 0, got -0.1"),

@@ -22,6 +22,8 @@ def describe(value: object) -> str:
         return f"a {type(value).__name__} of length {len(value)}"
     if value is None or isinstance(value, (bool, int, float, str)):
         return repr(value)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     return f"a {type(value).__name__}"
 
 
@@ -99,6 +101,31 @@ def check_network(name: str, value: object) -> None:
     """Raise ``TypeError`` unless ``value`` can be called."""
     if not callable(value) or isinstance(value, type):
         raise TypeError(f"{name}: expected a module or another callable of one tensor, got {describe(value)}")
+
+
+def check_callable(name: str, value: object, of: str) -> None:
+    """Raise ``TypeError`` unless ``value`` is a callable, as a class in the place of its instance is not."""
+    if isinstance(value, type):
+        raise TypeError(f"{name}: expected {of}, got {describe(value)}; give an instance, {value.__name__}()")
+    if not callable(value):
+        raise TypeError(f"{name}: expected {of}, got {describe(value)}")
+
+
+def as_generator(value: object) -> torch.Generator | None:
+    """``value``; ``TypeError`` unless it is a generator or None."""
+    if value is not None and not isinstance(value, torch.Generator):
+        raise TypeError(
+            f"generator: expected a torch.Generator or None, got {describe(value)}; give "
+            "torch.Generator(device).manual_seed(seed)"
+        )
+    return value
+
+
+def as_flag(name: str, value: object) -> bool:
+    """``value``; ``TypeError`` unless it is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}: expected True or False, got {describe(value)}")
+    return value
 
 
 def check_unsharded(name: str, module: nn.Module, instead: str) -> None:

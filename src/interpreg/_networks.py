@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable
 from functools import partial
 from inspect import getclosurevars
 from types import FunctionType, MethodType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,24 +70,25 @@ def is_any_of(names: Container[tuple[str, str]], module: object) -> bool:
 
 def leaves_of(values: Iterable[Tensor]) -> list[Tensor]:
     """The leaf tensors, parameters among them, for which a backward of the values would compute gradients."""
-    leaves: dict[int, Tensor] = {}
-    seen: set[object] = set()
-    nodes: list[object] = []
-    for value in values:
-        if value.grad_fn is not None:
-            nodes.append(value.grad_fn)
-        elif value.requires_grad:
-            leaves[id(value)] = value
-    while nodes:
-        node = nodes.pop()
-        if node in seen:
-            continue
-        seen.add(node)
+    values = list(values)
+    leaves = {id(value): value for value in values if value.requires_grad and value.grad_fn is None}
+    for node in nodes_of(values):
         leaf = getattr(node, "variable", None)  # of AccumulateGrad
         if isinstance(leaf, Tensor):
             leaves[id(leaf)] = leaf
-        nodes += [behind for behind, _ in getattr(node, "next_functions", ()) if behind is not None]
     return list(leaves.values())
+
+
+def nodes_of(values: Iterable[Tensor]) -> set[Any]:
+    """The autograd nodes that a backward of the values would run."""
+    seen: set[Any] = set()
+    nodes: list[Any] = [value.grad_fn for value in values if value.grad_fn is not None]
+    while nodes:
+        node = nodes.pop()
+        if node not in seen:
+            seen.add(node)
+            nodes += [behind for behind, _ in getattr(node, "next_functions", ()) if behind is not None]
+    return seen
 
 
 def _behind(network: object, depth: int) -> list[nn.Module]:

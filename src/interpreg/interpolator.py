@@ -107,8 +107,12 @@ class Interpolator(Referring):
         if grid is not None and kind not in ("linear", "spherical"):
             raise ValueError(f"grid: expected None for kind={kind!r}, whose coefficients are random, got {grid!r}")
         pairing = pairing or ("permutation" if self._is_kway else "reverse")
+        if isinstance(pairing, type):
+            _checks.check_callable("pairing", pairing, "a name or a callable of the codes")
         if not callable(pairing):
             _checks.check_one_of("pairing", pairing, PAIRINGS)
+        if prior is not None:
+            _checks.check_callable("prior", prior, "a callable of the codes")
         if pairing == "reverse" and self._is_kway:
             raise ValueError(
                 "pairing: expected 'permutation', 'prior' or a callable to mix more than two codes, got 'reverse'"
@@ -121,7 +125,8 @@ class Interpolator(Referring):
             _checks.check_network("decoder", decoder)
         self.alpha_range = _checks.as_interval("alpha_range", alpha_range)
         self.grid = None if grid is None else _checks.as_count("grid", grid, low=2)
-        self.pairing, self.shared, self.prior, self.generator = pairing, shared, prior, generator
+        self.pairing, self.shared, self.prior = pairing, _checks.as_flag("shared", shared), prior
+        self.generator = _checks.as_generator(generator)
         self.encoder, self.decoder = encoder, decoder
 
     def forward(self, x: Tensor) -> Tensor:

@@ -64,41 +64,27 @@ def test_spectral_norm_comes_on_top_of_a_weight_norm_and_not_on_torchs_older_hoo
         spectral_norm(nn.Sequential(nn.utils.weight_norm(nn.Linear(4, 3))))
 
 
-def test_a_critic_that_nobody_updates_is_called_out(encoder, decoder, x) -> None:
-    critic = Critic(encoder, decoder)
-    optimizer = torch.optim.Adam(encoder.parameters())
-
-    def train(calls: int) -> None:
-        for _ in range(calls):
-            sum(critic(x).values()).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-
-    train(100)
-    with pytest.warns(UserWarning, match="the critic has had gradients for 100 training calls and is not updated"):
-        train(10)
-    train(300)  # once is enough
-
-
-@pytest.mark.parametrize("options", [{}, {"fused": True}, {"foreach": True}])
-@pytest.mark.parametrize("every", [1, 8])
-def test_a_critic_that_is_updated_is_not_called_out(
-    encoder, decoder, x, options: dict[str, bool], every: int
-) -> None:
-    critic = Critic(encoder, decoder)
-    optimizer = torch.optim.Adam([*encoder.parameters(), *critic.parameters()], **options)
-    critic.check_optimizers(optimizer)
-    for step in range(250):
-        sum(critic(x).values()).backward()
-        if step % every == every - 1:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=False)
-
-
-def test_calls_without_a_backward_accuse_nobody(encoder, decoder, x) -> None:
-    critic = Critic(encoder, decoder)
-    for _ in range(250):
-        critic(x)
+@pytest.mark.fault(
+    "Critics",
+    "A critic has lazy layers (`nn.LazyLinear`).",
+    now="they get their shapes in the first call, and train",
+)
+@pytest.mark.parametrize("first", ["training", "validation", "inference"])
+def test_lazy_critics_get_their_shapes_in_the_first_call(encoder, decoder, x, first: str) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.ReLU(), nn.LazyLinear(1))
+    critic = Critic(encoder, decoder, network)
+    parameters = list(critic.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=0.1)
+    if first != "training":
+        with torch.inference_mode() if first == "inference" else torch.no_grad():
+            critic.eval()(x)
+    critic.train()
+    sum(critic(x).values()).backward()
+    assert network[2].num_batches_tracked == 2  # the critic's own passes, none of them to get shapes
+    before = [p.detach().clone() for p in parameters]
+    optimizer.step()
+    assert all(p is q for p, q in zip(critic.parameters(), parameters, strict=True))
+    assert not any(torch.equal(p, q) for p, q in zip(parameters, before, strict=True) if q.any())
 
 
 def test_scripted_critics_and_parts_of_the_autoencoder_are_refused(encoder, decoder) -> None:

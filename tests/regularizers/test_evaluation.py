@@ -112,6 +112,8 @@ def test_a_value_that_is_a_function_is_computed_only_where_it_counts(pair: Zoo) 
     (torch.ones(3), ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got a torch.float32 te"),
     (1.0, ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got 1.0"),
     (None, ValueError, r"terms: expected a 0-dim tensor as the value of 'odd', got None"),
+    (torch.ones((), dtype=torch.long), ValueError, r"terms: expected a floating point value of 'odd', got a torch.int"),
+    (lambda batch: lambda: batch.z.argmax(), ValueError, r"terms: expected a floating point value of 'odd', got"),
     (lambda batch: lambda: batch.z.mean(1), ValueError, r"0-dim tensor as the value of 'odd'"),
     ((torch.ones(()), 1.0), TypeError, r"terms: expected a Term for 'odd', got a tuple of length 2"),
 ])  # fmt: skip
@@ -134,3 +136,16 @@ def test_a_weight_of_another_shape_or_still_a_ramp_is_refused(pair: Zoo) -> None
     for weight in (Ramp(1.0), Adaptive(Ramp(1.0), at=torch.ones(2))):
         with pytest.raises(TypeError, match=r"terms: expected the present weight of 'odd', got a Ramp"):
             term(torch.ones(()), weight)(pair.encoder, pair.decoder)(pair.x)
+
+
+def test_names_that_are_no_strings_are_refused(pair: Zoo) -> None:
+    class Numbered(Regularizer):
+        name = "numbered"
+
+        def terms(self, batch):
+            return {1: Term(torch.ones(()), 1.0)}
+
+    part = Numbered(pair.encoder, pair.decoder)
+    for reg in (part, part + ACAIRegularizer(pair.encoder, pair.decoder)):
+        with pytest.raises(TypeError, match=r"terms: expected names as str in Numbered, got 1"):
+            reg(pair.x)

@@ -107,6 +107,8 @@ class Unresettable(nn.Linear):
 
 @pytest.mark.parametrize(("network", "message"), [
     (torch.relu, r"critic: expected one, .*not an nn.Module"),
+    (nn.Linear(2, 2).forward, r"but a method; give critic=fresh_copy\(module\), of the module that it calls"),
+    (lambda x: x, r"but a function; give critic=fresh_copy\(module\), of the module that it calls"),
     (nn.LazyLinear(4), r"'weight' has no shape yet; run one batch"),
     (Uncopyable(2, 2), r"copying it failed with RuntimeError: no copies of me"),
     (nn.Flatten(), r"it has no parameters to train"),

@@ -1,5 +1,8 @@
 """The frozen pass against ``torch.func.functional_call`` with detached parameters, its slower twin."""
 
+import threading
+from collections.abc import Callable
+
 import pytest
 import torch
 from decoders import Made
@@ -26,6 +29,24 @@ class Shared(nn.Module):
         return self.tied(self.again(self.first(x).tanh()).tanh())
 
 
+class Repeated(nn.Module):
+    """One block three times, one layer by two paths, one parameter in two layers and under two names of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.Sequential(nn.Linear(5, 5), nn.Tanh())
+        self.blocks = nn.ModuleList([self.block] * 3)
+        self.first = nn.Linear(5, 5)
+        self.net = nn.Sequential(self.first, nn.Tanh(), nn.Linear(5, 5))
+        self.net[2].weight = self.first.weight
+        self.again = self.first.bias
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return self.net(x) + self.again
+
+
 class Counting(nn.Module):
     """A buffer that every call changes in place, and one that it replaces."""
 
@@ -44,10 +65,12 @@ class Counting(nn.Module):
 NETWORKS = {
     "linear": lambda: nn.Sequential(nn.Linear(5, 5), nn.ReLU(inplace=True), nn.Linear(5, 5)),
     "shared": Shared,
+    "repeated": Repeated,
     "counting": Counting,
     "recurrent": lambda: Made(nn.GRU(5, 5, batch_first=True), lambda gru, x: gru(x[:, None])[0][:, 0]),
     "batch norm": lambda: nn.Sequential(nn.Linear(5, 5), nn.BatchNorm1d(5)),
     "spectral norm": lambda: nn.Sequential(parametrizations.spectral_norm(nn.Linear(5, 5))),
+    "orthogonal": lambda: nn.Sequential(parametrizations.orthogonal(nn.Linear(5, 5))),
     "pruned": lambda: nn.Sequential(prune.random_unstructured(nn.Linear(5, 5), "weight", 0.3)),
     "part frozen": lambda: nn.Sequential(nn.Linear(5, 5).requires_grad_(False), nn.Linear(5, 5)),
 }
@@ -60,7 +83,8 @@ def test_output_and_gradient_are_those_of_detached_parameters(name: str, trainin
     detached = {key: p.detach() for key, p in network.named_parameters()}
     buffers = {key: b.clone() for key, b in network.named_buffers()}
     twin = x.clone().requires_grad_()
-    expected = functional_call(network, detached | {key: b.clone() for key, b in buffers.items()}, (twin,))
+    other = NETWORKS[name]().train(training)  # functional_call loses the parameters of a layer under two names
+    expected = functional_call(other, detached | {key: b.clone() for key, b in buffers.items()}, (twin,))
     expected.square().sum().backward()
     own, before = x.clone().requires_grad_(), list(network.parameters())
     output = Frozen(network)(own, None)
@@ -122,3 +146,104 @@ def test_the_frozen_pass_leaves_batch_statistics_alone() -> None:
     critic = Critic(encoder, decoder)
     critic(x)
     assert critic.network[1].num_batches_tracked == 2  # the critic's own two passes, not the autoencoder's third
+
+
+@pytest.mark.fault(
+    "Critics",
+    "One layer of the critic has two names, as a block that is repeated: after `torch.compile` its parameters are "
+    "plain tensors and never train again.",
+    now="the gradients of plain calls",
+)
+@pytest.mark.parametrize("fullgraph", [True, False])
+@pytest.mark.parametrize("make", [Shared, Repeated])
+def test_layers_under_two_names_train_in_compiled_code(make: Callable[[], nn.Module], fullgraph: bool) -> None:
+    torch.manual_seed(0)
+    encoder, decoder, network, x = nn.Linear(5, 3), nn.Linear(3, 5), make(), torch.randn(6, 5)
+    reg = Critic(encoder, decoder, network)
+    before, gradients = list(network.named_parameters(remove_duplicate=False)), []
+    for call in (reg, torch.compile(reg, backend="aot_eager", fullgraph=fullgraph)):
+        for _ in range(2):
+            torch.manual_seed(1)
+            sum(call(x).values()).backward()
+        for (name, p), (known, q) in zip(network.named_parameters(remove_duplicate=False), before, strict=True):
+            assert name == known
+            assert p is q
+        gradients.append([p.grad.clone() for each in (network, encoder, decoder) for p in each.parameters()])
+        for each in (network, encoder, decoder):
+            each.zero_grad()
+    torch.testing.assert_close(gradients[1], gradients[0])
+
+
+def _assigned(network: nn.Module) -> None:
+    network.load_state_dict({k: v.clone() for k, v in network.state_dict().items()}, assign=True)
+
+
+def _swapped(network: nn.Module) -> None:
+    torch.__future__.set_swap_module_params_on_conversion(True)
+    try:
+        network.double().float()
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(False)
+
+
+CHANGES: dict[str, Callable[[nn.Module], object]] = {
+    "loaded": lambda n: n.load_state_dict(Repeated().state_dict()),
+    "assigned": _assigned,
+    "moved": lambda n: n.double().float(),
+    "swapped tensors": _swapped,
+    "parametrized": lambda n: parametrizations.weight_norm(n.block[0]),
+    "pruned": lambda n: prune.random_unstructured(n.first, "weight", 0.3),
+    "pruned for good": lambda n: prune.remove(prune.random_unstructured(n.first, "weight", 0.3), "weight"),
+    "another layer": lambda n: n.net.__setitem__(2, nn.Linear(5, 5)),
+    "another shared layer": lambda n: n.block.__setitem__(0, nn.Linear(5, 5)),
+    "another parameter": lambda n: n.first.register_parameter("bias", nn.Parameter(torch.ones(5))),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_critic_that_was_changed_is_frozen_as_it_is_now(name: str) -> None:
+    network, x = Repeated(), torch.randn(6, 5)
+    frozen = Frozen(network)
+    for _ in range(2):
+        frozen(x, None)
+    CHANGES[name](network)
+    parameters = list(network.named_parameters(remove_duplicate=False))
+    own = x.clone().requires_grad_()
+    output = frozen(own, None)
+    torch.testing.assert_close(output, network(x))
+    output.sum().backward()
+    after = list(network.named_parameters(remove_duplicate=False))
+    assert all(a is b for (_, a), (_, b) in zip(parameters, after, strict=True))
+    assert all(p.grad is None for _, p in after)
+    network(x).sum().backward()
+    assert all(p.grad is not None for _, p in after)
+
+
+@pytest.mark.fault(
+    "Critics",
+    "A second thread, of a validation or of logging, calls the regularizer while the first trains: gradients of the "
+    "critic are missing, its parameters may be lost.",
+    now="one call at a time, with all gradients",
+)
+def test_threads_take_turns() -> None:
+    encoder, decoder, network, x = nn.Linear(5, 3), nn.Linear(3, 5), NETWORKS["linear"](), torch.randn(6, 5)
+    reg, stop, before = Critic(encoder, decoder, network), threading.Event(), list(network.parameters())
+
+    def validate() -> None:
+        with torch.no_grad():
+            while not stop.is_set():
+                reg(x)
+
+    thread = threading.Thread(target=validate)
+    thread.start()
+    try:
+        missing = 0
+        for _ in range(100):
+            reg.split(reg(x)).critic.backward()
+            missing += sum(p.grad is None for p in before)
+            reg.zero_grad()
+    finally:
+        stop.set()
+        thread.join()
+    assert missing == 0
+    assert all(a is b for a, b in zip(network.parameters(), before, strict=True))

@@ -92,7 +92,7 @@ def test_states_and_copies_from_before_the_first_batch(encoder, decoder, x) -> N
 
 def test_it_does_not_compile_before_its_shapes_are_known(encoder, decoder, x) -> None:
     reg = LatentCritic(encoder, decoder)
-    with pytest.raises(Exception, match=r"expected one whose shapes are set before it is compiled; give code_sha"):
+    with pytest.raises(Exception, match=r"expected one whose shapes are set before it is compiled; call the reg"):
         torch.compile(reg, fullgraph=True, backend="eager")(x)
     torch.compiler.reset()
     reg(x)

@@ -211,3 +211,13 @@ def test_a_sum_has_no_critic_that_could_be_assigned(name: str, pair: Zoo) -> Non
     total = ACAIRegularizer(pair.encoder, pair.decoder) + Reconstruction(pair.encoder, pair.decoder)
     with pytest.raises(AttributeError, match=rf"{name}: expected no assignment after Sum was made"):
         setattr(total, name, nn.Linear(2, 2))
+
+
+def test_a_recipe_needs_a_name_of_its_own(pair: Zoo) -> None:
+    class Nameless(Sum):
+        pass
+
+    with pytest.raises(
+        TypeError, match=r"name: expected a class attribute of Nameless, a str of its own, got 'sum'"
+    ):
+        Nameless([Reconstruction(pair.encoder, pair.decoder)])

@@ -8,7 +8,18 @@ import torch
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounter
 
-from interpreg import ACAIRegularizer, Adaptive, Critic, MIDRAERegularizer, MMDPrior, Ramp, Reconstruction
+from interpreg import (
+    ACAIRegularizer,
+    Adaptive,
+    Critic,
+    MIDRAERegularizer,
+    MMDPrior,
+    Ramp,
+    Reconstruction,
+    Regularizer,
+    Term,
+    Weight,
+)
 from interpreg.regularizers.weights import scaled
 
 
@@ -105,3 +116,34 @@ def test_weights_of_every_kind_are_scaled_with_their_schedule() -> None:
     assert adaptive.at is at
     assert scaled(Adaptive(0.5), 5).value == 2.5
     assert scaled(torch.tensor(0.5), 5) == scaled(0.5, 5) == 2.5
+
+
+class Hasty(Regularizer):
+    """A user's term whose constructor takes the steps in an order of its own."""
+
+    name = "hasty"
+    weight = Weight()
+
+    def __init__(self, encoder, decoder, order: str) -> None:
+        if order == "before":
+            self.weight = 1.0
+        super().__init__(encoder, decoder)
+
+    def terms(self, batch):
+        return {"hasty": Term(batch.z.mean(), self.weight)}
+
+
+def test_a_weight_too_early_or_never_assigned_or_deleted_is_named(encoder, decoder, x) -> None:
+    with pytest.raises(
+        ValueError, match=r"weight: expected super\(\).__init__\(encoder, decoder\) before a weight"
+    ):
+        Hasty(encoder, decoder, "before")
+    with pytest.raises(
+        ValueError, match=r"weight: expected a value, assigned in the constructor of Hasty, got none"
+    ):
+        Hasty(encoder, decoder, "never")(x)
+    reg = Critic(encoder, decoder)
+    for name in ("weight", "encoder", "interpolator", "gamma"):
+        with pytest.raises(AttributeError, match=rf"{name}: expected no deletion from Critic; make"):
+            delattr(reg, name)
+    reg(x)

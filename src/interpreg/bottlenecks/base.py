@@ -6,12 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from interpreg import _checks
+from interpreg._references import Configured
 from interpreg._types import Network
 
 Kind = TypeVar("Kind", bound="Bottleneck")
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Configured, nn.Module):
     """A module around an encoder: ``bottleneck(x)`` is the code; an auxiliary output is kept for a term.
 
     It is an encoder like any other, so every regularizer runs on it, and its parameters are the encoder's. Its

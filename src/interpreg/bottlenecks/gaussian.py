@@ -79,7 +79,7 @@ class GaussianBottleneck(Bottleneck):
         super().__init__(network)
         self.mean_head: nn.Module | None = heads[0] if heads else None
         self.log_variance_head: nn.Module | None = heads[1] if heads else None
-        self.axis, self.sample, self.generator = axis, sample, generator
+        self.axis, self.sample, self.generator = axis, sample, _checks.as_generator(generator)
 
     @classmethod
     def dense(

@@ -7,6 +7,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpreg import _checks
+from interpreg._references import Configured
 from interpreg._types import Network
 from interpreg.bottlenecks.base import Bottleneck
 from interpreg.functional.noise import add_noise, as_probability, drop_out
@@ -37,7 +38,7 @@ class DropoutBottleneck(Bottleneck):
     def __init__(self, network: Network, p: float = 0.5, *, generator: torch.Generator | None = None) -> None:
         super().__init__(network)
         self.p = as_probability(p)
-        self.generator = generator
+        self.generator = _checks.as_generator(generator)
 
     @override
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -87,14 +88,14 @@ class DenoisingBottleneck(Bottleneck):
         return z
 
 
-class Corruption:
+class Corruption(Configured):
     """What a denoising autoencoder is shown: x with Gaussian noise, or corrupted by a callable of the user's."""
 
     def __init__(self, std: float, corrupt: Corrupt | None, generator: torch.Generator | None) -> None:
         self.std = _checks.as_number("std", std)
         if corrupt is not None:
             _checks.check_network("corrupt", corrupt)
-        self.corrupt, self.generator = corrupt, generator
+        self.corrupt, self.generator = corrupt, _checks.as_generator(generator)
 
     def __call__(self, x: Tensor) -> Tensor:
         """``x``, corrupted."""

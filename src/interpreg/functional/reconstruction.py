@@ -43,6 +43,7 @@ def reconstruction_loss(
     >>> reconstruction_loss(torch.zeros(2, 3), torch.ones(2, 3), "l1")
     tensor(1.)
     """
+    check_loss(loss)
     _checks.check_tensor("x_hat", x_hat)
     _checks.check_tensor("x", x)
     x_hat, x = widen(x_hat, x)
@@ -53,7 +54,6 @@ def reconstruction_loss(
                 f"reconstruction loss: expected a 0-dim tensor from it, got {_checks.describe(value)}"
             )
         return value
-    check_loss(loss)
     _checks.check_shape("x_hat", x_hat, x.shape, "x")
     if mask is None:
         return LOSSES[loss](x_hat, x)
@@ -65,6 +65,8 @@ def reconstruction_loss(
 
 
 def check_loss(loss: object) -> None:
-    """Raise ``ValueError`` unless ``loss`` is a callable or one of the names."""
+    """Raise ``TypeError`` or ``ValueError`` unless ``loss`` is a callable or one of the names."""
+    if isinstance(loss, type):
+        _checks.check_callable("reconstruction loss", loss, "a name or a callable of (x_hat, x)")
     if not callable(loss):
         _checks.check_one_of("reconstruction loss", loss, LOSSES)

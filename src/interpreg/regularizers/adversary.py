@@ -1,6 +1,5 @@
 """The base of regularizers with a critic network, which is frozen in the autoencoder's terms."""
 
-import warnings
 from typing import Any
 
 import torch
@@ -9,15 +8,16 @@ from torch.nn.utils import parametrizations, parametrize
 from typing_extensions import override
 
 from interpreg import _checks
+from interpreg._networks import modules_of, submodules_of
 from interpreg._types import Network
 from interpreg.batch import call
 from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.frozen import Frozen
+from interpreg.regularizers.latent_network import is_lazy
 from interpreg.regularizers.processes import check_critic_is_synchronised
+from interpreg.regularizers.stale_critic import StaleCriticCheck
 from interpreg.regularizers.weights import Weight, WeightLike
 
-# training calls with gradients after which a critic that is not updated is reported
-PATIENCE = 100
 NORMALISED_LAYERS = (
     nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
 )  # fmt: skip
@@ -33,7 +33,8 @@ class Adversary(Regularizer):
 
     Args:
         encoder, decoder: the pair.
-        critic: the network that this module trains. It cannot be replaced afterwards.
+        critic: the network that this module trains. It cannot be replaced afterwards. Lazy layers get their shapes from
+            the first call; an optimizer may be made before.
         weight: of the autoencoder's terms: a number of at least 0, a 0-dim tensor, a :class:`Ramp` or an
             :class:`Adaptive` ratio of gradients.
         critic_weight: of the critic's terms: a number, a tensor or a :class:`Ramp`.
@@ -44,7 +45,8 @@ class Adversary(Regularizer):
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or range; a network that shares parameters with the encoder
-            or decoder.
+            or decoder. In the first training call, a network with activation checkpointing, one whose output depends on
+            none of its parameters, or losses with which one player would train the other.
     """
 
     set_once = frozenset({"network"})
@@ -63,6 +65,7 @@ class Adversary(Regularizer):
         super().__init__(encoder, decoder)
         self.network = _as_critic(critic, encoder, decoder)
         self._frozen = Frozen(self.network)
+        self._is_lazy = is_lazy(self.network)
         self.step = torch.zeros((), dtype=torch.long, device=next(self.network.parameters()).device)
         self.weight = weight
         self.critic_weight = critic_weight
@@ -75,15 +78,50 @@ class Adversary(Regularizer):
 
     def call_frozen(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """The network's output for the autoencoder's losses: its parameters get no gradient."""
+        if self._is_lazy:
+            self._finish(value, mask)
         return self._frozen(value, mask)
 
     def call_detached(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The network's output on a detached input, for the network's own losses."""
-        return call(self.network, value.detach(), mask)
+        """The network's output on a detached input, for the network's own losses.
+
+        Raises:
+            ValueError: in training, an output that depends on none of the network's parameters.
+        """
+        if self._is_lazy:
+            self._finish(value, mask)
+        output = self._frozen.unfrozen(value.detach(), mask)
+        if isinstance(output, Tensor) and not output.requires_grad and self.training and torch.is_grad_enabled():
+            self._check_depends(output)
+        return output
+
+    def _check_depends(self, output: Tensor) -> None:
+        # a loop that takes turns may have switched off all gradients of the critic
+        if any(p.requires_grad for p in self.network.parameters()):
+            raise ValueError(
+                "critic: expected an output that depends on its parameters, got "
+                f"{_checks.describe(output)} without a gradient; let it neither detach it nor run under no_grad"
+            )
+
+    def _finish(self, value: Tensor, mask: Tensor | None) -> None:
+        """Set the shapes of a lazy network by a call without other effects."""
+        if torch.compiler.is_compiling():
+            raise RuntimeError(
+                "critic: expected one whose shapes are set before it is compiled; call the regularizer once before "
+                "compiling it (or give the default latent critic code_shape= or example=)"
+            )
+        with torch.inference_mode(False):  # so that parameters made during a validation can be trained
+            quietly(self.network, torch.zeros_like(value, requires_grad=False), mask)
+        self._frozen = Frozen(self.network)
+        self._is_lazy = False
+
+    @override
+    def critic_networks(self) -> tuple[nn.Module, ...]:
+        return (self.network,)
 
     @override
     def after_step(self) -> None:
-        self._stale.after_step()
+        self._stale.after_step(self.encoder, self.decoder, self.critic_weight)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_frozen"}
@@ -94,41 +132,18 @@ class Adversary(Regularizer):
         self._frozen = Frozen(self.network)  # a copy has tensors of its own
 
 
-class StaleCriticCheck:
-    """A warning, once, where a critic has had gradients for ``PATIENCE`` training calls and no optimizer updates it.
-
-    The count starts again where gradients are cleared, so that in most loops ``grad`` alone is read. Where they are
-    zeroed in place, the values of the parameters half-way and at the end are compared, once.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        self.network = network
-        self.count = 0
-        self.sums: list[Tensor] = []
-        self.parameters: list[nn.Parameter] | None = None
-
-    def after_step(self) -> None:
-        """Count a training call, and warn after ``PATIENCE`` of them."""
-        if self.count > PATIENCE:
-            return
-        if self.parameters is None:  # listed once, because it takes longer than small layers do
-            self.parameters = [p for p in self.network.parameters() if p.requires_grad]
-        for parameter in self.parameters:  # usually the first decides
-            if parameter.grad is not None:
-                self.count += 1
-                break
-        else:
-            self.count = 0
-        if self.count == PATIENCE // 2:
-            self.sums = [p.detach().sum() for p in self.parameters]
-        elif self.count > PATIENCE and all(
-            torch.equal(p.detach().sum(), before) for p, before in zip(self.parameters, self.sums, strict=True)
-        ):
-            warnings.warn(
-                f"the critic has had gradients for {PATIENCE} training calls and is not updated: "
-                "add *reg.parameters() to an optimizer (reg.check_optimizers(optimizer) checks it at once)",
-                stacklevel=4,
-            )
+def quietly(network: Network, value: Tensor, mask: Tensor | None) -> Tensor:
+    """A network's output in evaluation mode, without gradients; its modes are restored."""
+    modules = submodules_of(network)
+    modes = [module.training for module in modules]
+    for module in modules:
+        module.training = False
+    try:
+        with torch.no_grad():
+            return call(network, value, mask)
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
 
 
 def _as_critic(network: object, encoder: object, decoder: object) -> nn.Module:
@@ -141,8 +156,11 @@ def _as_critic(network: object, encoder: object, decoder: object) -> nn.Module:
     trained = {id(p) for p in network.parameters() if p.requires_grad}
     if not trained:
         raise ValueError("critic: expected parameters to train, got a network that has none")
+    inside = set(network.modules())
     for role, other in (("encoder", encoder), ("decoder", decoder)):
-        if isinstance(other, nn.Module) and any(id(p) in trained for p in other.parameters()):
+        # an object may hold all three networks, and a bound method call one of them: the first call tells
+        within = inside.intersection(modules_of(other))
+        if within or (isinstance(other, nn.Module) and any(id(p) in trained for p in other.parameters())):
             raise ValueError(
                 f"critic: expected parameters of its own, got some of the {role}'s, which the critic's "
                 "losses would train too; copy it first: fresh_copy(network)"

@@ -78,6 +78,7 @@ class AutoencodingCritic(Adversary):
     """
 
     name = "critic"
+    handed_on = frozenset({"preset", "generator"})
     distance_weight = Weight(adaptive=False)
 
     def __init__(

@@ -16,14 +16,13 @@ from interpreg.interpolator import Interpolator
 from interpreg.regularizers import steps
 from interpreg.regularizers.evaluation import evaluated
 from interpreg.regularizers.plan import plan_of
+from interpreg.regularizers.players import CRITIC, PlayersCheck
 from interpreg.regularizers.processes import warn_unsynchronised
 from interpreg.regularizers.saving import Saved
 from interpreg.regularizers.weights import Running, Weight, WeightLike
 
 if TYPE_CHECKING:
     from interpreg.regularizers.sum import Sum
-
-CRITIC = "critic/"
 
 
 class Players(NamedTuple):
@@ -73,6 +72,7 @@ class Regularizer(Saved, ABC):
         self._planned: Plan | None = None
         self._below: tuple[Regularizer, ...] = ()  # the parts, and the parts of parts
         self._key = steps.register(self)
+        self._players_check = PlayersCheck()
         self.unweighted: dict[str, Tensor] = {}
         self.weights: dict[str, float | Tensor] = {}
         self.register_buffer("step", None)
@@ -102,7 +102,8 @@ class Regularizer(Saved, ABC):
         Raises:
             TypeError: ``x``, a code or an image is not a floating point tensor; a mask is not boolean; a term is no
                 :class:`Term`.
-            ValueError: a shape does not fit, or a term is not 0-dim; the message names which.
+            ValueError: a shape does not fit, or a term is not 0-dim; the message names which. In the first training
+                call, terms of both players that train one parameter.
         """
         plan = self._planned or self.plan()
         if self._planned is None and not torch.compiler.is_compiling():
@@ -111,9 +112,13 @@ class Regularizer(Saved, ABC):
         losses, unweighted, weights = evaluated(self._terms(batch), x)
         self._record(unweighted, weights)
         if self.training and torch.is_grad_enabled():
-            if not (self._has_trained or torch.compiler.is_compiling()):
-                self._has_trained = True
-                warn_unsynchronised(self.encoder, self.decoder, self, z, x_hat)
+            if not torch.compiler.is_compiling():
+                if not self._has_trained:
+                    self._has_trained = True
+                    warn_unsynchronised(self.encoder, self.decoder, self, z, x_hat)
+                if self._players_check.is_due(losses):
+                    critics = [network for part in (self, *self._below) for network in part.critic_networks()]
+                    self._players_check(losses, critics, self.encoder, self.decoder)
             self._advance()
         else:
             self._check_copy()
@@ -129,6 +134,11 @@ class Regularizer(Saved, ABC):
             raise TypeError(
                 f"terms: expected a dict of {type(self).__name__}'s terms by their names, got {_checks.describe(terms)}"
             )
+        for name in terms:
+            if not isinstance(name, str):
+                raise TypeError(
+                    f"terms: expected names as str in {type(self).__name__}, got {_checks.describe(name)}"
+                )
         return terms
 
     def plan(self) -> Plan:
@@ -176,6 +186,10 @@ class Regularizer(Saved, ABC):
     def _is_waiting(self) -> bool:
         """Whether the set of terms that have a gradient may change at the next step."""
         return any(not ramp.begun for ramp in self._ramps.values())
+
+    def critic_networks(self) -> tuple[nn.Module, ...]:
+        """The networks that its terms train against the autoencoder, those of its parts left out."""
+        return ()
 
     def after_step(self) -> None:
         """Checks that follow a training step outside compiled code."""
@@ -246,9 +260,10 @@ def as_interpolator(
     """The interpolator of a term or recipe, or None.
 
     Raises:
-        TypeError: neither an interpolator nor None.
+        TypeError: neither an interpolator nor None; no generator.
         ValueError: an interpolator beside a generator; one of another kind than ``kind``.
     """
+    _checks.as_generator(generator)
     if interpolator is None:
         return None
     if not isinstance(interpolator, Interpolator):

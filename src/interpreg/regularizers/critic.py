@@ -61,8 +61,8 @@ class Critic(Adversary):
             coefficient.
         weight: lambda, of ``interpolation``; see :class:`Adversary`, as for critic_weight.
 
-    A critic network with activation checkpointing cannot be frozen: torch recomputes it unfrozen in the backward, which
-    is a ``CheckpointError``. In the encoder and decoder checkpointing works.
+    A critic network with activation checkpointing cannot be frozen, because torch recomputes it unfrozen in the
+    backward, and is refused. In the encoder and decoder checkpointing works.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; a network that shares parameters
@@ -70,7 +70,6 @@ class Critic(Adversary):
     """
 
     name = "critic"
-    set_once = frozenset({"network", "interpolator"})
     reconstructed_weight = Weight()
 
     def __init__(

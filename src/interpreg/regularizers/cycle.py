@@ -32,7 +32,6 @@ class CycleConsistency(SingleTerm):
     """
 
     name = "cycle"
-    set_once = frozenset({"interpolator"})
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from interpreg import _checks
 from interpreg._types import Network
 from interpreg.batch import Batch
 from interpreg.bottlenecks.noise import Corrupt, Corruption
@@ -34,6 +35,7 @@ class Denoising(Reconstruction):
     """
 
     name = "denoising"
+    handed_on = frozenset({"std", "corrupt", "generator"})
 
     def __init__(
         self,
@@ -89,7 +91,7 @@ class CodeDropout(Reconstruction):
     ) -> None:
         super().__init__(encoder, decoder, loss=loss, weight=weight)
         self.p = as_probability(p)
-        self.generator = generator
+        self.generator = _checks.as_generator(generator)
 
     @override
     def images(self, batch: Batch) -> Tensor:

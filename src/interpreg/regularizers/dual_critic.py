@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from interpreg import _checks
 from interpreg._numerics import wide_dtype
 from interpreg._references import Reference
 from interpreg._types import Mix, Network
@@ -47,6 +48,7 @@ class DualCritic(Critic):
 
     name = "critic"
     prior = Reference()
+    handed_on = frozenset({"noise_range"})
     noise_weight = Weight()
     prior_weight = Weight()
 
@@ -68,6 +70,7 @@ class DualCritic(Critic):
         gamma: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
+        _checks.as_generator(generator)
         interpolator = as_interpolator(interpolator) or Interpolator(kind="multidimensional", generator=generator)
         prior, kind = as_prior(prior), "multidimensional" if interpolator.kind == "multidimensional" else "linear"
         noise = Interpolator(kind=kind, alpha_range=noise_range, pairing="prior", generator=generator)  # type: ignore[arg-type]

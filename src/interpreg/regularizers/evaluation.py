@@ -81,6 +81,8 @@ def _check(name: str, term: object) -> None:
 def _check_scalar(name: str, value: object) -> None:
     if not isinstance(value, Tensor) or value.ndim != 0:
         raise ValueError(f"terms: expected a 0-dim tensor as the value of {name!r}, got {_checks.describe(value)}")
+    if not value.is_floating_point():
+        raise ValueError(f"terms: expected a floating point value of {name!r}, got {_checks.describe(value)}")
 
 
 def _value(name: str, term: Term, like: Tensor) -> Tensor:

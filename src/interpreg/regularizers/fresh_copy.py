@@ -37,7 +37,10 @@ def fresh_copy(network: object) -> nn.Module:
     True
     """
     if not isinstance(network, nn.Module):
-        raise TypeError(f"{_NO_COPY}it is not an nn.Module but {_checks.describe(network)}")
+        raise TypeError(
+            f"{_NO_COPY}it is not an nn.Module but {_checks.describe(network)}; give critic=fresh_copy(module), of the "
+            "module that it calls"
+        )
     if is_synchronised(network):
         raise TypeError(
             f"{_NO_COPY}it is wrapped in DistributedDataParallel, or contains what is; "

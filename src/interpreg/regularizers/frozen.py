@@ -1,45 +1,76 @@
 """Calling a network with detached parameters: no graph to them, running statistics untouched."""
 
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.utils import parametrize
 
 from interpreg._networks import is_synchronised
 from interpreg.batch import call
+from interpreg.regularizers.checkpointing import Checkpointing
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 Slot = tuple[dict[str, Any], str]
+_locks: "weakref.WeakKeyDictionary[nn.Module, Any]" = weakref.WeakKeyDictionary()
 
 
 class Frozen:
     """A network whose parameters get no gradient while it is called through here.
 
     Where its tensors live is looked up once, by module, so that a layer under two names is one layer; and again when
-    its layers change. Not for two threads at once.
+    its layers change. One thread at a time calls a network through here, frozen or with gradients.
 
     Args:
         network: the network.
+
+    Raises:
+        ValueError: at a call, a network with activation checkpointing, which is recomputed in the backward, unfrozen.
     """
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
+        self._lock = _locks.setdefault(network, RLock())
+        self._checkpointing = Checkpointing(network)
         self._look_up()
 
     def __call__(self, value: Tensor, mask: Tensor | None) -> Tensor:
-        """``network(value, mask)``."""
+        """``network(value, mask)`` with detached parameters."""
         if torch.compiler.is_compiling():
             arguments = (value,) if mask is None else (value, mask)
+            if parametrize._cache_enabled:
+                raise RuntimeError("critic: expected compiled code to be called outside of parametrize.cached()")
             return functional_call(self.network, _state(self.network), arguments, tie_weights=False)  # type: ignore[no-any-return]
+        with self._lock, self._swapped():
+            if self._checkpointing.is_due(value):
+                return self._checkpointing.refused(value, mask)
+            return call(self.network, value, mask)
+
+    def unfrozen(self, value: Tensor, mask: Tensor | None) -> Tensor:
+        """``network(value, mask)`` with its parameters, while no other thread has them replaced."""
+        if torch.compiler.is_compiling():
+            return call(self.network, value, mask)
+        with self._lock:
+            return call(self.network, value, mask)
+
+    @contextmanager
+    def _swapped(self) -> Iterator[None]:
         if self._layout() != self._known_layout:
             self._look_up()
         slots = [*self._parameters, *self._buffers()]
         before = [holder[key] for holder, key in slots]
+        # weights that parametrize.cached() keeps have a graph to the parameters, and the frozen ones have none
+        cache, parametrize._cache = parametrize._cache, {}
         try:
             self._swap_in(slots, before)
-            return call(self.network, value, mask)
+            yield
         finally:
+            parametrize._cache = cache
             for (holder, key), tensor in zip(slots, before, strict=True):
                 holder[key] = tensor
             self._reset_rnns()
@@ -67,7 +98,7 @@ class Frozen:
         for (holder, key), alias in zip(self._parameters, self._detached(before[:count]), strict=True):
             holder[key] = alias
         for (holder, key), buffer in zip(slots[count:], before[count:], strict=True):
-            holder[key] = None if id(holder) in self._statistics else buffer.clone()
+            holder[key] = None if id(holder) in self._statistics else buffer.detach().clone()
         self._reset_rnns()
 
     def _reset_rnns(self) -> None:
@@ -102,7 +133,10 @@ def _is_view_of(alias: Tensor, parameter: Tensor) -> bool:
 
 
 def _state(network: nn.Module) -> dict[str, Tensor]:
-    """Detached parameters and copies of buffers under every name that they have."""
-    parameters = network.named_parameters(remove_duplicate=False)
-    buffers = network.named_buffers(remove_duplicate=False)
-    return {name: p.detach() for name, p in parameters} | {name: b.clone() for name, b in buffers}
+    """Detached parameters and copies of buffers: each module's own once, because a second name would lose them."""
+    state: dict[str, Tensor] = {}
+    for prefix, module in network.named_modules():
+        prefix = prefix and f"{prefix}."
+        state |= {prefix + name: p.detach() for name, p in module._parameters.items() if p is not None}
+        state |= {prefix + name: b.detach().clone() for name, b in module._buffers.items() if b is not None}
+    return state

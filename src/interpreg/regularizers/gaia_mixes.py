@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from interpreg import _checks
 from interpreg._numerics import full_precision, normal, uniform, wide_dtype
 from interpreg._types import Mix
 from interpreg.batch import AtLeast, Batch
@@ -13,7 +14,7 @@ class _WholeBatch:
     """A mixer of a batch of at least two samples."""
 
     def __init__(self, generator: torch.Generator | None = None) -> None:
-        self.generator = generator
+        self.generator = _checks.as_generator(generator)
 
     def check_batch(self, size: int) -> None:
         """Raise ``ValueError`` for a batch of one."""

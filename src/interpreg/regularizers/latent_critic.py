@@ -12,14 +12,13 @@ from interpreg._networks import is_synchronised
 from interpreg._numerics import as_wide
 from interpreg._references import Reference
 from interpreg._types import Network, Term
-from interpreg.batch import Batch, call
+from interpreg.batch import Batch
 from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in
 from interpreg.functional.game import GAMES
 from interpreg.functional.means import has_positions, mean_of_samples
 from interpreg.priors import as_prior
-from interpreg.regularizers.adversary import Adversary
-from interpreg.regularizers.frozen import Frozen
-from interpreg.regularizers.latent_network import is_lazy, latent_network
+from interpreg.regularizers.adversary import Adversary, quietly
+from interpreg.regularizers.latent_network import latent_network
 from interpreg.regularizers.weights import Adaptive, WeightLike
 
 LOSSES = ("bce", "hinge")
@@ -62,6 +61,7 @@ class LatentCritic(Adversary):
 
     name = "latent_critic"
     prior = Reference()
+    handed_on = frozenset({"code_shape", "example"})
 
     def __init__(
         self,
@@ -84,14 +84,13 @@ class LatentCritic(Adversary):
                 "weight: expected Adaptive(..., at=a parameter of the encoder), got at=None, which is the decoder's "
                 "last layer; it has no gradient of a latent critic to compare"
             )
-        prior = as_prior(prior)
+        prior, generator = as_prior(prior), _checks.as_generator(generator)
         if critic is None:
             critic = _default(encoder, code_shape, example)
         elif code_shape is not None or example is not None:
             raise ValueError("critic: expected None beside code_shape or example, which are for the default one")
         super().__init__(encoder, decoder, critic, weight=weight, critic_weight=critic_weight)
         self.prior, self.loss, self.generator = prior, loss, generator
-        self._is_lazy = is_lazy(self.network)
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
@@ -107,8 +106,6 @@ class LatentCritic(Adversary):
 
     def _logits(self, z: Tensor, batch: Batch, frozen: bool = False) -> Tensor:
         """One logit for each code, ``[B]``."""
-        if self._is_lazy:
-            self._finish(z, batch.mask)
         output = (self.call_frozen if frozen else self.call_detached)(z, batch.mask)
         return self.judgement(output, z, batch.mask)
 
@@ -129,18 +126,6 @@ class LatentCritic(Adversary):
         _checks.check_batch_size("critic", output, len(z))
         return mean_of_samples(output, mask)
 
-    def _finish(self, z: Tensor, mask: Tensor | None) -> None:
-        """Set the shapes of a lazy network by a call without other effects."""
-        if torch.compiler.is_compiling():
-            raise RuntimeError(
-                "critic: expected one whose shapes are set before it is compiled; give "
-                "code_shape=, or example=, or call the regularizer once before compiling it"
-            )
-        with torch.inference_mode(False):  # so that parameters made during a validation can be trained
-            _quietly(self.network, torch.zeros_like(z, requires_grad=False), mask)
-        self._frozen = Frozen(self.network)
-        self._is_lazy = False
-
 
 def _default(encoder: Network, code_shape: Sequence[int | None] | None, example: Tensor | None) -> nn.Module:
     """The default network, in the dtype and on the device of the encoder."""
@@ -153,7 +138,7 @@ def _default(encoder: Network, code_shape: Sequence[int | None] | None, example:
         raise ValueError("example: expected None beside code_shape, got both")
     if example is not None:
         _checks.check_tensor("example", example)
-        code = _quietly(encoder, example[:1], None)
+        code = quietly(encoder, example[:1], None)
         for bottleneck in bottlenecks_in(encoder, Bottleneck):
             bottleneck.drop_aux()
         _checks.check_tensor("encoder", code)
@@ -164,17 +149,3 @@ def _default(encoder: Network, code_shape: Sequence[int | None] | None, example:
     _checks.check_unsharded("encoder", encoder, "give the latent critic a network, critic=")
     like = next((p for p in encoder.parameters() if p.is_floating_point()), None)
     return network if like is None else network.to(like.device, like.dtype)
-
-
-def _quietly(network: Network, value: Tensor, mask: Tensor | None) -> Tensor:
-    """A network's output in evaluation mode, without gradients; its modes are restored."""
-    modules = list(network.modules()) if isinstance(network, nn.Module) else []
-    modes = [module.training for module in modules]
-    for module in modules:
-        module.training = False
-    try:
-        with torch.no_grad():
-            return call(network, value, mask)
-    finally:
-        for module, mode in zip(modules, modes, strict=True):
-            module.training = mode

@@ -92,10 +92,11 @@ class MMDPrior(SingleTerm):
         _checks.check_one_of("sync", sync, SYNCS)
         _checks.check_one_of("backend", backend, BACKENDS)
         use_closed_form(closed_form, self.prior, self.kernel, estimator)
-        self.estimator, self.closed_form, self.sync, self.clamp = estimator, closed_form, sync, clamp
+        self.estimator, self.closed_form, self.sync = estimator, closed_form, sync
+        self.clamp = _checks.as_flag("clamp", clamp)
         self.samples = None if samples is None else _checks.as_count("samples", samples, low=2)
         self.slices = _checks.as_count("slices", slices, low=1)
-        self.backend, self.generator, self.group = backend, generator, group
+        self.backend, self.generator, self.group = backend, _checks.as_generator(generator), group
 
     @override
     def needs(self) -> Sequence[Need]:

@@ -65,7 +65,7 @@ class SinkhornPrior(SingleTerm):
             raise ValueError(f"p: expected 1 or 2, got {_checks.describe(p)}")
         self.scaling = _checks.as_number("scaling", scaling, low=1e-3, high=0.999)
         self.samples = None if samples is None else _checks.as_count("samples", samples, low=1)
-        self.p, self.generator = p, generator
+        self.p, self.generator = p, _checks.as_generator(generator)
 
     @override
     def value(self, batch: Batch) -> Tensor:

@@ -48,7 +48,6 @@ class AlphaSmoothness(SingleTerm):
     """
 
     name = "smoothness"
-    set_once = frozenset({"interpolator"})
 
     def __init__(
         self,

@@ -11,10 +11,14 @@ from interpreg._references import FixedModules, fixed
 from interpreg._types import Term
 from interpreg.batch import Batch, Need, Plan
 from interpreg.interpolator import Interpolator
-from interpreg.regularizers.base import CRITIC, Regularizer
+from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.evaluation import without_gradient
 from interpreg.regularizers.plan import as_needs, plan_of
+from interpreg.regularizers.players import CRITIC
 from interpreg.regularizers.processes import check_graph_may_change
+
+OWN = frozenset({"parts", "interpolator", "autoencoder_every", "encoder", "decoder"})
+CRITICS = frozenset({"critic", "game", "network"})
 
 
 class Sum(Regularizer):
@@ -38,15 +42,19 @@ class Sum(Regularizer):
     After a call the parts' own ``unweighted`` and ``weights`` are those of their terms.
 
     Raises:
-        TypeError: a part is neither.
+        TypeError: a part is neither; a subclass without a name.
         ValueError: no parts, two interpolators, parts that wrap different networks, or parts whose needs contradict
             each other.
     """
 
     name = "sum"
-    set_once = frozenset({"parts", "interpolator", "autoencoder_every"})
+    set_once = frozenset({"interpolator"})
 
     def __init__(self, parts: Iterable["Regularizer | Interpolator"], *, autoencoder_every: int = 1) -> None:
+        if type(self) is not Sum and type(self).name == Sum.name:
+            raise TypeError(
+                f"name: expected a class attribute of {type(self).__name__}, a str of its own, got 'sum'"
+            )
         parts = list(parts)
         for part in parts:
             if not isinstance(part, (Regularizer, Interpolator)):
@@ -136,9 +144,10 @@ class Sum(Regularizer):
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:
-        # a module of this name would train beside the parts' critics, and another regularizer would be no term
-        if name in ("critic", "game", "network"):
-            raise fixed(self, name, value)
+        # a new submodule of a critic's name would train beside the parts' critics, what a recipe hands to its parts
+        # would change nothing here, and another regularizer would be no term
+        if name in CRITICS or (name in self.set_once and name not in OWN):
+            raise fixed(self, name, value, instead="assign weights to its parts, as reg.game.weight, or ")
         if isinstance(value, Regularizer) and value not in self.__dict__.get("_below", [value]):
             raise AttributeError(
                 f"{name}: expected no regularizer, got a {type(value).__name__}; add it: reg + it"

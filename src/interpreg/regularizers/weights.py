@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 from torch import Tensor, nn
 
 from interpreg import _checks
+from interpreg._references import fixed
 from interpreg.regularizers.processes import check_graph_may_change
 
 if TYPE_CHECKING:
@@ -109,6 +110,10 @@ class Weight:
     def __get__(self, instance: "Regularizer | None", owner: type) -> "Weight | float | Tensor | Adaptive":
         if instance is None:
             return self
+        if self._name not in instance.__dict__.get("_weights", {}):  # nn.Module would hide an AttributeError
+            raise ValueError(
+                f"{self._name}: expected a value, assigned in the constructor of {type(instance).__name__}, got none"
+            )
         weight, ramp = instance._weights[self._name], instance._ramps.get(self._name)
         if ramp is None:
             assert not isinstance(weight, Ramp)
@@ -118,6 +123,10 @@ class Weight:
         return replace(weight, value=now) if isinstance(weight, Adaptive) and ramp.begun else now
 
     def __set__(self, instance: "Regularizer", value: Any) -> None:
+        if "_weights" not in instance.__dict__:
+            raise ValueError(
+                f"{self._name}: expected super().__init__(encoder, decoder) before a weight is assigned, got it after"
+            )
         inner = value.value if isinstance(value, Adaptive) else value
         if isinstance(value, Adaptive):
             if not self._adaptive:
@@ -135,6 +144,9 @@ class Weight:
         instance._ramps.pop(self._name, None)
         if isinstance(inner, Ramp):
             instance._ramps[self._name] = Running(inner, instance._start_counting())
+
+    def __delete__(self, instance: "Regularizer") -> None:
+        raise fixed(instance, self._name)
 
 
 class Running:
