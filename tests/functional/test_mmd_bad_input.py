@@ -22,7 +22,7 @@ class Unhashable(Kernel):
 
 @pytest.mark.parametrize("function", [mmd2, mmd2_to_prior])
 @pytest.mark.parametrize(("options", "error", "message"), [
-    ({"kernel": RBF}, TypeError, r"^kernel: expected a Kernel from interpreg.kernels, got a ABCMeta"),
+    ({"kernel": RBF}, TypeError, r"^kernel: expected a Kernel from interpreg.kernels, got the class RBF"),
     ({"kernel": "rbf"}, TypeError, r"^kernel: expected a Kernel from interpreg.kernels, got 'rbf'"),
     ({"kernel": Unhashable()}, TypeError, r"^kernel: expected one that can be hashed .*, got a Unhashable"),
     ({"estimator": "umbiased"}, ValueError, r"^estimator: expected one of 'unbiased', .* got 'umbiased'"),
