@@ -90,4 +90,5 @@ class StaleCopyCheck:
 
 def _versions(tensors: list[Tensor]) -> list[int]:
     """How often each was changed in place."""
-    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
+    lazy = nn.parameter.UninitializedParameter
+    return [0 if isinstance(t, lazy) or t.is_inference() else t._version for t in tensors]
