@@ -11,16 +11,68 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+PLAIN = {
+    "DTensor": "its whole, x.full_tensor(), or the part of this process, x.to_local()",
+    "MaskedTensor": "its values, x.get_data(), and for padded sequences mask=",
+}
+"""What to give in place of tensors that are not dense, by the name of their class: importing it takes a second."""
+
 
 def describe(value: object) -> str:
     """A short account of ``value`` for an error message."""
     if isinstance(value, Tensor):
-        return f"a {value.dtype} tensor of shape {tuple(value.shape)}"
+        if value.is_nested:
+            return f"a nested {value.dtype} tensor"
+        kind = "" if value.layout == torch.strided else f"{str(value.layout).removeprefix('torch.')} "
+        return f"a {kind}{value.dtype} tensor of shape {tuple(value.shape)}"
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of length {len(value)}"
     if value is None or isinstance(value, (bool, int, float, str)):
         return repr(value)
     return f"a {type(value).__name__}"
+
+
+def as_plain(name: str, value: object, hint: str = "") -> Tensor:
+    """``value`` as a dense tensor with a batch axis, of no subclass that only carries metadata, such as a Parameter.
+
+    Raises:
+        TypeError: no tensor, or a sparse, nested, masked, distributed, complex or quantized one.
+        ValueError: a 0-dim tensor.
+    """
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: expected a tensor, got {describe(value)}{hint}")
+    kind = type(value)
+    usual = kind is Tensor and value.is_floating_point() and value.layout is torch.strided and not value.is_nested
+    instead = None if usual else _dense_instead(value)
+    if instead is not None:
+        what = describe(value) if kind is Tensor else f"a {kind.__name__}"
+        raise TypeError(f"{name}: expected a dense real tensor, got {what}; give {instead}")
+    if value.ndim == 0:
+        raise ValueError(f"{name}: expected a batch of shape [B, ...], got {describe(value)}")
+    if kind is Tensor or _has_own_dispatch(kind) or torch.compiler.is_compiling():
+        return value
+    return value.as_subclass(Tensor)
+
+
+def _dense_instead(value: Tensor) -> str | None:
+    """What to give in place of a tensor that is not dense and real."""
+    kind = type(value)
+    if value.is_nested:
+        return "a padded one, torch.nested.to_padded_tensor(x, 0.0), and mask="
+    if value.layout is not torch.strided:
+        return "x.to_dense()"
+    if value.is_complex():
+        return "torch.view_as_real(x)"
+    if value.is_quantized:
+        return "x.dequantize()"
+    if kind not in (Tensor, nn.Parameter) and not _has_own_dispatch(kind) and torch.compiler.is_compiling():
+        return "x.as_subclass(torch.Tensor), because torch compiles no other subclasses"
+    return PLAIN.get(kind.__name__)
+
+
+def _has_own_dispatch(kind: type[Tensor]) -> bool:
+    """Whether it is a tracer of torch's, such as a fake tensor, which must stay."""
+    return kind.__torch_dispatch__ is not Tensor.__torch_dispatch__
 
 
 def check_tensor(name: str, value: object, hint: str = "") -> None:

@@ -57,7 +57,8 @@ class Bottleneck(nn.Module):
         else:
             made = Call(z, aux, torch.is_grad_enabled(), next(_NUMBERS))
             if z.grad_fn is not None:
-                z.grad_fn.metadata[id(slot)] = made.number  # by which codes that are computed from z are recognised
+                metadata: Any = z.grad_fn.metadata  # by which codes that are computed from z are recognised
+                metadata[id(slot)] = made.number
         slot.calls = [*slot.calls, made] if slot.is_collecting else [made]
 
     def take_aux(self, z: Tensor | None = None) -> Any:
@@ -111,7 +112,6 @@ class Bottleneck(nn.Module):
     def make_passthrough(self) -> None:
         """Pass codes through from now on; called on the copy that becomes a critic."""
         self.passthrough = True
-
 
     def _joined(self, calls: "Sequence[Call]", z: Tensor) -> Any:
         name = type(self).__name__

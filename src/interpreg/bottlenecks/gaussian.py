@@ -55,8 +55,8 @@ class GaussianBottleneck(Bottleneck):
             ``Independent``; or with ``heads`` what they take.
         heads: ``(mean_head, log_variance_head)``, two modules that turn what ``network`` returns into the two.
         axis: which axis of a single tensor is halved; 1 for vectors and maps, -1 for sequences ``[B, T, 2 D]``.
-        scale: what is returned beside the mean: "log_variance", "log_std", "std" or "variance"; the last two positive, as
-            after a softplus. Which one it is cannot be seen from values, so it is not guessed.
+        scale: what stands beside the mean: "log_variance", "log_std", "std" or "variance"; the last two positive, as
+            after a softplus. It cannot be seen from values which one it is.
         sample: "training": a sample in training mode and the mean in eval mode. "always": a sample in both, as the
             published VAE of ACAI's comparison, whose interpolations are between samples.
         generator: where the noise comes from; torch's default generator when not given.

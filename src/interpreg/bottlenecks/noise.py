@@ -101,6 +101,6 @@ class Corruption:
         if self.corrupt is None:
             return add_noise(x, self.std, self.generator)
         corrupted = self.corrupt(x)
-        _checks.check_tensor("corrupt", corrupted)
+        corrupted = _checks.as_plain("corrupt", corrupted)
         _checks.check_shape("corrupt", corrupted, x.shape, "x")
         return corrupted
