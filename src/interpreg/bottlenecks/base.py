@@ -207,16 +207,17 @@ def _same_memory(made: Tensor, given: Tensor) -> bool:
 def _numbers_behind(z: Tensor, call: Call, slot: int) -> set[int]:
     """The numbers of a bottleneck's calls that codes were computed from, by their graph."""
     numbers: set[int] = set()
-    seen: set[object] = {None}
-    nodes: list[Any] = [z.grad_fn]
-    while nodes:
-        node = nodes.pop()
-        if node in seen:
+    seen: set[tuple[Any, int]] = set()
+    edges: list[tuple[Any, int]] = [(z.grad_fn, z.output_nr)]
+    while edges:
+        node, index = edge = edges.pop()
+        if node is None or edge in seen:
             continue
-        seen.add(node)
-        number = call.number if node is call.z.grad_fn else node.metadata.get(slot)
+        seen.add(edge)
+        is_output = node is call.z.grad_fn and index == call.z.output_nr  # of compiled code, which has no numbers
+        number = call.number if is_output else node.metadata.get(slot)
         if number is None:
-            nodes += [behind for behind, _ in node.next_functions]
+            edges += node.next_functions
         else:
             numbers.add(number)
     return numbers

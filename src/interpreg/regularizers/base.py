@@ -15,7 +15,9 @@ from interpreg._types import Network, Term
 from interpreg.batch import Batch, Need, Plan
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers import steps
+from interpreg.regularizers.detached import Occasions, warn_of_detached
 from interpreg.regularizers.evaluation import evaluated
+from interpreg.regularizers.optimizers import check_optimizers
 from interpreg.regularizers.plan import plan_of
 from interpreg.regularizers.weights import Running, Weight, WeightLike
 
@@ -75,6 +77,7 @@ class Regularizer(Referring, ABC):
         self._planned: Plan | None = None
         self._below: tuple[Regularizer, ...] = ()  # the parts, and the parts of parts
         self._key = steps.register(self)
+        self._detached = Occasions()
         self.unweighted: dict[str, Tensor] = {}
         self.weights: dict[str, float | Tensor] = {}
         self.register_buffer("step", None)
@@ -114,6 +117,7 @@ class Regularizer(Referring, ABC):
         # nn.Module.__setattr__ takes 10 microseconds for attributes that are no modules
         self.__dict__["unweighted"], self.__dict__["weights"] = unweighted, weights
         if self.training and torch.is_grad_enabled():
+            warn_of_detached(batch, self._detached)
             self._advance()
         return losses
 
@@ -187,14 +191,13 @@ class Regularizer(Referring, ABC):
         return Players(sum(autoencoder, zero), sum(critic, zero))
 
     def check_optimizers(self, *optimizers: torch.optim.Optimizer) -> None:
-        """Raise ``ValueError`` unless the optimizers together hold every parameter that the regularizer trains."""
-        optimized = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
-        missing = [name for name, p in self.named_parameters() if p.requires_grad and id(p) not in optimized]
-        if missing:
-            raise ValueError(
-                f"optimizers: expected every parameter of {type(self).__name__}, but {len(missing)} are in none "
-                f"of them and would never train, such as {missing[0]!r}; add *reg.parameters()"
-            )
+        """Raise ``ValueError`` unless the optimizers together hold every parameter that trains.
+
+        These are the regularizer's own, and those of the encoder and the decoder, unless an optimizer holds none of
+        that network's, which then is trained elsewhere or not at all. Parameters that are frozen on purpose need
+        ``requires_grad_(False)``. Refused too are optimizers that hold the parameters of a copy of a network.
+        """
+        check_optimizers(self, self.encoder, self.decoder, optimizers)
 
     def __add__(self, other: object) -> "Regularizer":
         if not isinstance(other, (Regularizer, Interpolator)):
