@@ -39,6 +39,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 TESTS = Path(__file__).parent
 UNMIRRORED = {  # modules without a test file of their own, and what tests them
     "__main__": "demo/test_command.py and report/test_command.py, which start it",
+    "_fields": "test_batch_inputs.py, message by message",
     "_types": "types alone",
     "datasets/readers/about": "the readers' own files, on what is wrong with an archive",
     "datasets/readers/archives": "readers/test_files.py",

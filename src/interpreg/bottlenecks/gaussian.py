@@ -162,6 +162,9 @@ class GaussianBottleneck(Bottleneck):
             mean, scale = output
         else:
             mean, scale = self._halves(output)
+        mean, scale = (
+            _checks.as_plain(name, each, _RETURN) for name, each in (("mean", mean), (self.scale, scale))
+        )
         _checks.check_tensor("mean", mean, _RETURN)
         _checks.check_tensor(self.scale, scale, _RETURN)
         _checks.check_shape(self.scale, scale, mean.shape, "the mean")
@@ -187,7 +190,8 @@ def _posterior_of(distribution: Distribution) -> Posterior:
         raise TypeError(
             f"network: expected a Normal, whose coordinates are independent, got a {type(normal).__name__}{_RETURN}"
         )
-    return Posterior(normal.loc, LOG_VARIANCES["std"](normal.scale))
+    mean, std = (_checks.as_plain("Normal", each) for each in (normal.loc, normal.scale))
+    return Posterior(mean, LOG_VARIANCES["std"](std))
 
 
 def _dense_head(shape: torch.Size) -> nn.Module:

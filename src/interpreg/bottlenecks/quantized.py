@@ -108,7 +108,7 @@ class VectorQuantizer(Bottleneck):
     @override
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The codes, quantized unless ``codes="continuous"``."""
-        z: Tensor = self.encoded(x, mask)
+        z = _checks.as_plain("network", self.encoded(x, mask))
         _checks.check_tensor("network", z)
         if self.passthrough:
             return z
