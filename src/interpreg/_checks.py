@@ -4,9 +4,9 @@ No check reads the values of a tensor, so none synchronises with a device.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -32,26 +32,40 @@ def describe(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def as_plain(name: str, value: object, hint: str = "") -> Tensor:
+def as_plain(name: str, value: object, hint: Callable[[object], str] | None = None) -> Tensor:
     """``value`` as a dense tensor with a batch axis, of no subclass that only carries metadata, such as a Parameter.
 
     Raises:
-        TypeError: no tensor, or a sparse, nested, masked, distributed, complex or quantized one.
+        TypeError: no tensor, of which ``hint`` says what to give instead; or a sparse, nested, masked, distributed,
+            complex or quantized one.
         ValueError: a 0-dim tensor.
     """
     if not isinstance(value, Tensor):
-        raise TypeError(f"{name}: expected a tensor, got {describe(value)}{hint}")
+        raise TypeError(f"{name}: expected a tensor, got {describe(value)}{hint(value) if hint else ''}")
     kind = type(value)
-    usual = kind is Tensor and value.is_floating_point() and value.layout is torch.strided and not value.is_nested
-    instead = None if usual else _dense_instead(value)
+    if kind is Tensor and value.is_floating_point() and value.layout is torch.strided and not value.is_nested:
+        return value if value.ndim > 0 else _refuse_scalar(name, value)
+    instead = _dense_instead(value)
     if instead is not None:
         what = describe(value) if kind is Tensor else f"a {kind.__name__}"
         raise TypeError(f"{name}: expected a dense real tensor, got {what}; give {instead}")
     if value.ndim == 0:
-        raise ValueError(f"{name}: expected a batch of shape [B, ...], got {describe(value)}")
+        _refuse_scalar(name, value)
     if kind is Tensor or _has_own_dispatch(kind) or torch.compiler.is_compiling():
         return value
     return value.as_subclass(Tensor)
+
+
+def as_floats(name: str, value: object, hint: Callable[[object], str] | None = None) -> Tensor:
+    """As :func:`as_plain`; ``TypeError`` too unless it is floating point."""
+    plain = as_plain(name, value, hint)
+    if not plain.is_floating_point():
+        check_tensor(name, plain)
+    return plain
+
+
+def _refuse_scalar(name: str, value: Tensor) -> NoReturn:
+    raise ValueError(f"{name}: expected a batch of shape [B, ...], got {describe(value)}")
 
 
 def _dense_instead(value: Tensor) -> str | None:
@@ -82,7 +96,7 @@ def check_tensor(name: str, value: object, hint: str = "") -> None:
     if not value.is_floating_point():
         raise TypeError(f"{name}: expected a floating point tensor, got {describe(value)}{hint}")
     if value.ndim == 0:
-        raise ValueError(f"{name}: expected a batch of shape [B, ...], got {describe(value)}")
+        _refuse_scalar(name, value)
 
 
 def check_vector(name: str, value: object) -> None:

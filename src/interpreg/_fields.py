@@ -26,7 +26,7 @@ def image_instead(output: object) -> str:
     return f"; give decoder = {lambdas}, or where no other term reads images, a reconstruction= of your own"
 
 
-def take_instead(batch: object, name: str) -> str:
+def take_instead(batch: object, name: str = "batch") -> str:
     """What to take of a batch that is no tensor; or nothing where there is none in it."""
     if type(batch).__module__ == "numpy":
         return f"; give torch.from_numpy({name})"

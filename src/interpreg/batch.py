@@ -58,13 +58,12 @@ class Batch:
         mask: Tensor | None = None,
         plan: Plan | None = None,
     ) -> None:
-        self.samples = _checks.as_plain("x", x, "" if isinstance(x, Tensor) else take_instead(x, "batch"))
+        self.samples = _checks.as_plain("x", x, take_instead)
         size = self.samples.shape[0]
         if size == 0:
             raise ValueError(f"x: expected at least one sample, got {_checks.describe(self.samples)}")
         if z is not None:
-            z = _checks.as_plain("z", z)
-            _checks.check_tensor("z", z)
+            z = _checks.as_floats("z", z)
             _checks.check_batch_size("z", z, size)
         if mask is not None:
             check_mask(mask, size)
@@ -79,6 +78,7 @@ class Batch:
             for bottleneck in self.plan.bottlenecks:
                 self._results.append(("aux", bottleneck, bottleneck.take_aux(z)))
         self.known_z, self.known_output = z, x_hat
+        self._x_hat: Tensor | None = None
         self._x_hat_name = "decoder" if x_hat is None else "x_hat"
 
     def once(self, what: str, of: object, make: Callable[[], _T]) -> _T:
@@ -118,7 +118,9 @@ class Batch:
     @property
     def x_hat(self) -> Tensor:
         """The reconstructions, images shaped like ``x``."""
-        return self.once("x_hat", None, lambda: self.as_images(self.output, len(self.samples), self._x_hat_name))
+        if self._x_hat is None:
+            self._x_hat = self.as_images(self.output, self.samples.shape[0], self._x_hat_name)
+        return self._x_hat
 
     def interpolants(self, mixer: CodeMixer | None = None) -> Interpolants:
         """The interpolants of a mixer; when not given, of the interpolator of the other parts of the sum."""
@@ -167,10 +169,9 @@ class Batch:
         if not shared:
             for bottleneck in self.plan.bottlenecks:
                 bottleneck.drop_aux()
-        plain = _checks.as_plain("encoder", z, "" if isinstance(z, Tensor) else code_instead(z))
-        _checks.check_tensor("encoder", plain)
-        _checks.check_batch_size("encoder", plain, x.shape[0])
-        return plain
+        z = _checks.as_floats("encoder", z, code_instead)
+        _checks.check_batch_size("encoder", z, x.shape[0])
+        return z
 
     def decode(self, z: Tensor, mask: Tensor | None = None) -> Tensor:
         """``decoder(z)``, images shaped like ``x``; for codes that a term does not share."""
@@ -182,8 +183,7 @@ class Batch:
 
     def as_images(self, output: Any, count: int, name: str = "decoder") -> Tensor:
         """A decoder's output, checked to be ``count`` images shaped like ``x``."""
-        images = _checks.as_plain(name, output, "" if isinstance(output, Tensor) else image_instead(output))
-        _checks.check_tensor(name, images)
+        images = _checks.as_floats(name, output, image_instead)
         expected = self.samples.shape[1:]
         if images.shape[1:] != expected or images.shape[0] != count:
             _checks.check_shape(name, images, torch.Size((count, *expected)), "x")

@@ -162,17 +162,12 @@ class GaussianBottleneck(Bottleneck):
             mean, scale = output
         else:
             mean, scale = self._halves(output)
-        mean, scale = (
-            _checks.as_plain(name, each, _RETURN) for name, each in (("mean", mean), (self.scale, scale))
-        )
-        _checks.check_tensor("mean", mean, _RETURN)
-        _checks.check_tensor(self.scale, scale, _RETURN)
+        mean, scale = _checks.as_floats("mean", mean, _hint), _checks.as_floats(self.scale, scale, _hint)
         _checks.check_shape(self.scale, scale, mean.shape, "the mean")
         return Posterior(mean, LOG_VARIANCES[self.scale](scale))
 
     def _halves(self, output: object) -> Sequence[Tensor]:
-        _checks.check_tensor("network", output, _RETURN)
-        assert isinstance(output, Tensor)
+        output = _checks.as_floats("network", output, _hint)
         axis = self.axis % output.ndim if -output.ndim < self.axis < output.ndim else 0
         if axis == 0 or output.shape[axis] % 2:
             raise ValueError(
@@ -180,6 +175,10 @@ class GaussianBottleneck(Bottleneck):
                 f"{self.scale}, got {_checks.describe(output)}{_RETURN}"
             )
         return output.chunk(2, axis)
+
+
+def _hint(_: object) -> str:
+    return _RETURN
 
 
 def _posterior_of(distribution: Distribution) -> Posterior:
@@ -190,7 +189,7 @@ def _posterior_of(distribution: Distribution) -> Posterior:
         raise TypeError(
             f"network: expected a Normal, whose coordinates are independent, got a {type(normal).__name__}{_RETURN}"
         )
-    mean, std = (_checks.as_plain("Normal", each) for each in (normal.loc, normal.scale))
+    mean, std = (_checks.as_floats("Normal", each) for each in (normal.loc, normal.scale))
     return Posterior(mean, LOG_VARIANCES["std"](std))
 
 

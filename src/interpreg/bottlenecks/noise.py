@@ -42,7 +42,7 @@ class DropoutBottleneck(Bottleneck):
     @override
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The codes, with dropout in training mode."""
-        z = _checks.as_plain("network", self.encoded(x, mask))
+        z = _checks.as_floats("network", self.encoded(x, mask))
         return drop_out(z, self.p, self.generator) if self.training and not self.passthrough else z
 
 

@@ -108,8 +108,7 @@ class VectorQuantizer(Bottleneck):
     @override
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The codes, quantized unless ``codes="continuous"``."""
-        z = _checks.as_plain("network", self.encoded(x, mask))
-        _checks.check_tensor("network", z)
+        z = _checks.as_floats("network", self.encoded(x, mask))
         if self.passthrough:
             return z
         quantized, aux = self._quantize(z, mask)

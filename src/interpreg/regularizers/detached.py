@@ -24,8 +24,8 @@ def warn_of_detached(batch: Batch, occasions: Occasions) -> None:
     Networks are looked into at the 1st, 2nd, 4th, 8th ... such call.
     """
     z, x_hat = batch.known_z, batch.known_output
-    is_fine = (z is None or z.requires_grad) and not (isinstance(x_hat, Tensor) and not x_hat.requires_grad)
-    if is_fine or occasions.is_over or torch.compiler.is_compiling():
+    is_attached = (z is None or z.requires_grad) and getattr(x_hat, "requires_grad", True)
+    if is_attached or occasions.is_over or torch.compiler.is_compiling():
         return
     occasions.count += 1
     if occasions.count & (occasions.count - 1):
