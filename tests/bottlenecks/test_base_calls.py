@@ -243,3 +243,24 @@ def _clones(rank: int, world: int) -> None:
             encoder.zero_grad()
             sum(reg(both[rank], **({"z": wrapped(both[rank])} if loops else {})).values()).backward()
             torch.testing.assert_close(encoder.network.weight.grad, expected[0])
+
+
+def test_a_bottleneck_that_two_encoders_share_serves_each_in_turn() -> None:
+    shared = Encoder(WAYS["once"][0]).bottleneck
+    encoders = [nn.Sequential(nn.Linear(5, 5), shared) for _ in range(2)]
+    regs, x = [KLPrior(encoder, DECODER) for encoder in encoders], torch.randn(7, 5)
+    for _ in range(2):
+        for encoder, reg in zip(encoders, regs, strict=True):
+            expected = nats(shared.network, encoder[0](x))
+            torch.testing.assert_close(reg(x)["kl"], expected)
+            torch.testing.assert_close(reg(x, z=encoder(x))["kl"], expected)
+    first, second = (encoder(x) for encoder in encoders)
+    with pytest.raises(ValueError, match="leave z to"):
+        regs[0](x, z=first)
+    torch.testing.assert_close(regs[1](x, z=second)["kl"], nats(shared.network, encoders[1][0](x)))
+
+
+def test_a_bottleneck_is_found_behind_functions_and_methods() -> None:
+    encoder, x = Encoder(WAYS["in chunks"][0]), torch.randn(7, 5)
+    for callable_ in (encoder.forward, lambda x: encoder(x), torch.compile(encoder, backend="eager")):
+        torch.testing.assert_close(KLPrior(callable_, DECODER)(x)["kl"], nats(encoder.network, x))
