@@ -11,11 +11,11 @@ from interpreg import datasets, demo, functional, kernels, metrics, plots, prior
 
 SOURCE = Path(interpreg.__file__).parent
 FLOORS = {
-    "_checks": 0, "_networks": 0, "_numerics": 0, "_references": 0, "_types": 0,
+    "_checks": 0, "_fields": 0, "_networks": 0, "_numerics": 0, "_references": 0, "_types": 0,
     "_extras": 0, "_files": 0, "_progress": 0,
     "kernels": 1, "priors": 1,
     "mmd": 2,
-    "functional": 3, "sampling": 3, "interpolator": 3, "bottlenecks": 3, "batch": 3,
+    "functional": 3, "sampling": 3, "interpolator": 3, "bottlenecks": 3, "needs": 3, "batch": 3,
     "regularizers": 4,
     "recipes": 5,
 }  # fmt: skip
@@ -27,11 +27,19 @@ BESIDE = {
     "demo",
     "__main__",
 }  # they import from the tower, not it from them
-WITHIN = ["functional", "sampling", "interpolator", "bottlenecks", "batch"]  # the order on the third floor
+WITHIN = [
+    "functional",
+    "sampling",
+    "interpolator",
+    "bottlenecks",
+    "needs",
+    "batch",
+]  # the order on the third floor
 FILES = sorted(SOURCE.rglob("*.py"))
 TESTS = Path(__file__).parent
 UNMIRRORED = {  # modules without a test file of their own, and what tests them
     "__main__": "demo/test_command.py and report/test_command.py, which start it",
+    "_fields": "test_batch_inputs.py, message by message",
     "_types": "types alone",
     "datasets/readers/about": "the readers' own files, on what is wrong with an archive",
     "datasets/readers/archives": "readers/test_files.py",
@@ -41,6 +49,7 @@ UNMIRRORED = {  # modules without a test file of their own, and what tests them
     "mmd/reference": "functional/test_mmd.py, by brute force",
     "mmd/request": "mmd/test_dispatch.py",
     "mmd/triton_kernels": "mmd/test_triton.py",
+    "needs": "regularizers/test_plan.py and test_batch.py",
     "recipes/common": "test_arguments.py, for all recipes",
     "report/groups": "report/test_report.py, metric by metric",
     "report/pictures": "report/test_page.py",

@@ -75,6 +75,22 @@ def test_there_may_be_none(callable_: object) -> None:
     assert modules_of(callable_) == []
 
 
+down = nn.Linear(3, 3)  # a global with the name of an attribute
+
+
+def test_an_attribute_is_not_the_global_of_its_name() -> None:
+    assert modules_of(lambda x: MODEL.down(x)) == [MODEL]
+    assert modules_of(lambda x: down(x)) == [down]
+
+
+def test_functions_inside_functions_and_empty_variables_count_as_far_as_they_go() -> None:
+    assert modules_of(lambda xs: sum((lambda x: MODEL(x))(x) for x in xs)) == [MODEL]
+    encode = lambda x: later(MODEL(x))  # noqa: E731
+    assert modules_of(encode) == [MODEL]
+    later = nn.Linear(2, 2)
+    assert modules_of(encode) == [later, MODEL]
+
+
 def test_a_recursive_function_ends() -> None:
     def encode(x: Tensor, deep: bool = True) -> Tensor:
         return encode(x, False) if deep else MODEL(x)

@@ -4,20 +4,29 @@ No check reads the values of a tensor, so none synchronises with a device.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 
 from interpreg._networks import is_sharded
 
+PLAIN = {
+    "DTensor": "its whole, x.full_tensor(), or the part of this process, x.to_local()",
+    "MaskedTensor": "its values, x.get_data(), and for padded sequences mask=",
+}
+"""What to give in place of tensors that are not dense, by the name of their class: importing it takes a second."""
+
 
 def describe(value: object) -> str:
     """A short account of ``value`` for an error message."""
     if isinstance(value, Tensor):
-        return f"a {value.dtype} tensor of shape {tuple(value.shape)}"
+        if value.is_nested:
+            return f"a nested {value.dtype} tensor"
+        kind = "" if value.layout == torch.strided else f"{str(value.layout).removeprefix('torch.')} "
+        return f"a {kind}{value.dtype} tensor of shape {tuple(value.shape)}"
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of length {len(value)}"
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -27,6 +36,63 @@ def describe(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
+def as_plain(name: str, value: object, hint: Callable[[object], str] | None = None) -> Tensor:
+    """``value`` as a dense tensor with a batch axis, of no subclass that only carries metadata, such as a Parameter.
+
+    Raises:
+        TypeError: no tensor, of which ``hint`` says what to give instead; or a sparse, nested, masked, distributed,
+            complex or quantized one.
+        ValueError: a 0-dim tensor.
+    """
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: expected a tensor, got {describe(value)}{hint(value) if hint else ''}")
+    kind = type(value)
+    if kind is Tensor and value.is_floating_point() and value.layout is torch.strided and not value.is_nested:
+        return value if value.ndim > 0 else _refuse_scalar(name, value)
+    instead = _dense_instead(value)
+    if instead is not None:
+        what = describe(value) if kind is Tensor else f"a {kind.__name__}"
+        raise TypeError(f"{name}: expected a dense real tensor, got {what}; give {instead}")
+    if value.ndim == 0:
+        _refuse_scalar(name, value)
+    if kind is Tensor or _has_own_dispatch(kind) or torch.compiler.is_compiling():
+        return value
+    return value.as_subclass(Tensor)
+
+
+def as_floats(name: str, value: object, hint: Callable[[object], str] | None = None) -> Tensor:
+    """As :func:`as_plain`; ``TypeError`` too unless it is floating point."""
+    plain = as_plain(name, value, hint)
+    if not plain.is_floating_point():
+        check_tensor(name, plain)
+    return plain
+
+
+def _refuse_scalar(name: str, value: Tensor) -> NoReturn:
+    raise ValueError(f"{name}: expected a batch of shape [B, ...], got {describe(value)}")
+
+
+def _dense_instead(value: Tensor) -> str | None:
+    """What to give in place of a tensor that is not dense and real."""
+    kind = type(value)
+    if value.is_nested:
+        return "a padded one, torch.nested.to_padded_tensor(x, 0.0), and mask="
+    if value.layout is not torch.strided:
+        return "x.to_dense()"
+    if value.is_complex():
+        return "torch.view_as_real(x)"
+    if value.is_quantized:
+        return "x.dequantize()"
+    if kind not in (Tensor, nn.Parameter) and not _has_own_dispatch(kind) and torch.compiler.is_compiling():
+        return "x.as_subclass(torch.Tensor), because torch compiles no other subclasses"
+    return PLAIN.get(kind.__name__)
+
+
+def _has_own_dispatch(kind: type[Tensor]) -> bool:
+    """Whether it is a tracer of torch's, such as a fake tensor, which must stay."""
+    return kind.__torch_dispatch__ is not Tensor.__torch_dispatch__
+
+
 def check_tensor(name: str, value: object, hint: str = "") -> None:
     """Raise ``TypeError`` unless ``value`` is a floating point tensor with a batch axis."""
     if not isinstance(value, Tensor):
@@ -34,7 +100,7 @@ def check_tensor(name: str, value: object, hint: str = "") -> None:
     if not value.is_floating_point():
         raise TypeError(f"{name}: expected a floating point tensor, got {describe(value)}{hint}")
     if value.ndim == 0:
-        raise ValueError(f"{name}: expected a batch of shape [B, ...], got {describe(value)}")
+        _refuse_scalar(name, value)
 
 
 def check_vector(name: str, value: object) -> None:

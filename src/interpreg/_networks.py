@@ -1,9 +1,9 @@
 """The modules behind a callable, and the leaves that a loss depends on."""
 
-from collections.abc import Container, Iterable
+import dis
+from collections.abc import Container, Iterable, Iterator
 from functools import partial
-from inspect import getclosurevars
-from types import FunctionType, MethodType
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -113,12 +113,21 @@ def _behind(network: object, depth: int) -> list[nn.Module]:
 
 def _references(function: FunctionType) -> list[object]:
     """What a function refers to by name; a variable of its closure that has no value yet is left out."""
-    try:
-        variables = getclosurevars(function)
-    except ValueError:
-        return list(function.__defaults__ or ())
+    cells = [cell for cell in function.__closure__ or () if cell != CellType()]
+    names = dict.fromkeys(_global_names(function.__code__))
+    named = [function.__globals__[name] for name in names if name in function.__globals__]
     defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-    return [*variables.nonlocals.values(), *variables.globals.values(), *defaults]
+    return [*(cell.cell_contents for cell in cells), *named, *defaults]
+
+
+def _global_names(code: CodeType) -> Iterator[str]:
+    """The globals that code reads; ``inspect.getclosurevars`` takes attributes of their names for them too."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "LOAD_GLOBAL":
+            yield instruction.argval
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _global_names(inner)
 
 
 def _is_package(value: object) -> bool:

@@ -2,102 +2,49 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from interpreg import _checks
+from interpreg._fields import code_instead, floats_instead, image_instead, take_instead
 from interpreg._numerics import as_wide
-from interpreg._types import Interpolants, Mix, Network
+from interpreg._types import Interpolants, Network
 from interpreg.bottlenecks.base import Bottleneck
 from interpreg.functional.means import check_mask
 from interpreg.interpolator import Interpolator
+from interpreg.needs import DEFAULT, AtLeast, CodeMixer, Decode, Derivative, Need, Plan
 from interpreg.priors import Prior
 
+__all__ = ["DEFAULT", "AtLeast", "Batch", "CodeMixer", "Decode", "Derivative", "Need", "Plan", "call"]
 _T = TypeVar("_T")
-DEFAULT = Interpolator()
-"""ACAI's interpolator, that of terms without one."""
-_IMAGES = " (images are expected as floats in [-1, 1]: x.float() / 127.5 - 1)"
-_CODE = " (where the encoder returns more than its code, wrap it in a bottleneck, or a function of the code alone)"
-
-
-class CodeMixer(Protocol):
-    """A source of mixed codes: an :class:`Interpolator`, or any other object with these two methods."""
-
-    def mixed(self, batch: "Batch") -> Mix:
-        """Mixed codes, any number of them, shaped like codes."""
-
-    def check_batch(self, size: int) -> None:
-        """Raise ``ValueError`` if ``size`` samples are too few."""
-
-
-class Derivative(Protocol):
-    """A derivative of a decoder along a direction."""
-
-    @property
-    def method(self) -> str:
-        """The name of the method; derivatives of the same name are equal."""
-
-    def __call__(
-        self, decode: Network, z: Tensor, direction: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """The decoded codes and their derivative."""
-
-
-class Decode(NamedTuple):
-    """A need of a term: the interpolants of a mixer, perhaps with their derivative along the path."""
-
-    mixer: CodeMixer | None = None
-    """None: the interpolator of the other parts of the sum."""
-    derivative: Derivative | None = None
-
-
-class AtLeast(NamedTuple):
-    """A need of a term: a batch of at least so many samples."""
-
-    samples: int
-    purpose: str
-    """As in "expected at least 2 samples *to have distances*"."""
-
-    def check_batch(self, size: int) -> None:
-        """Raise ``ValueError`` if ``size`` samples are too few."""
-        if size < self.samples:
-            raise ValueError(
-                f"x: expected at least {self.samples} samples {self.purpose}, got a batch of {size}; drop the last "
-                "batch (drop_last=True)"
-            )
-
-
-Need = Decode | AtLeast | Bottleneck
-"""What a term uses besides codes and reconstructions; a bottleneck inside the encoder is its auxiliary output."""
-
-
-class Plan(NamedTuple):
-    """The needs of all terms, in the form that every batch uses."""
-
-    followed: Interpolator = DEFAULT
-    """The interpolator of needs without one."""
-    default: Interpolator = DEFAULT
-    """The interpolator in the place of ``DEFAULT``: the one that was added to the sum, if any."""
-    derivatives: tuple[tuple[CodeMixer, Derivative], ...] = ()
-    bottlenecks: tuple[Bottleneck, ...] = ()
-    checks: tuple[Callable[[int], None], ...] = ()
+_NOTE = (
+    "interpreg called the {} with {} samples, others than the batch's {}, as terms that mix do; a network that uses "
+    "labels of the batch must find them in its input: append them to the code"
+)
 
 
 class Batch:
     """A batch and the values that terms share, each computed once, at its first use.
 
+    Values are checked where they are used: the samples and the decoder's output may be anything, such as token ids and
+    a distribution, so long as no term asks for :attr:`x` and :attr:`x_hat`, which are images. The encoder is called
+    with the samples as they were given; all other values are plain tensors, whatever subclass the user's are of.
+
     Args:
-        x: images or any other samples ``[B, ...]``, floating point.
+        x: images or any other samples ``[B, ...]``.
         encoder, decoder: called through ``__call__`` alone, so that wrappers and hooks work.
         z, x_hat, mask: as for :meth:`interpreg.Regularizer.forward`.
         plan: the needs of the terms, see :func:`interpreg.regularizers.plan.plan_of`.
 
+    Attributes:
+        samples: ``x`` as a plain tensor of any dtype.
+        output: ``decoder(z)`` as the decoder returns it.
+
     Raises:
-        TypeError: a value is not a floating point tensor.
-        ValueError: not one code for each sample, or reconstructions that are not shaped like ``x``; too few samples for
-            a need.
+        TypeError: a value is not a tensor, or a code or an image not a floating point one.
+        ValueError: not one code for each sample, or images that are not shaped like ``x``; too few samples for a need.
     """
 
     def __init__(
@@ -111,27 +58,28 @@ class Batch:
         mask: Tensor | None = None,
         plan: Plan | None = None,
     ) -> None:
-        _checks.check_tensor("x", x, _IMAGES)
-        size = x.shape[0]
+        self.samples = _checks.as_plain("x", x, take_instead)
+        size = self.samples.shape[0]
         if size == 0:
-            raise ValueError(f"x: expected at least one sample, got {_checks.describe(x)}")
+            raise ValueError(f"x: expected at least one sample, got {_checks.describe(self.samples)}")
         if z is not None:
-            _checks.check_tensor("z", z)
+            z = _checks.as_floats("z", z)
             _checks.check_batch_size("z", z, size)
-        if x_hat is not None:
-            _checks.check_tensor("x_hat", x_hat)
-            _checks.check_shape("x_hat", x_hat, x.shape, "x")
         if mask is not None:
             check_mask(mask, size)
         self.plan = plan or Plan()
         for check in self.plan.checks:  # before a network is called and its statistics are updated
             check(size)
-        self.x, self.mask = x, mask
+        self.mask = mask
         self.encoder, self.decoder = encoder, decoder
+        self._given = x
         self._results: list[tuple[str, object, Any]] = []
         if z is not None:
-            self._take_aux(z)
-        self._z, self._x_hat = z, x_hat
+            for bottleneck in self.plan.bottlenecks:
+                self._results.append(("aux", bottleneck, bottleneck.take_aux(z)))
+        self.known_z, self.known_output = z, x_hat
+        self._x_hat: Tensor | None = None
+        self._x_hat_name = "decoder" if x_hat is None else "x_hat"
 
     def once(self, what: str, of: object, make: Callable[[], _T]) -> _T:
         """The result of ``make``, which is called once a batch for each ``what`` and object ``of`` (by identity)."""
@@ -143,24 +91,41 @@ class Batch:
         return value
 
     @property
+    def x(self) -> Tensor:
+        """The samples as images; ``TypeError`` unless they are floating point."""
+        if not self.samples.is_floating_point():
+            _checks.check_tensor("x", self.samples, floats_instead(self.samples))
+        return self.samples
+
+    @property
     def z(self) -> Tensor:
         """The codes ``[B, ...]``."""
-        if self._z is None:
-            self._z = self.encode(self.x, self.mask)
-            self._take_aux()
-        return self._z
+        if self.known_z is None:
+            for bottleneck in self.plan.bottlenecks:
+                bottleneck.collect_aux()
+            z = self.known_z = self.encode(self.samples, self.mask)
+            for bottleneck in self.plan.bottlenecks:  # before the encoder is called again
+                self._results.append(("aux", bottleneck, bottleneck.collected_aux(z)))
+        return self.known_z
+
+    @property
+    def output(self) -> Any:
+        """``decoder(z)``, whatever it is."""
+        if self.known_output is None:
+            self.known_output = self.decoded(self.z, self.mask)
+        return self.known_output
 
     @property
     def x_hat(self) -> Tensor:
-        """The reconstructions, shaped like ``x``."""
+        """The reconstructions, images shaped like ``x``."""
         if self._x_hat is None:
-            self._x_hat = self.decode(self.z, self.mask)
+            self._x_hat = self.as_images(self.output, self.samples.shape[0], self._x_hat_name)
         return self._x_hat
 
     def interpolants(self, mixer: CodeMixer | None = None) -> Interpolants:
         """The interpolants of a mixer; when not given, of the interpolator of the other parts of the sum."""
         mixer = self._resolved(mixer)
-        return self.once("interpolants", mixer, partial(self._decoded, mixer))
+        return self.once("interpolants", mixer, partial(self._mixed, mixer))
 
     def derivative(self, mixer: CodeMixer | None = None) -> Tensor:
         """The derivative of a mixer's interpolants by their coefficient, ``dx_mix/dalpha``, shaped like them.
@@ -178,9 +143,13 @@ class Batch:
         return self.once("reencoded", self._resolved(mixer), partial(self.encode, mixed.x_mix, mixed.mask))
 
     def aux(self, bottleneck: Bottleneck) -> Any:
-        """The auxiliary output of a bottleneck inside the encoder for these codes."""
+        """The auxiliary output of a bottleneck inside the encoder for these codes.
+
+        Raises:
+            ValueError: no need of it was declared.
+        """
         self.z  # noqa: B018  # computes the codes and with them the output
-        return self.once("aux", bottleneck, bottleneck.take_aux)
+        return self.once("aux", bottleneck, _aux_not_planned)
 
     def prior_samples(self, prior: Prior, generator: torch.Generator | None = None) -> Tensor:
         """As many samples of a prior as there are codes, ``[B, d]``, d elements in a code; drawn once a generator."""
@@ -195,31 +164,50 @@ class Batch:
 
     def encode(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """``encoder(x)``, checked; for inputs that a term does not share."""
-        z = call(self.encoder, x, mask)
-        if x is not self.x:
+        shared = x is self.samples
+        z = self._called("encoder", self._given if shared else x, mask)
+        if not shared:
             for bottleneck in self.plan.bottlenecks:
                 bottleneck.drop_aux()
-        _checks.check_tensor("encoder", z, _CODE)
+        z = _checks.as_floats("encoder", z, code_instead)
         _checks.check_batch_size("encoder", z, x.shape[0])
         return z
 
     def decode(self, z: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``decoder(z)``, checked; for codes that a term does not share."""
-        images = call(self.decoder, z, mask)
-        _checks.check_tensor("decoder", images)
-        if images.shape[1:] != self.x.shape[1:] or images.shape[0] != z.shape[0]:
-            _checks.check_shape("decoder", images, torch.Size((z.shape[0], *self.x.shape[1:])), "x")
+        """``decoder(z)``, images shaped like ``x``; for codes that a term does not share."""
+        return self.as_images(self.decoded(z, mask), z.shape[0])
+
+    def decoded(self, z: Tensor, mask: Tensor | None = None) -> Any:
+        """``decoder(z)`` as the decoder returns it, for a loss of the user's."""
+        return self._called("decoder", z, mask)
+
+    def as_images(self, output: Any, count: int, name: str = "decoder") -> Tensor:
+        """A decoder's output, checked to be ``count`` images shaped like ``x``."""
+        images = _checks.as_floats(name, output, image_instead)
+        expected = self.samples.shape[1:]
+        if images.shape[1:] != expected or images.shape[0] != count:
+            _checks.check_shape(name, images, torch.Size((count, *expected)), "x")
         return images
 
     def _resolved(self, mixer: CodeMixer | None) -> CodeMixer:
         return self.plan.followed if mixer is None else self.plan.default if mixer is DEFAULT else mixer
 
-    def _take_aux(self, z: Tensor | None = None) -> None:
-        """Take the auxiliary outputs, of the caller's codes ``z`` or else of the last call, before the next call."""
-        for bottleneck in self.plan.bottlenecks:
-            self._results.append(("aux", bottleneck, bottleneck.take_aux(z)))
+    def _called(self, role: str, value: Tensor, mask: Tensor | None) -> Any:
+        """A network's output; an error of the network is given a note where its input may be the cause."""
+        network = self.encoder if role == "encoder" else self.decoder
+        rows, size = value.shape[0], self.samples.shape[0]
+        note = "" if rows == size else _NOTE.format(role, rows, size)
+        if value is self._given and not self.samples.is_floating_point():
+            note = f"interpreg called the encoder with {_checks.describe(value)}{floats_instead(value)}"
+        if not note or torch.compiler.is_compiling():
+            return call(network, value, mask)
+        try:
+            return call(network, value, mask)
+        except Exception as error:
+            error.add_note(note)
+            raise
 
-    def _decoded(self, mixer: CodeMixer) -> Interpolants:
+    def _mixed(self, mixer: CodeMixer) -> Interpolants:
         mixed = mixer.mixed(self)
         for planned, derivative in self.plan.derivatives:
             if planned is mixer:
@@ -244,3 +232,7 @@ def _not_planned() -> Tensor:
         "derivative: expected a need that declares it, Decode(interpolator, derivative=...), in the needs() of the "
         "term, got none"
     )
+
+
+def _aux_not_planned() -> Any:
+    raise ValueError("aux: expected a need that declares it, the bottleneck, in the needs() of the term, got none")

@@ -4,10 +4,19 @@ import pytest
 import torch
 from calls import seeded
 from torch import nn
+from torch.distributions import (
+    Bernoulli,
+    Independent,
+    Laplace,
+    LogNormal,
+    MultivariateNormal,
+    Normal,
+    kl_divergence,
+)
 from wrapped import Scale, variational
 from zoo import convolutional_pair
 
-from interpreg import GaussianBottleneck
+from interpreg import GaussianBottleneck, KLPrior
 from interpreg.bottlenecks import Posterior
 
 
@@ -87,6 +96,9 @@ X = torch.randn(2, 3)
     (lambda: GaussianBottleneck(nn.Identity(), heads=(1, 2)), TypeError, "heads: expected two modules"),
     (lambda: GaussianBottleneck(nn.Identity(), axis=0), ValueError, "axis: expected an int other than 0"),
     (lambda: GaussianBottleneck(nn.Identity(), axis=1.0), ValueError, "axis: expected an int other than 0"),
+    (lambda: GaussianBottleneck(nn.Identity(), scale="sigma"), ValueError,
+     "scale: expected one of 'log_variance', 'log_std', 'std', 'variance', got 'sigma'"),
+    (lambda: GaussianBottleneck(lambda x: (x, x[:1]), scale="std")(X), ValueError, "std: expected the shape of the"),
     (lambda: GaussianBottleneck(nn.Identity(), sample="never"), ValueError,
      "sample: expected one of 'training', 'always', got 'never'"),
     (lambda: GaussianBottleneck.dense(nn.Identity(), 4), TypeError, "code_shape: expected"),
@@ -104,3 +116,75 @@ X = torch.randn(2, 3)
 def test_wrong_arguments_shapes_and_posteriors_are_named(call, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+SCALES = {
+    "log_variance": lambda std: 2 * std.log(),
+    "log_std": torch.log,
+    "std": lambda std: std,
+    "variance": torch.square,
+}
+
+
+@pytest.mark.fault(
+    "Bottlenecks",
+    "An encoder returns a mean and a standard deviation, or a variance, which looks like a mean and a log variance.",
+    now="the right KL with `scale=`; a `Normal` needs none",
+)
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_scale_beside_the_mean_may_be_any_of_four(scale: str) -> None:
+    x, std = torch.randn(6, 4), 0.1 + torch.rand(6, 4)
+    encoder = GaussianBottleneck(lambda x: (x, SCALES[scale](std)), scale=scale)
+    torch.manual_seed(3)
+    noise = torch.randn(6, 4)
+    torch.testing.assert_close(seeded(encoder, x), x + std * noise)
+    expected = kl_divergence(Normal(x, std), Normal(torch.zeros(()), 1.0)).sum() / x.numel()
+    torch.testing.assert_close(KLPrior(encoder, nn.Identity())(x)["kl"], expected)
+
+
+@pytest.mark.parametrize("output", [
+    lambda mean, std: Normal(mean, std), lambda mean, std: Independent(Normal(mean, std), 1),
+    lambda mean, std: Independent(Independent(Normal(mean, std), 1), 0),
+])  # fmt: skip
+@pytest.mark.parametrize("options", [{}, {"scale": "std"}])
+def test_a_normal_is_what_it_says(output, options: dict) -> None:
+    layer, x = nn.Linear(5, 8), torch.randn(6, 5)
+
+    def normal(x: torch.Tensor) -> object:
+        mean, h = layer(x).chunk(2, 1)
+        return output(mean, nn.functional.softplus(h))
+
+    encoder = GaussianBottleneck(normal, **options)
+    mean, h = layer(x).chunk(2, 1)
+    posterior = Normal(mean, nn.functional.softplus(h))
+    expected = kl_divergence(posterior, Normal(torch.zeros(()), 1.0)).sum() / x.numel()
+    loss = KLPrior(encoder, nn.Linear(4, 5))(x)["kl"]
+    torch.testing.assert_close(loss, expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(loss, [*layer.parameters()]),
+        torch.autograd.grad(expected, [*layer.parameters()]),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(encoder.eval()(x), mean)
+    encoder.passthrough = True
+    torch.testing.assert_close(encoder(x), mean)
+
+
+@pytest.mark.parametrize("other", [
+    Laplace(X, X.exp()), MultivariateNormal(X, torch.eye(3)), Independent(Bernoulli(logits=X), 1),
+    LogNormal(X, X.exp()),
+])  # fmt: skip
+def test_other_distributions_are_refused_by_name(other: torch.distributions.Distribution) -> None:
+    name = "Bernoulli" if isinstance(other, Independent) else type(other).__name__
+    with pytest.raises(TypeError, match=f"network: expected a Normal, .* got a {name}"):
+        GaussianBottleneck(lambda x: other)(X)
+
+
+def test_scales_in_half_precision_are_converted_in_fp32() -> None:
+    std = torch.full((64, 2), 1e-3).half()
+    encoder = GaussianBottleneck(lambda x: (x, std), scale="std")
+    x = torch.zeros(64, 2).half()
+    torch.manual_seed(3)
+    expected = std.float() * torch.randn(64, 2)
+    assert torch.equal(seeded(encoder, x), expected.half())

@@ -1,20 +1,29 @@
 """Codes that are samples of a Gaussian posterior."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal
 from typing_extensions import override
 
 from interpreg import _checks
+from interpreg._numerics import as_wide
 from interpreg._types import Network
 from interpreg.bottlenecks.base import Bottleneck
 from interpreg.functional.noise import sample_normal
 
 SAMPLES = ("training", "always")
+LOG_VARIANCES: dict[str, Callable[[Tensor], Tensor]] = {
+    "log_variance": lambda scale: scale,
+    "log_std": lambda scale: 2 * as_wide(scale),
+    "std": lambda scale: 2 * as_wide(scale).log(),
+    "variance": lambda scale: as_wide(scale).log(),
+}
 _RETURN = (
-    "; return (mean, log_variance), or one tensor of both along axis=, or give heads=(of mean, of log_variance)"
+    "; return (mean, log_variance), or one tensor of both along axis=, or give heads=(of mean, of log_variance); "
+    "for a spread that is no log variance give scale="
 )
 
 
@@ -42,9 +51,12 @@ class GaussianBottleneck(Bottleneck):
 
     Args:
         network: the encoder inside, called once. What it returns is ``(mean, log_variance)``; or one tensor, the two
-            halves of which along ``axis`` are these; or with ``heads`` what they take.
+            halves of which along ``axis`` are these; or a ``torch.distributions.Normal``, perhaps in an
+            ``Independent``; or with ``heads`` what they take.
         heads: ``(mean_head, log_variance_head)``, two modules that turn what ``network`` returns into the two.
         axis: which axis of a single tensor is halved; 1 for vectors and maps, -1 for sequences ``[B, T, 2 D]``.
+        scale: what stands beside the mean: "log_variance", "log_std", "std" or "variance"; the last two positive, as
+            after a softplus. It cannot be seen from values which one it is.
         sample: "training": a sample in training mode and the mean in eval mode. "always": a sample in both, as the
             published VAE of ACAI's comparison, whose interpolations are between samples.
         generator: where the noise comes from; torch's default generator when not given.
@@ -63,6 +75,7 @@ class GaussianBottleneck(Bottleneck):
         *,
         heads: tuple[nn.Module, nn.Module] | None = None,
         axis: int = 1,
+        scale: Literal["log_variance", "log_std", "std", "variance"] = "log_variance",
         sample: Literal["training", "always"] = "training",
         generator: torch.Generator | None = None,
     ) -> None:
@@ -73,13 +86,15 @@ class GaussianBottleneck(Bottleneck):
             raise TypeError(
                 f"heads: expected two modules, (mean_head, log_variance_head), got {_checks.describe(heads)}"
             )
+        _checks.check_one_of("scale", scale, LOG_VARIANCES)
         _checks.check_one_of("sample", sample, SAMPLES)
         if isinstance(axis, bool) or not isinstance(axis, int) or axis == 0:
             raise ValueError(f"axis: expected an int other than 0, the batch's axis, got {_checks.describe(axis)}")
         super().__init__(network)
         self.mean_head: nn.Module | None = heads[0] if heads else None
         self.log_variance_head: nn.Module | None = heads[1] if heads else None
-        self.axis, self.sample, self.generator = axis, sample, _checks.as_generator(generator)
+        self.axis, self.scale, self.sample = axis, scale, sample
+        self.generator = _checks.as_generator(generator)
 
     @classmethod
     def dense(
@@ -132,30 +147,51 @@ class GaussianBottleneck(Bottleneck):
         super().make_passthrough()
         self.log_variance_head = None  # so that a critic has no parameters that nothing depends on
 
+    @override
+    def join_aux(self, parts: Sequence[Posterior]) -> Posterior:
+        """The posteriors of all parts in a row."""
+        return Posterior(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+
     def _posterior(self, output: object) -> Posterior:
+        if isinstance(output, Distribution) and self.mean_head is None:
+            return _posterior_of(output)
         if self.mean_head is not None and self.log_variance_head is not None:
-            mean, log_variance = self.mean_head(output), self.log_variance_head(output)
+            mean, scale = self.mean_head(output), self.log_variance_head(output)
         elif isinstance(output, (tuple, list)):
             if len(output) != 2:
                 raise ValueError(f"network: expected two tensors, got {_checks.describe(output)}{_RETURN}")
-            mean, log_variance = output
+            mean, scale = output
         else:
-            mean, log_variance = self._halves(output)
-        _checks.check_tensor("mean", mean, _RETURN)
-        _checks.check_tensor("log_variance", log_variance, _RETURN)
-        _checks.check_shape("log_variance", log_variance, mean.shape, "the mean")
-        return Posterior(mean, log_variance)
+            mean, scale = self._halves(output)
+        mean, scale = _checks.as_floats("mean", mean, _hint), _checks.as_floats(self.scale, scale, _hint)
+        _checks.check_shape(self.scale, scale, mean.shape, "the mean")
+        return Posterior(mean, LOG_VARIANCES[self.scale](scale))
 
     def _halves(self, output: object) -> Sequence[Tensor]:
-        _checks.check_tensor("network", output, _RETURN)
-        assert isinstance(output, Tensor)
+        output = _checks.as_floats("network", output, _hint)
         axis = self.axis % output.ndim if -output.ndim < self.axis < output.ndim else 0
         if axis == 0 or output.shape[axis] % 2:
             raise ValueError(
-                f"network: expected an even number of elements along axis {self.axis}, half of them means and half log "
-                f"variances, got {_checks.describe(output)}{_RETURN}"
+                f"network: expected an even number of elements along axis {self.axis}, half of them means and half of "
+                f"{self.scale}, got {_checks.describe(output)}{_RETURN}"
             )
         return output.chunk(2, axis)
+
+
+def _hint(_: object) -> str:
+    return _RETURN
+
+
+def _posterior_of(distribution: Distribution) -> Posterior:
+    normal = distribution
+    while isinstance(normal, Independent):
+        normal = normal.base_dist
+    if not isinstance(normal, Normal):
+        raise TypeError(
+            f"network: expected a Normal, whose coordinates are independent, got a {type(normal).__name__}{_RETURN}"
+        )
+    mean, std = (_checks.as_floats("Normal", each) for each in (normal.loc, normal.scale))
+    return Posterior(mean, LOG_VARIANCES["std"](std))
 
 
 def _dense_head(shape: torch.Size) -> nn.Module:

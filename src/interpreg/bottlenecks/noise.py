@@ -43,7 +43,7 @@ class DropoutBottleneck(Bottleneck):
     @override
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The codes, with dropout in training mode."""
-        z: Tensor = self.encoded(x, mask)
+        z = _checks.as_floats("network", self.encoded(x, mask))
         return drop_out(z, self.p, self.generator) if self.training and not self.passthrough else z
 
 
@@ -102,6 +102,6 @@ class Corruption(Configured):
         if self.corrupt is None:
             return add_noise(x, self.std, self.generator)
         corrupted = self.corrupt(x)
-        _checks.check_tensor("corrupt", corrupted)
+        corrupted = _checks.as_plain("corrupt", corrupted)
         _checks.check_shape("corrupt", corrupted, x.shape, "x")
         return corrupted

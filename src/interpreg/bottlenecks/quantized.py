@@ -1,7 +1,9 @@
 """Codes out of a codebook."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -106,8 +108,7 @@ class VectorQuantizer(Bottleneck):
     @override
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The codes, quantized unless ``codes="continuous"``."""
-        z: Tensor = self.encoded(x, mask)
-        _checks.check_tensor("network", z)
+        z = _checks.as_floats("network", self.encoded(x, mask))
         if self.passthrough:
             return z
         quantized, aux = self._quantize(z, mask)
@@ -129,6 +130,14 @@ class VectorQuantizer(Bottleneck):
     def make_passthrough(self) -> None:
         super().make_passthrough()
         self.quantizer = None
+
+    @override
+    def join_aux(self, parts: Sequence[Quantized]) -> Quantized:
+        """The indices of all parts in a row, and the mean of their commitments by the number of vectors."""
+        counts = torch.stack([(part.indices >= 0).sum() for part in parts])
+        commitments = torch.stack([part.commitment for part in parts])
+        commitment = (commitments * counts).sum() / counts.sum().clamp_min(1)
+        return Quantized(torch.cat([part.indices for part in parts]), commitment)
 
     def quantized(self, z: Tensor, mask: Tensor | None = None) -> Tensor:
         """Codes quantized by the codebook, which stays as it is; gradients go straight through in training mode."""

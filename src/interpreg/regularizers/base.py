@@ -14,7 +14,9 @@ from interpreg._types import Network, Term
 from interpreg.batch import Batch, Need, Plan
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers import steps
+from interpreg.regularizers.detached import Occasions, warn_of_detached
 from interpreg.regularizers.evaluation import evaluated
+from interpreg.regularizers.optimizers import check_optimizers
 from interpreg.regularizers.plan import plan_of
 from interpreg.regularizers.players import CRITIC, PlayersCheck
 from interpreg.regularizers.processes import warn_unsynchronised
@@ -73,6 +75,7 @@ class Regularizer(Saved, ABC):
         self._below: tuple[Regularizer, ...] = ()  # the parts, and the parts of parts
         self._key = steps.register(self)
         self._players_check = PlayersCheck()
+        self._detached = Occasions()
         self.unweighted: dict[str, Tensor] = {}
         self.weights: dict[str, float | Tensor] = {}
         self.register_buffer("step", None)
@@ -119,6 +122,7 @@ class Regularizer(Saved, ABC):
                 if self._players_check.is_due(losses):
                     critics = [network for part in (self, *self._below) for network in part.critic_networks()]
                     self._players_check(losses, critics, self.encoder, self.decoder)
+                warn_of_detached(batch, self._detached)
             self._advance()
         else:
             self._check_copy()
@@ -214,14 +218,13 @@ class Regularizer(Saved, ABC):
         return Players(sum(autoencoder, zero), sum(critic, zero))
 
     def check_optimizers(self, *optimizers: torch.optim.Optimizer) -> None:
-        """Raise ``ValueError`` unless the optimizers together hold every parameter that the regularizer trains."""
-        optimized = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
-        missing = [name for name, p in self.named_parameters() if p.requires_grad and id(p) not in optimized]
-        if missing:
-            raise ValueError(
-                f"optimizers: expected every parameter of {type(self).__name__}, but {len(missing)} are in none "
-                f"of them and would never train, such as {missing[0]!r}; add *reg.parameters()"
-            )
+        """Raise ``ValueError`` unless the optimizers together hold every parameter that trains.
+
+        These are the regularizer's own, and those of the encoder and the decoder, unless an optimizer holds none of
+        that network's, which then is trained elsewhere or not at all. Parameters that are frozen on purpose need
+        ``requires_grad_(False)``. Refused too are optimizers that hold the parameters of a copy of a network.
+        """
+        check_optimizers(self, self.encoder, self.decoder, optimizers)
 
     def __add__(self, other: object) -> "Regularizer":
         if not isinstance(other, (Regularizer, Interpolator)):

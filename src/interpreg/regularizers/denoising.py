@@ -1,7 +1,8 @@
 """Reconstruction from a corrupted input, or from a code with dropout."""
 
+from typing import Any
+
 import torch
-from torch import Tensor
 from typing_extensions import override
 
 from interpreg import _checks
@@ -52,10 +53,11 @@ class Denoising(Reconstruction):
         self.corruption = Corruption(std, corrupt, generator)
 
     @override
-    def images(self, batch: Batch) -> Tensor:
+    def output(self, batch: Batch) -> Any:
         if not self.training:
-            return batch.x_hat
-        return batch.decode(batch.encode(self.corruption(batch.x), batch.mask), batch.mask)
+            return batch.output
+        x = batch.x if self.corruption.corrupt is None else batch.samples
+        return batch.decoded(batch.encode(self.corruption(x), batch.mask), batch.mask)
 
 
 class CodeDropout(Reconstruction):
@@ -94,7 +96,7 @@ class CodeDropout(Reconstruction):
         self.generator = _checks.as_generator(generator)
 
     @override
-    def images(self, batch: Batch) -> Tensor:
+    def output(self, batch: Batch) -> Any:
         if not self.training:
-            return batch.x_hat
-        return batch.decode(drop_out(batch.z, self.p, generator=self.generator), batch.mask)
+            return batch.output
+        return batch.decoded(drop_out(batch.z, self.p, generator=self.generator), batch.mask)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from typing_extensions import override
 
+from interpreg import _checks
 from interpreg._references import Reference
 from interpreg._types import Network
 from interpreg.batch import Batch, Need
@@ -59,4 +60,6 @@ class KLPrior(SingleTerm):
     @override
     def value(self, batch: Batch) -> Tensor:
         posterior = batch.aux(self.bottleneck)
-        return valid_part(kl_to_normal(*posterior), batch.mask).sum() / valid_count(batch.x, batch.mask)
+        if batch.mask is not None:
+            _checks.check_batch_size("posterior", posterior.mean, len(batch.mask))
+        return valid_part(kl_to_normal(*posterior), batch.mask).sum() / valid_count(batch.samples, batch.mask)

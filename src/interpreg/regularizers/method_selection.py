@@ -50,7 +50,8 @@ def select_method(decoder: Network, z: Tensor, direction: Tensor, mask: Tensor |
         except Exception as error:
             raise RuntimeError(
                 "decoder: expected one whose interpolants can be differentiated, but not even finite differences work "
-                f"({_account(error)}); if it draws random numbers from a generator of its own, give method="
+                f"({_account(error)}); if it draws random numbers from a generator of its own, or uses labels of the "
+                f"batch, of which it is tried on {len(z[:SAMPLES])} samples, give method="
             ) from error
         faults = []
         for method in METHODS:

@@ -1,5 +1,7 @@
 """The reconstruction term."""
 
+from typing import Any
+
 from torch import Tensor
 from typing_extensions import override
 
@@ -19,7 +21,9 @@ class Reconstruction(SingleTerm):
 
     Args:
         encoder, decoder: the pair.
-        loss: "mse", "l1", "bernoulli" or a callable, as for :func:`interpreg.functional.reconstruction_loss`.
+        loss: "mse", "l1", "bernoulli" or a callable, as for :func:`interpreg.functional.reconstruction_loss`. A
+            callable is given what the decoder returns, which may be logits of tokens, a distribution or another number
+            of points, and x of any dtype.
         weight: at least 0.
 
     Raises:
@@ -41,10 +45,14 @@ class Reconstruction(SingleTerm):
         super().__init__(encoder, decoder, weight=weight)
         self.loss = loss
 
-    def images(self, batch: Batch) -> Tensor:
-        """The images that are compared with x."""
-        return batch.x_hat
+    def output(self, batch: Batch) -> Any:
+        """What the decoder returns and is compared with x."""
+        return batch.output
 
     @override
     def value(self, batch: Batch) -> Tensor:
-        return reconstruction_loss(self.images(batch), batch.x, self.loss, batch.mask)
+        x = batch.samples if callable(self.loss) else batch.x  # refused before a network is called
+        output = self.output(batch)
+        if not callable(self.loss):
+            output = batch.x_hat if output is batch.known_output else batch.as_images(output, len(x))
+        return reconstruction_loss(output, x, self.loss, batch.mask)
