@@ -30,12 +30,12 @@ class Later:
             if not arrival.query():
                 return None
             self._pending = None
-            return numbers.tolist()  # type: ignore[no-any-return]
+            return numbers.tolist()
         numbers = measure()
         if numbers.is_cuda:
             self._pending = _copied(numbers)
             return None
-        return numbers.tolist()  # type: ignore[no-any-return]
+        return numbers.tolist()
 
     def __reduce__(self) -> tuple[Any, ...]:  # an event cannot be copied
         return Later, ()

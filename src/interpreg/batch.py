@@ -19,6 +19,10 @@ _T = TypeVar("_T")
 DEFAULT = Interpolator()
 """ACAI's interpolator, that of terms without one."""
 _IMAGES = " (images are expected as floats in [-1, 1]: x.float() / 127.5 - 1)"
+_DEEP_IMAGES = (
+    " (images are expected as floats in [-1, 1]: 2 * x.float() / top - 1, with top the largest value of the format: "
+    "65535 for 16 bits, 4095 for 12 bits)"
+)
 _CODE = " (where the encoder returns more than its code, wrap it in a bottleneck, or a function of the code alone)"
 
 
@@ -111,7 +115,7 @@ class Batch:
         mask: Tensor | None = None,
         plan: Plan | None = None,
     ) -> None:
-        _checks.check_tensor("x", x, _IMAGES)
+        _checks.check_tensor("x", x, _IMAGES if getattr(x, "dtype", torch.uint8) == torch.uint8 else _DEEP_IMAGES)
         size = x.shape[0]
         if size == 0:
             raise ValueError(f"x: expected at least one sample, got {_checks.describe(x)}")

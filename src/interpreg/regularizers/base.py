@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -16,6 +17,7 @@ from interpreg.batch import Batch, Need, Plan
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers import steps
 from interpreg.regularizers.evaluation import evaluated
+from interpreg.regularizers.looks import Looks
 from interpreg.regularizers.plan import plan_of
 from interpreg.regularizers.weights import Running, Weight, WeightLike
 
@@ -75,6 +77,7 @@ class Regularizer(Referring, ABC):
         self._planned: Plan | None = None
         self._below: tuple[Regularizer, ...] = ()  # the parts, and the parts of parts
         self._key = steps.register(self)
+        self._looks = Looks()
         self.unweighted: dict[str, Tensor] = {}
         self.weights: dict[str, float | Tensor] = {}
         self.register_buffer("step", None)
@@ -115,6 +118,7 @@ class Regularizer(Referring, ABC):
         self.__dict__["unweighted"], self.__dict__["weights"] = unweighted, weights
         if self.training and torch.is_grad_enabled():
             self._advance()
+        self._looks.after(self, batch, losses)
         return losses
 
     def _terms(self, batch: Batch) -> dict[str, Term]:
@@ -195,6 +199,20 @@ class Regularizer(Referring, ABC):
                 f"optimizers: expected every parameter of {type(self).__name__}, but {len(missing)} are in none "
                 f"of them and would never train, such as {missing[0]!r}; add *reg.parameters()"
             )
+
+    def detect_nonfinite(self) -> AbstractContextManager[None]:
+        """A context in which a call raises ``FloatingPointError`` where a loss or its gradient is not finite.
+
+        The message names the term, the first layer whose output was not finite and in which call of which network, and
+        whether x or a parameter was so before. It waits for the device at every layer and computes a gradient for every
+        term, so it is for finding a fault. Layers inside compiled networks are not told apart.
+
+        >>> with reg.detect_nonfinite():  # doctest: +SKIP
+        ...     losses = reg(x)
+        """
+        from interpreg.regularizers.nonfinite import detecting  # here, because it imports this module
+
+        return detecting(self)
 
     def __add__(self, other: object) -> "Regularizer":
         if not isinstance(other, (Regularizer, Interpolator)):
