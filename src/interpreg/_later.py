@@ -1,10 +1,29 @@
 """Numbers on the host, at rare calls and without waiting for the device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor
+
+_PAUSED: ContextVar[bool] = ContextVar("_PAUSED", default=False)
+
+
+@contextmanager
+def without_looks() -> Iterator[None]:
+    """A context in which nothing is counted and nothing is looked at."""
+    token = _PAUSED.set(True)
+    try:
+        yield
+    finally:
+        _PAUSED.reset(token)
+
+
+def is_paused() -> bool:
+    """Whether looks are paused in this context."""
+    return _PAUSED.get()
 
 
 def is_look(calls: int) -> bool:

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 import torch
 from torch import Tensor
 
-from interpreg._later import Later, is_capturing, is_look
+from interpreg._later import Later, is_capturing, is_look, is_paused
 from interpreg.kernels import Energy, Kernel
 from interpreg.mmd.bandwidths import evenly_spaced
 from interpreg.mmd.dispatch import is_plain, is_transformed
@@ -41,6 +41,8 @@ def warn_if_degenerate(kernel: Kernel, x: Tensor, y: Tensor | None, spread: floa
     ``spread`` is that of a prior in closed form, which has no samples.
     """
     if torch.compiler.is_compiling() or isinstance(kernel, Energy) or not is_plain(x) or is_transformed():
+        return
+    if is_paused():
         return
     history = _history(kernel, x.shape[1])
     history.calls += 1

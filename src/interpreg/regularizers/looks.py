@@ -139,7 +139,8 @@ def measured(batch: Batch, losses: dict[str, Tensor]) -> Tensor:
         missed = (finite & ((x < floor - SLACK) | (x > ceiling + SLACK))).sum() / finite.sum().clamp(min=1)
     standing = torch.zeros((), device=x.device)
     if batch._z is not None and len(x) > 1:
-        standing = _is_constant(batch._z.detach().as_subclass(Tensor), mask) & ((x != x[:1]) & finite & finite[:1]).any()
+        varies = ((x != x[:1]) & finite & finite[:1]).any()
+        standing = _is_constant(batch._z.detach().as_subclass(Tensor), mask) & varies
     are_finite = torch.stack([loss.detach().as_subclass(Tensor).isfinite() for loss in losses.values()]).all()
     unscaled = _looks_unscaled(x, finite, low, high)
     limits = [x.new_full((), limit, dtype=torch.float64) for limit in (floor, ceiling)]

@@ -124,7 +124,7 @@ class Trace:
         """Forget the last batch; ``z`` are the codes of the next, where the loop made them."""
         self.found = ""
         self._codes = z
-        self._calls = dict.fromkeys(self.roles, 0)
+        self.calls = dict.fromkeys(self.roles, 0)
         self._role = ""
         self._on = ""
         self._first = ""  # layer of this call
@@ -185,11 +185,11 @@ class Trace:
         return call
 
     def _enter(self, role: str, *inputs: Any) -> None:
-        self._calls[role] += 1
+        self.calls[role] += 1
         self._role, self._first, self._on = role, "", ""
         if role == "decoder" and self._codes is not None:
             self._on = ", on the codes of x" if inputs[0] is self._codes else ", on mixed codes"
-        elif role == "encoder" and self._calls[role] > 1:
+        elif role == "encoder" and self.calls[role] > 1:
             self._on = ", on decoded images"
 
     def _leave(self, role: str, output: Any) -> None:
@@ -197,7 +197,7 @@ class Trace:
             self._codes = output
         if not self.found and not is_finite(output):
             where = self._first or "its output"
-            self.found = f"it began in {where} in call {self._calls[role]} of the {role}{self._on}"
+            self.found = f"it began in {where} in call {self.calls[role]} of the {role}{self._on}"
         self._role = ""
 
 
