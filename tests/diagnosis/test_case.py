@@ -1,5 +1,6 @@
 """The batch of a diagnosis: which leaves and gradients belong to whom."""
 
+import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
@@ -28,7 +29,12 @@ def test_the_players_and_their_gradients(encoder, decoder, x) -> None:
     assert abs(case.norm("reconstruction", case.trained_of("encoder")) - norm) < 1e-6 * norm
 
 
-def test_checkpointed_networks_are_diagnosed(encoder, decoder, x) -> None:
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpointed_networks_are_diagnosed(encoder, decoder, x, reentrant: bool) -> None:
+    """A re-entrant checkpoint hides what is behind it, and nothing is said of that."""
     critic = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 1))
-    reg = ACAIRegularizer(lambda x: checkpoint(encoder, x, use_reentrant=False), decoder, critic=critic)
+    reg = ACAIRegularizer(
+        lambda x: checkpoint(encoder, x.requires_grad_(reentrant), use_reentrant=reentrant), decoder, critic=critic
+    )
     assert diagnose(reg, x).kinds == ()
+    assert not x.requires_grad

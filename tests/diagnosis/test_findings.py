@@ -62,7 +62,7 @@ def test_what_is_not_finite(encoder, decoder, x) -> None:
     decoder[2].bias.data[0] = torch.nan
     finding = the_finding(ACAIRegularizer(encoder, decoder), x)
     assert (finding.kind, finding.severity) == ("not_finite", "error")
-    assert "decoder.2.bias hold NaN" in finding.message
+    assert "decoder.2.bias holds NaN" in finding.message
     assert "layer 2 (Linear)" in finding.message
 
 

@@ -53,6 +53,11 @@ def test_eight_bits(shape: tuple[int, ...]) -> None:
     assert said(ACAIRegularizer(*pair_of(shape)), whole(255, *shape) / 127.5 - 1) == []
 
 
+def test_eight_bits_that_were_resized() -> None:
+    (message,) = said(Reconstruction(*pair_of(COLOUR)), 250 * torch.rand(COLOUR))
+    assert "x = x / 127.5 - 1 for 8-bit images" in message
+
+
 @pytest.mark.fault(
     "Data",
     "Pixels of 16 bits or 12 bits, undivided (Nerogar/mgds#55).",
@@ -72,7 +77,7 @@ def test_sixteen_bits(high: int, dtype: torch.dtype) -> None:
     torch.zeros(COLOUR), torch.ones(COLOUR), images(*COLOUR).sign(),
     3 * torch.randn(8, 30), 1000 * torch.rand(8, 5), torch.randint(0, 60, (8, 5)).float(),
     torch.randint(0, 30000, (8, 5)).float(), torch.eye(8), 50 + 20 * torch.randn(8, 2, 20),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 def test_other_data_are_left_alone(x: Tensor) -> None:
     """In [0, 1], standardised, binary, tables of measurements and of counts, one-hot, signals; a batch of one image."""
     assert said(ACAIRegularizer(*pair_of(x.shape)), *[x] * 5) == []
@@ -88,11 +93,11 @@ def test_other_data_are_left_alone(x: Tensor) -> None:
     (nn.Sigmoid(), torch.randn(COLOUR), "[0, 1]"),
     (nn.Softmax(1), images(*COLOUR), "[0, 1]"),
     (nn.Tanh(), torch.randn(COLOUR), "[-1, 1]"),
-    (nn.Tanh(), 255 * torch.rand(COLOUR), "[-1, 1]"),
+    (nn.Tanh(), 300 * torch.rand(COLOUR), "[-1, 1]"),
     (nn.ReLU(inplace=True), images(*COLOUR), "[0, inf]"),
     (nn.Hardtanh(), torch.randn(COLOUR), "[-1, 1]"),
     (nn.Hardtanh(0.0, 1.0), images(*COLOUR), "[0, 1]"),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 def test_out_of_reach(last: nn.Module, x: Tensor, span: str) -> None:
     messages = said(Reconstruction(*pair_of(COLOUR, last)), *[x] * 3)
     assert len(messages) == 1
@@ -109,7 +114,7 @@ def test_out_of_reach(last: nn.Module, x: Tensor, span: str) -> None:
     (nn.ReLU(), torch.rand(COLOUR) * 100),
     (nn.Hardtanh(-4.0, 4.0), torch.randn(COLOUR)),
     (nn.Sequential(nn.Sigmoid(), nn.Linear(192, 192)), images(*COLOUR)),
-], ids=str)  # fmt: skip
+])  # fmt: skip
 def test_within_reach(last: nn.Module, x: Tensor) -> None:
     assert said(Reconstruction(*pair_of(COLOUR, last)), *[x] * 3) == []
 
@@ -130,8 +135,8 @@ def test_the_reach_of_functions_is_read_from_their_graph() -> None:
     now="one warning, with the expected range",
 )
 @pytest.mark.parametrize(("x", "mend"), [
-    (255 * torch.rand(COLOUR), "scale x to"), (torch.randn(COLOUR), "scale x to"), (torch.rand(COLOUR), "2 * x - 1")
-], ids=str)  # fmt: skip
+    (300 * torch.rand(COLOUR), "scale x to"), (torch.randn(COLOUR), "scale x to"), (torch.rand(COLOUR), "2 * x - 1")
+])  # fmt: skip
 def test_bernoulli(x: Tensor, mend: str) -> None:
     pair = pair_of(COLOUR)
     for reg in (Reconstruction(*pair, loss="bernoulli"), ACAIRegularizer(*pair, reconstruction="bernoulli")):
@@ -278,6 +283,17 @@ def test_subclasses_are_looked_at_and_compiled_code_is_not() -> None:
         warnings.simplefilter("error", UserWarning)
         compiled(x)
     assert not reg._looks.calls
+
+
+def test_codes_and_losses_of_another_device_are_not_waited_for() -> None:
+    x = whole(255, *COLOUR)
+    batch = looks.Batch(x, nn.Flatten(), nn.Flatten(), z=torch.zeros(8, 4, device="meta"))
+    numbers = looks.Numbers(*looks.measured(batch, {"loss": torch.zeros((), device="meta")}).tolist())
+    assert (numbers.high, numbers.standing, numbers.finite_losses) == (255, 0, 1)
+
+
+def test_samples_without_elements_have_no_values() -> None:
+    assert said(MMDPrior(lambda x: torch.randn(len(x), 2), nn.Identity()), torch.zeros(8, 0)) == []
 
 
 def test_transformed_values_are_not_read() -> None:

@@ -72,7 +72,9 @@ def test_x_parameters_and_weights_that_were_not_finite_before(encoder, decoder, 
     assert "x itself holds 2 of 384 values that are NaN or infinite" in said(reg, x.index_fill(3, torch.tensor(0), 0)
         .view(-1).index_fill(0, torch.tensor([3, 9]), torch.nan).view_as(x))  # fmt: skip
     decoder[2].bias.data[0] = torch.inf
-    assert "decoder.2.bias hold NaN or infinite values; it began in the output of layer 2 (Linear)" in said(reg, x)
+    assert "decoder.2.bias holds NaN or infinite values; it began in the output of layer 2 (Linear)" in said(
+        reg, x
+    )
     decoder[2].bias.data[0] = 0
     reg.weight = torch.tensor(torch.nan)
     assert "its weight is not finite; the outputs of all networks are finite" in said(reg, x)

@@ -1,5 +1,6 @@
 """One batch run for a diagnosis: losses, what they reach, and their gradients."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -97,6 +98,11 @@ class Case:
         """The names of the autoencoder's losses."""
         return [name for name in self.losses if not name.startswith(CRITIC)]
 
+    @cached_property
+    def is_opaque(self) -> bool:
+        """Whether a re-entrant checkpoint hides what losses reach."""
+        return any(node.name().startswith("CheckpointFunction") for node in _nodes(self.losses.values()))
+
     def reached(self, names: list[str]) -> set[int]:
         """The leaves of some losses, by identity."""
         return {id(leaf) for name in names for leaf in self.leaves[name]}
@@ -121,3 +127,15 @@ class Case:
             )
             for name in self.losses
         )  # fmt: skip
+
+
+def _nodes(losses: Iterable[Tensor]) -> Iterator[Any]:
+    """The nodes of the graph behind losses."""
+    seen: set[Any] = set()
+    ahead = [loss.grad_fn for loss in losses]
+    while ahead:
+        node = ahead.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            ahead += [behind for behind, _ in node.next_functions]
+            yield node

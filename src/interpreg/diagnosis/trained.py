@@ -27,7 +27,7 @@ def frozen_critics(case: Case) -> Iterator[Finding]:
                 f"{role}: {_some(case, shared)} belong to the autoencoder too, so the critic's losses train it",
                 "critic=fresh_copy(encoder)",
             )  # fmt: skip
-        if not own & case.reached(case.critic_terms) and not _waits(case):
+        if not (own & case.reached(case.critic_terms) or case.is_opaque or _waits(case)):
             why = "has no trained parameter" if not own else "gets no gradient from any loss"
             yield Finding(
                 "critic_not_trained", "error", f"{role}: {why}",
@@ -51,6 +51,8 @@ def frozen_critics(case: Case) -> Iterator[Finding]:
 
 def reached_networks(case: Case) -> Iterator[Finding]:
     """A network with trained parameters whose outputs the losses use and which gets no gradient."""
+    if case.is_opaque:
+        return
     reached = case.reached(case.autoencoder_terms)
     used = {"encoder": case.batch._z is not None, "decoder": case.trace.calls["decoder"] > 0}
     for role in ("encoder", "decoder"):
@@ -67,7 +69,7 @@ def terms(case: Case) -> Iterator[Finding]:
     """Terms that are weighted and have no gradient at their player's parameters."""
     for name in filter(case.is_computed, case.losses):
         player = case.of_critics if name in case.critic_terms else case.of_autoencoder
-        if player and not player & case.reached([name]):
+        if player and not (player & case.reached([name]) or case.is_opaque):
             yield Finding(
                 "term_without_gradient", "error",
                 f"losses: {name!r} has weight {float(case.weights[name]):.3g} and no gradient at any trained parameter",

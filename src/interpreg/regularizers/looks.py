@@ -5,7 +5,7 @@ What is surely wrong is reported once a regularizer, with the line that mends it
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -111,14 +111,11 @@ def moved_statistics(reg: "Regularizer") -> Iterator[Fault]:
 
 
 def is_readable(batch: Batch) -> bool:
-    """Whether x and the codes have values that can be read here: no fake tensors, transforms or captured graphs."""
-    if is_transformed() or torch._C._len_torch_dispatch_stack():
-        return False
-    made = [value for value in (batch.x, batch._z, batch._x_hat) if value is not None]
-    # subclasses without a __torch_dispatch__ of their own are backed by memory
-    plain = all(type(value).__torch_dispatch__ is Tensor.__torch_dispatch__ for value in made)
+    """Whether x has values that can be read here: no fake tensor, transform or captured graph."""
     x = batch.x
-    return plain and x.device.type in ("cpu", "cuda") and x.layout == torch.strided and not is_capturing(x)
+    if is_transformed() or torch._C._len_torch_dispatch_stack() or x.layout != torch.strided or not x.numel():
+        return False
+    return x.device.type in ("cpu", "cuda") and _has_memory(x) and not is_capturing(x)
 
 
 @torch.no_grad()
@@ -132,16 +129,16 @@ def measured(batch: Batch, losses: dict[str, Tensor]) -> Tensor:
     else:
         bad = 1 - finite.double().mean()
     low, high = x.masked_fill(~finite, math.inf).amin(), x.masked_fill(~finite, -math.inf).amax()
-    floor, ceiling = (0.0, 0.0) if batch._x_hat is None else reach(batch._x_hat)
-    is_known = batch._x_hat is not None and (floor, ceiling) != (-math.inf, math.inf)
-    missed = torch.zeros((), device=x.device)
-    if is_known:
+    floor, ceiling = (-math.inf, math.inf) if batch._x_hat is None else reach(batch._x_hat)
+    missed = standing = torch.zeros((), device=x.device)
+    if (floor, ceiling) != (-math.inf, math.inf):
         missed = (finite & ((x < floor - SLACK) | (x > ceiling + SLACK))).sum() / finite.sum().clamp(min=1)
-    standing = torch.zeros((), device=x.device)
-    if batch._z is not None and len(x) > 1:
+    codes = _beside(x, [] if batch._z is None else [batch._z])
+    if codes and len(x) > 1 and codes[0].numel():
         varies = ((x != x[:1]) & finite & finite[:1]).any()
-        standing = _is_constant(batch._z.detach().as_subclass(Tensor), mask) & varies
-    are_finite = torch.stack([loss.detach().as_subclass(Tensor).isfinite() for loss in losses.values()]).all()
+        standing = _is_constant(codes[0], mask) & varies
+    finite_losses = [loss.isfinite() for loss in _beside(x, losses.values())]
+    are_finite = torch.stack([*finite_losses, torch.ones_like(finite.all())]).all()
     unscaled = _looks_unscaled(x, finite, low, high)
     limits = [x.new_full((), limit, dtype=torch.float64) for limit in (floor, ceiling)]
     return torch.stack([
@@ -162,9 +159,7 @@ def faults_of(reg: "Regularizer", numbers: Numbers) -> Iterator[Fault]:
             remedy or "with reg.detect_nonfinite(): losses = reg(x) says in which layer",
         )
     if n.unscaled:
-        yield Fault(
-            "range", f"x: expected data scaled to about [-1, 1], got whole numbers from {span}", _scaling(n)
-        )
+        yield Fault("range", f"x: expected data scaled to about [-1, 1], got values from {span}", _scaling(n))
     elif _has_bernoulli(reg) and (n.low < -1 - SLACK or n.high > 1 + SLACK):
         yield Fault(
             "bernoulli_range",
@@ -208,6 +203,16 @@ def reach(images: Tensor) -> tuple[float, float]:
     return -math.inf, math.inf
 
 
+def _has_memory(value: Tensor) -> bool:
+    """Whether a tensor is backed by memory; subclasses without a ``__torch_dispatch__`` of their own are."""
+    return type(value).__torch_dispatch__ is Tensor.__torch_dispatch__
+
+
+def _beside(x: Tensor, values: Iterable[Tensor]) -> list[Tensor]:
+    """Those of the values that can be read where x is, plain and without their graph."""
+    return [v.detach().as_subclass(Tensor) for v in values if v.device == x.device and _has_memory(v)]
+
+
 def _is_constant(z: Tensor, mask: Tensor | None) -> Tensor:
     """Whether codes are the same for all samples, up to a few roundings."""
     if mask is not None and z.shape[:2] == mask.shape[:2]:
@@ -217,8 +222,10 @@ def _is_constant(z: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _looks_unscaled(x: Tensor, finite: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Whole numbers as images and signals have them before they are divided; counts in tables are left alone."""
+    """Values as images and signals have them before they are divided; counts in tables are left alone."""
     whole = ((x == x.round()) | ~finite).all()
+    if x.ndim == 4 and x.shape[1] == 3:  # colour images, perhaps resized
+        return (whole & (torch.maximum(high, -low) > 2)) | ((low >= 0) & (high > 128) & (high <= 255))
     if x.ndim > 2:
         return whole & (torch.maximum(high, -low) > 2)
     return whole & (low == 0) & (high > 127) & (high <= 255)  # flattened 8-bit images

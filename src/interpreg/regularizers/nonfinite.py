@@ -83,7 +83,7 @@ def _reasons(reg: Regularizer, trace: "Trace", x: Tensor, term: str) -> Iterator
     held = [name for name, tensor in tensors_of(roles_of(reg)).items() if not is_finite(tensor)]
     if held:
         more = f" and {len(held) - SHOWN} more" if len(held) > SHOWN else ""
-        yield f"{', '.join(held[:SHOWN])}{more} hold NaN or infinite values"
+        yield f"{', '.join(held[:SHOWN])}{more} hold{'s' * (len(held) == 1)} NaN or infinite values"
     weight = reg.weights.get(term)
     if isinstance(weight, Tensor) and not is_finite(weight):
         yield "its weight is not finite"
