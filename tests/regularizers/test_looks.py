@@ -53,6 +53,14 @@ def test_eight_bits(shape: tuple[int, ...]) -> None:
     assert said(ACAIRegularizer(*pair_of(shape)), whole(255, *shape) / 127.5 - 1) == []
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.uint16, torch.int32])
+def test_whole_numbers_are_refused_with_the_divisor_of_their_depth(dtype: torch.dtype) -> None:
+    with pytest.raises(TypeError, match="x: expected a floating point tensor") as error:
+        Reconstruction(*pair_of(COLOUR))(torch.zeros(COLOUR, dtype=dtype))
+    assert ("127.5" in str(error.value)) == (dtype == torch.uint8)
+    assert ("65535 for 16 bits" in str(error.value)) == (dtype != torch.uint8)
+
+
 def test_eight_bits_that_were_resized() -> None:
     (message,) = said(Reconstruction(*pair_of(COLOUR)), 250 * torch.rand(COLOUR))
     assert "x = x / 127.5 - 1 for 8-bit images" in message
