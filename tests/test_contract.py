@@ -114,6 +114,7 @@ def test_the_networks_may_be_double_or_half_themselves(make) -> None:
         assert all(loss.dtype == wide and math.isfinite(loss.detach()) for loss in losses.values())
 
 
+@pytest.mark.filterwarnings("ignore:reg.x. without gradients")  # in training mode, on purpose
 def test_works_without_gradients_and_counts_only_training(make, zoo: Zoo) -> None:
     reg = make(zoo.encoder, zoo.decoder)
     counters = [m for m in reg.modules() if isinstance(m, Critic)]

@@ -57,9 +57,14 @@ class Constant(nn.Module):
         return (self.value * sign).view(-1, *[1] * len(self.shape)).expand(-1, *self.shape)
 
 
+def images(*shape: int) -> Tensor:
+    """Noise in [-1, 1], where images are expected."""
+    return 2 * torch.rand(shape) - 1
+
+
 def recurrent_pair(batch_size: int = 6) -> Zoo:
     """Codes of rank 3 from GRUs."""
-    return Zoo(Recurrent(5, 4), Recurrent(4, 5), torch.randn(batch_size, 7, 5))
+    return Zoo(Recurrent(5, 4), Recurrent(4, 5), images(batch_size, 7, 5))
 
 
 def vector_pair(batch_size: int = 6) -> Zoo:
@@ -67,7 +72,7 @@ def vector_pair(batch_size: int = 6) -> Zoo:
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 4))
     encoder.code_shape = (4,)
     decoder = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 64), nn.Unflatten(1, (1, 8, 8)))
-    return Zoo(encoder, decoder, torch.randn(batch_size, 1, 8, 8))
+    return Zoo(encoder, decoder, images(batch_size, 1, 8, 8))
 
 
 def convolutional_pair(batch_size: int = 6) -> Zoo:
@@ -77,7 +82,7 @@ def convolutional_pair(batch_size: int = 6) -> Zoo:
     decoder = nn.Sequential(
         nn.ConvTranspose2d(4, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.ConvTranspose2d(8, 3, 4, 2, 1)
     )
-    return Zoo(encoder, decoder, torch.randn(batch_size, 3, 8, 8))
+    return Zoo(encoder, decoder, images(batch_size, 3, 8, 8))
 
 
 def batch_norm_pair(batch_size: int = 6) -> Zoo:
@@ -87,12 +92,12 @@ def batch_norm_pair(batch_size: int = 6) -> Zoo:
     encoder.code_shape = (4, 2, 2)
     layers = [nn.ConvTranspose2d(4, 8, 4, 2, 1), nn.BatchNorm2d(8), nn.ReLU(inplace=True)]
     decoder = nn.Sequential(*layers, nn.ConvTranspose2d(8, 1, 4, 2, 1))
-    return Zoo(encoder, decoder, torch.randn(batch_size, 1, 8, 8))
+    return Zoo(encoder, decoder, images(batch_size, 1, 8, 8))
 
 
 def token_pair(batch_size: int = 6) -> Zoo:
     """Codes of rank 3 from attention."""
-    return Zoo(TokenEncoder(), nn.Linear(6, 6), torch.randn(batch_size, 5, 6))
+    return Zoo(TokenEncoder(), nn.Linear(6, 6), images(batch_size, 5, 6))
 
 
 def scalar_code_pair(batch_size: int = 6) -> Zoo:
@@ -100,7 +105,7 @@ def scalar_code_pair(batch_size: int = 6) -> Zoo:
     encoder = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
     encoder.code_shape = ()
     decoder = nn.Sequential(nn.Unflatten(0, (-1, 1)), nn.Linear(1, 3))
-    return Zoo(encoder, decoder, torch.randn(batch_size, 3))
+    return Zoo(encoder, decoder, images(batch_size, 3))
 
 
 PAIRS: dict[str, Callable[..., Zoo]] = {

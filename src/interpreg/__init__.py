@@ -13,6 +13,7 @@ from interpreg.regularizers import *
 
 if TYPE_CHECKING:
     from interpreg import datasets, metrics, plots
+    from interpreg.diagnosis import diagnose
     from interpreg.report import interpolation_report
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ __all__ = [
     "Term",
     "VectorQuantizer",
     "datasets",
+    "diagnose",
     "functional",
     "interpolation_report",
     "kernels",
@@ -47,6 +49,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"interpreg.{name}")
     if name == "interpolation_report":
         return import_module("interpreg.report").interpolation_report
+    if name == "diagnose":
+        return import_module("interpreg.diagnosis").diagnose
     raise AttributeError(f"module 'interpreg' has no attribute {name!r}")
 
 

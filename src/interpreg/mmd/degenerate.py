@@ -6,12 +6,13 @@ statistics are copied asynchronously and evaluated at a later check. A kernel is
 
 import math
 import warnings
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
 
+from interpreg._later import Later, is_capturing, is_look, is_paused
 from interpreg.kernels import Energy, Kernel
 from interpreg.mmd.bandwidths import evenly_spaced
 from interpreg.mmd.dispatch import is_plain, is_transformed
@@ -26,8 +27,7 @@ CACHED_HISTORIES = 256  # of a kernel and a dimension each
 class _History:
     calls: int = 0
     is_reported: bool = False
-    pending: "tuple[Tensor, torch.cuda.Event] | None" = None
-    """Statistics that are being copied from the device, and the event that ends the copy."""
+    later: Later = field(default_factory=Later)
 
 
 @lru_cache(maxsize=CACHED_HISTORIES)
@@ -42,22 +42,24 @@ def warn_if_degenerate(kernel: Kernel, x: Tensor, y: Tensor | None, spread: floa
     """
     if torch.compiler.is_compiling() or isinstance(kernel, Energy) or not is_plain(x) or is_transformed():
         return
+    if is_paused():
+        return
     history = _history(kernel, x.shape[1])
     history.calls += 1
-    is_capturing = x.is_cuda and torch.cuda.is_current_stream_capturing()
-    if history.is_reported or history.calls & (history.calls - 1) or is_capturing:
+    if history.is_reported or not is_look(history.calls) or is_capturing(x):
         return
-    if history.pending is None:
-        statistics = _statistics(kernel, x, y, spread)
-        if statistics.is_cuda:
-            history.pending = _copied(statistics)
-            return
-    else:
-        statistics, arrival = history.pending
-        if not arrival.query():
-            return
-        history.pending = None
-    history.is_reported = _warn(kernel, statistics.tolist())
+    statistics = history.later.read(partial(_statistics, kernel, x, y, spread))
+    fault = None if statistics is None else degeneracy(kernel, statistics)
+    if fault:
+        history.is_reported = True
+        warnings.warn(fault, stacklevel=3)
+
+
+def degeneracy_on(kernel: Kernel, x: Tensor, y: Tensor | None, spread: float | None = None) -> str:
+    """The same at once, which waits for the device: what is wrong, or an empty string."""
+    if isinstance(kernel, Energy):
+        return ""
+    return degeneracy(kernel, _statistics(kernel, x, y, spread).tolist())
 
 
 @torch.no_grad()
@@ -72,25 +74,15 @@ def _statistics(kernel: Kernel, x: Tensor, y: Tensor | None, spread: float | Non
     return torch.stack([sq.median(), *(extreme for value in values for extreme in (value.min(), value.max()))])
 
 
-def _copied(statistics: Tensor) -> "tuple[Tensor, torch.cuda.Event]":
-    host = torch.empty(statistics.shape, dtype=statistics.dtype, pin_memory=True)
-    host.copy_(statistics, non_blocking=True)
-    arrival = torch.cuda.Event()
-    arrival.record()
-    return host, arrival
-
-
-def _warn(kernel: Kernel, statistics: list[float]) -> bool:
-    """Warn if all bandwidths are degenerate; whether they are."""
+def degeneracy(kernel: Kernel, statistics: list[float]) -> str:
+    """What is wrong where all bandwidths are degenerate, with one that fits; else an empty string."""
     median, *extremes = statistics
     all_0 = [largest < RESOLUTION for largest in extremes[1::2]]
     all_1 = [least > 1 - RESOLUTION for least in extremes[::2]]
     if not (0 < median < math.inf and all(zero or one for zero, one in zip(all_0, all_1, strict=True))):
-        return False
+        return ""
     matrix = "all 0" if all(all_0) else "all 1" if all(all_1) else "all 0 or all 1"
-    warnings.warn(
+    return (
         f"kernel: every bandwidth of {kernel} is degenerate: the kernel matrix is {matrix}, so the gradient vanishes; "
-        f"a bandwidth near {math.sqrt(median / 2):.3g} would fit these samples (or bandwidths='median')",
-        stacklevel=4,
+        f"a bandwidth near {math.sqrt(median / 2):.3g} would fit these samples (or bandwidths='median')"
     )
-    return True

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -16,6 +17,7 @@ from interpreg.interpolator import Interpolator
 from interpreg.regularizers import steps
 from interpreg.regularizers.detached import Occasions, warn_of_detached
 from interpreg.regularizers.evaluation import evaluated
+from interpreg.regularizers.looks import Looks
 from interpreg.regularizers.optimizers import check_optimizers
 from interpreg.regularizers.plan import plan_of
 from interpreg.regularizers.players import CRITIC, PlayersCheck
@@ -76,6 +78,7 @@ class Regularizer(Saved, ABC):
         self._key = steps.register(self)
         self._players_check = PlayersCheck()
         self._detached = Occasions()
+        self._looks = Looks()
         self.unweighted: dict[str, Tensor] = {}
         self.weights: dict[str, float | Tensor] = {}
         self.register_buffer("step", None)
@@ -126,6 +129,7 @@ class Regularizer(Saved, ABC):
             self._advance()
         else:
             self._check_copy()
+        self._looks.after(self, batch, losses)
         return losses
 
     def _record(self, unweighted: dict[str, Tensor], weights: dict[str, float | Tensor]) -> None:
@@ -225,6 +229,20 @@ class Regularizer(Saved, ABC):
         ``requires_grad_(False)``. Refused too are optimizers that hold the parameters of a copy of a network.
         """
         check_optimizers(self, self.encoder, self.decoder, optimizers)
+
+    def detect_nonfinite(self) -> AbstractContextManager[None]:
+        """A context in which a call raises ``FloatingPointError`` where a loss or its gradient is not finite.
+
+        The message names the term, the first layer whose output was not finite and in which call of which network, and
+        whether x or a parameter was so before. It waits for the device at every layer and computes a gradient for every
+        term, so it is for finding a fault. Layers inside compiled networks are not told apart.
+
+        >>> with reg.detect_nonfinite():  # doctest: +SKIP
+        ...     losses = reg(x)
+        """
+        from interpreg.regularizers.nonfinite import detecting  # here, because it imports this module
+
+        return detecting(self)
 
     def __add__(self, other: object) -> "Regularizer":
         if not isinstance(other, (Regularizer, Interpolator)):
