@@ -90,7 +90,7 @@ def test_distributed_networks_go_on(process_group: None) -> None:
     encoder, decoder, x = vector_pair()
     reg = ACAIRegularizer(
         *(DistributedDataParallel(network) for network in (encoder, decoder)),
-        critic=nn.Sequential(nn.Flatten(), nn.Linear(64, 1)),
+        critic=DistributedDataParallel(nn.Sequential(nn.Flatten(), nn.Linear(64, 1))),
     )
     for _ in range(3):
         with warnings.catch_warnings():

@@ -8,6 +8,7 @@ from torch import Tensor
 from interpreg._networks import parameters_of
 from interpreg._types import Network
 from interpreg.batch import Batch
+from interpreg.mmd.dispatch import is_transformed
 
 
 class Occasions:
@@ -25,7 +26,7 @@ def warn_of_detached(batch: Batch, occasions: Occasions) -> None:
     """
     z, x_hat = batch.known_z, batch.known_output
     is_attached = (z is None or z.requires_grad) and getattr(x_hat, "requires_grad", True)
-    if is_attached or occasions.is_over or torch.compiler.is_compiling():
+    if is_attached or occasions.is_over or torch.compiler.is_compiling() or is_transformed():
         return
     occasions.count += 1
     if occasions.count & (occasions.count - 1):
