@@ -11,7 +11,7 @@ from interpreg import _checks
 from interpreg._numerics import as_wide
 from interpreg._types import Interpolants, Mix, Network
 from interpreg.bottlenecks.base import Bottleneck
-from interpreg.functional.means import check_mask
+from interpreg.functional.means import check_mask, valid_part
 from interpreg.interpolator import Interpolator
 from interpreg.priors import Prior
 
@@ -123,15 +123,17 @@ class Batch:
             _checks.check_shape("x_hat", x_hat, x.shape, "x")
         if mask is not None:
             check_mask(mask, size)
+            _check_positions(x, mask)
         self.plan = plan or Plan()
         for check in self.plan.checks:  # before a network is called and its statistics are updated
             check(size)
-        self.x, self.mask = x, mask
+        self.x, self.mask = valid_part(x, mask), mask
         self.encoder, self.decoder = encoder, decoder
         self._results: list[tuple[str, object, Any]] = []
         if z is not None:
             self._take_aux(z)
-        self._z, self._x_hat = z, x_hat
+        self._z = None if z is None else valid_part(z, mask)
+        self._x_hat = None if x_hat is None else valid_part(x_hat, mask)
 
     def once(self, what: str, of: object, make: Callable[[], _T]) -> _T:
         """The result of ``make``, which is called once a batch for each ``what`` and object ``of`` (by identity)."""
@@ -225,7 +227,7 @@ class Batch:
             if planned is mixer:
                 assert isinstance(mixer, Interpolator)
                 decode = partial(self.decode, mask=mixed.mask)
-                x_mix, dx = derivative(decode, mixed.z_mix, mixer.direction(self.z, mixed), self.mask)
+                x_mix, dx = derivative(decode, mixed.z_mix, mixer.direction(self.z, mixed, self.mask), mixed.mask)
                 _checks.check_shape("derivative", dx, x_mix.shape, "the interpolants")
                 self._results.append(("dx_mix", mixer, dx))
                 break
@@ -235,8 +237,25 @@ class Batch:
 
 
 def call(network: Network, value: Tensor, mask: Tensor | None) -> Tensor:
-    """``network(value)``, or ``network(value, mask)`` where there is a mask."""
-    return network(value) if mask is None else network(value, mask)
+    """``network(value)``; with a mask ``network(value, mask)``, where padding is 0 before it and behind it."""
+    if mask is None:
+        return network(value)
+    output = network(valid_part(value, mask), mask)
+    return valid_part(output, mask) if isinstance(output, Tensor) else output
+
+
+def _check_positions(x: Tensor, mask: Tensor) -> None:
+    """Raise ``ValueError`` unless ``x`` is ``[B, T, ...]`` with the mask's T; integers may be ``[B, T]`` tokens."""
+    if x.shape[:2] != mask.shape:
+        raise ValueError(
+            f"mask: expected the first two axes of x, {tuple(x.shape[:2])}, got {_checks.describe(mask)}; the axis of "
+            "positions is the second, so channels before it are moved behind it: x.transpose(1, 2)"
+        )
+    if x.ndim == 2 and x.is_floating_point():
+        raise ValueError(
+            f"x: expected [B, T, ...] of rank 3 or more beside a mask, got {_checks.describe(x)}; "
+            "give one number a position an axis of its own: x.unsqueeze(-1)"
+        )
 
 
 def _not_planned() -> Tensor:

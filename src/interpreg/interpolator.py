@@ -11,7 +11,8 @@ from interpreg._references import Reference, Referring
 from interpreg._types import Codes, Mix, Network
 from interpreg.functional import mix, path, slerp
 from interpreg.functional.kway import dirichlet_mix, one_of_k
-from interpreg.functional.mixing import direction, unchecked_mix
+from interpreg.functional.means import has_positions, valid_part
+from interpreg.functional.mixing import continued, direction, mix_of_valid, unchecked_mix
 from interpreg.sampling import (
     Kind,
     Pairing,
@@ -147,29 +148,36 @@ class Interpolator(Referring):
         alpha: Tensor | float | None = None,
         *,
         mask: Tensor | None = None,
+        partner_mask: Tensor | None = None,
     ) -> Mix:
         """Mixed codes with their coefficients and partners, which are drawn unless given.
 
-        With a padding mask ``[B, T]`` of the codes, a mix is valid where either of the two is.
+        With a padding mask ``[B, T]`` of the codes, a mix is valid where either of the two is. A code that ends before
+        the other is continued by it: there a mix is the longer code alone, and its coefficient is 0, because nothing
+        is mixed.
 
         Raises:
             TypeError: ``z`` is not a floating point tensor.
-            ValueError: fewer than two samples where partners come from the batch itself; a mask beside partners whose
-                mask is unknown.
+            ValueError: fewer than two samples where partners come from the batch itself; a mask beside a given
+                partner without its own, ``partner_mask``.
         """
         _checks.check_tensor("z", z)
         size = z.shape[0]
         middle_alone = z_partner is None and alpha is None and self.pairing == "reverse" and size % 2 == 1
+        z = valid_part(z, mask)
         if z_partner is None:
             self.check_batch(size)
             if self._is_kway and alpha is None:
                 return self._kway(z, mask)
-            ((z_partner, mask),) = partners(z, mask, self.pairing, self.prior, self.generator)
-        elif mask is not None:
-            raise ValueError("mask: expected None beside a z_partner, whose mask is unknown, got a tensor")
+            ((z_partner, partner_mask),) = partners(z, mask, self.pairing, self.prior, self.generator)
+        elif mask is not None and partner_mask is None:
+            raise ValueError(
+                "mask: expected None beside a z_partner, whose mask is unknown, got a tensor; give partner_mask= too"
+            )
         if self.grid is not None and alpha is None:
             z, z_partner = torch.cat([z] * self.grid), torch.cat([z_partner] * self.grid)
-            mask = None if mask is None else torch.cat([mask] * self.grid)
+            if mask is not None and partner_mask is not None:
+                mask, partner_mask = torch.cat([mask] * self.grid), torch.cat([partner_mask] * self.grid)
             alpha = grid_coefficients(z, self.alpha_range, self.grid)
         combine = slerp if self.kind == "spherical" else unchecked_mix if alpha is None else mix
         if alpha is None:
@@ -181,24 +189,33 @@ class Interpolator(Referring):
         if middle_alone:  # the middle sample of an odd batch is not mixed: its coefficient is 0
             rows = torch.arange(z.shape[0], device=z.device).view(-1, *[1] * (z.ndim - 1))
             alpha = alpha * (rows % size != size // 2)
-        return Mix(combine(z, z_partner, alpha), alpha, z_partner, mask)
+        if mask is not None and partner_mask is not None:
+            return mix_of_valid(combine, z, z_partner, alpha, mask, partner_mask)
+        return Mix(combine(z, z_partner, alpha), alpha, z_partner)
 
     def mixed(self, batch: Codes) -> Mix:
         """Mixed codes of a batch, which the terms of a regularizer share."""
         return self.sample(batch.z, mask=batch.mask)
 
-    def direction(self, z: Tensor, mixed: Mix) -> Tensor:
+    def direction(self, z: Tensor, mixed: Mix, mask: Tensor | None = None) -> Tensor:
         r"""The derivative of the mixed codes of ``z`` by their coefficient, :math:`dz_\mathrm{mix} / d\alpha`.
 
         All coefficients of a sample grow at the same rate: :math:`z - z_\mathrm{partner}`, and along the great circle
-        for ``kind="spherical"``.
+        for ``kind="spherical"``. ``mask`` is that of ``z``.
 
         Raises:
             ValueError: ``kind="bernoulli"``, see :meth:`check_path`.
         """
         self.check_path()
-        own = z if len(z) == len(mixed.z_mix) else torch.cat([z] * (len(mixed.z_mix) // len(z)))
-        return direction(own, mixed.z_partner, mixed.alpha, "spherical" if self.kind == "spherical" else "linear")
+        repeats = len(mixed.z_mix) // len(z)
+        if repeats > 1:
+            z, mask = torch.cat([z] * repeats), None if mask is None else torch.cat([mask] * repeats)
+        own = continued(z, mixed.z_partner, mask)
+        if self.kind != "spherical":
+            return direction(own, mixed.z_partner, mixed.alpha)
+        # one coefficient a sample; 0 at positions where nothing is mixed
+        alpha = mixed.alpha.amax(1, keepdim=True) if z.ndim > 2 else mixed.alpha
+        return direction(own, mixed.z_partner, alpha, "spherical")
 
     def check_path(self) -> None:
         """Raise ``ValueError`` for ``kind="bernoulli"``: coefficients of zeros and ones are no path between codes."""
@@ -261,11 +278,11 @@ class Interpolator(Referring):
     def _kway(self, z: Tensor, mask: Tensor | None) -> Mix:
         """A mix of k codes, valid where any of them is."""
         pairs = partners(z, mask, self.pairing, self.prior, self.generator, self.ways - 1)
-        for _, either in pairs:
-            mask = None if mask is None or either is None else mask | either
-        others = torch.stack([partner for partner, _ in pairs])  # [k - 1, B, ...]
+        masks = [] if mask is None else [mask, *(each for _, each in pairs if each is not None)]
+        valid = torch.stack(masks) if mask is not None and has_positions(z, mask) else None  # [k, B, T]
+        others = torch.stack([partner if valid is None else valid_part(partner, each) for partner, each in pairs])
         if self.kind == "bernoulli":
-            mixed = one_of_k(z, others, uniform(grain_shape(z, self.grain), z, self.generator))
+            mixed = one_of_k(z, others, uniform(grain_shape(z, self.grain), z, self.generator), valid)
         else:
-            mixed = dirichlet_mix(z, others, uniform((self.ways, z.shape[0]), z, self.generator))
-        return mixed._replace(mask=mask)
+            mixed = dirichlet_mix(z, others, uniform((self.ways, z.shape[0]), z, self.generator), valid)
+        return mixed._replace(mask=torch.stack(masks).any(0)) if masks and valid is None else mixed

@@ -13,6 +13,7 @@ Kind = Literal["linear", "multidimensional", "spherical", "bernoulli", "convex"]
 Pairing = Literal["reverse", "permutation", "prior"] | Callable[[Tensor], Tensor]
 Sampler = Callable[[Tensor], Tensor]
 Masked = tuple[Tensor, Tensor | None]
+"""Codes and where they are valid."""
 
 
 def grain_shape(z: Tensor, grain: str) -> tuple[int, ...]:
@@ -56,18 +57,18 @@ def partners(
     generator: torch.Generator | None,
     count: int = 1,
 ) -> list[Masked]:
-    """``count`` partners for every code, each with the mask of where either of the two is valid.
+    """``count`` partners for every code, each with the mask of where it is valid.
 
     Raises:
         ValueError: a mask beside a callable; partners that are not shaped like the codes.
     """
     if pairing == "reverse":
-        return [(z.flip(0), None if mask is None else mask | mask.flip(0))]
+        return [(z.flip(0), None if mask is None else mask.flip(0))]
     if pairing == "permutation":
         cycle = uniform((z.shape[0],), z, generator).argsort()
         position = cycle.argsort()  # of each sample within the cycle
         rows = [cycle.roll(-step)[position] for step in range(1, count + 1)]
-        return [(z[each], None if mask is None else mask | mask[each]) for each in rows]
+        return [(z[each], None if mask is None else mask[each]) for each in rows]
     if callable(pairing):
         if mask is not None:
             raise ValueError("pairing: expected a name beside a mask, got a callable, whose mask is unknown")

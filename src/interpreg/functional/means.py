@@ -51,7 +51,12 @@ def valid_part(values: Tensor, mask: Tensor | None) -> Tensor:
     """The values, with 0 in positions that are not valid, where they may be NaN."""
     if mask is None or not has_positions(values, mask):
         return values
-    return torch.where(mask.view(*mask.shape, *[1] * (values.ndim - 2)), values, torch.zeros_like(values))
+    return torch.where(along_positions(mask, values), values, torch.zeros_like(values))
+
+
+def along_positions(mask: Tensor, values: Tensor) -> Tensor:
+    """A mask ``[B, T]`` in the rank of values ``[B, T, ...]``, along which it broadcasts."""
+    return mask.view(*mask.shape, *[1] * (values.ndim - 2))
 
 
 def valid_count(values: Tensor, mask: Tensor | None) -> int | Tensor:

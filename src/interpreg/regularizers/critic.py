@@ -168,10 +168,10 @@ class Critic(Adversary):
         return output.reshape(len(output))
 
     def target(self, mixed: Interpolants) -> Tensor:
-        """The coefficient in the shape of the judgement."""
+        """The coefficient in the shape of the judgement; of a whole sample the mean over its valid positions."""
         if self.judge == "code":
             return mixed.alpha.expand_as(mixed.z_mix)
         alpha, size = mixed.alpha, len(mixed.z_mix)
         if alpha.numel() == size:
             return alpha.reshape(size)
-        return alpha.expand(size, *alpha.shape[1:]).reshape(size, -1).mean(1)
+        return mean_of_samples(alpha.expand(size, *alpha.shape[1:]), mixed.mask)

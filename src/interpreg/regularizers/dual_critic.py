@@ -116,4 +116,4 @@ class NoiseMix(PriorSamples):
 
     @override
     def mixed(self, batch: Batch) -> Mix:
-        return self.interpolator.sample(batch.z, self.samples(batch))._replace(mask=batch.mask)
+        return self.interpolator.sample(batch.z, self.samples(batch), mask=batch.mask, partner_mask=batch.mask)

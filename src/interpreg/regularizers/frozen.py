@@ -29,8 +29,8 @@ class Frozen:
     def __call__(self, value: Tensor, mask: Tensor | None) -> Tensor:
         """``network(value, mask)``."""
         if torch.compiler.is_compiling():
-            arguments = (value,) if mask is None else (value, mask)
-            return functional_call(self.network, _state(self.network), arguments, tie_weights=False)  # type: ignore[no-any-return]
+            state = _state(self.network)
+            return call(lambda *of: functional_call(self.network, state, of, tie_weights=False), value, mask)
         if self._layout() != self._known_layout:
             self._look_up()
         slots = [*self._parameters, *self._buffers()]
