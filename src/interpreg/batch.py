@@ -9,6 +9,7 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg._numerics import as_wide
+from interpreg._padding import check_takes_mask
 from interpreg._types import Interpolants, Mix, Network
 from interpreg.bottlenecks.base import Bottleneck
 from interpreg.functional.means import check_mask, valid_part
@@ -197,7 +198,7 @@ class Batch:
 
     def encode(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """``encoder(x)``, checked; for inputs that a term does not share."""
-        z = call(self.encoder, x, mask)
+        z = call(self.encoder, x, mask, "encoder")
         if x is not self.x:
             for bottleneck in self.plan.bottlenecks:
                 bottleneck.drop_aux()
@@ -207,7 +208,7 @@ class Batch:
 
     def decode(self, z: Tensor, mask: Tensor | None = None) -> Tensor:
         """``decoder(z)``, checked; for codes that a term does not share."""
-        images = call(self.decoder, z, mask)
+        images = call(self.decoder, z, mask, "decoder")
         _checks.check_tensor("decoder", images)
         if images.shape[1:] != self.x.shape[1:] or images.shape[0] != z.shape[0]:
             _checks.check_shape("decoder", images, torch.Size((z.shape[0], *self.x.shape[1:])), "x")
@@ -236,10 +237,11 @@ class Batch:
         return Interpolants(mixed.z_mix, mixed.alpha, x_mix, mixed.mask, mixed.z_partner)
 
 
-def call(network: Network, value: Tensor, mask: Tensor | None) -> Tensor:
+def call(network: Network, value: Tensor, mask: Tensor | None, role: str = "network") -> Tensor:
     """``network(value)``; with a mask ``network(value, mask)``, where padding is 0 before it and behind it."""
     if mask is None:
         return network(value)
+    check_takes_mask(role, network)
     output = network(valid_part(value, mask), mask)
     return valid_part(output, mask) if isinstance(output, Tensor) else output
 

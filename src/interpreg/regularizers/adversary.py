@@ -78,7 +78,7 @@ class Adversary(Regularizer):
 
     def call_detached(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """The network's output on a detached input, for the network's own losses."""
-        return call(self.network, value.detach(), mask)
+        return call(self.network, value.detach(), mask, "critic")
 
     @override
     def after_step(self) -> None:

@@ -37,7 +37,7 @@ class Frozen:
         before = [holder[key] for holder, key in slots]
         try:
             self._swap_in(slots, before)
-            return call(self.network, value, mask)
+            return call(self.network, value, mask, "critic")
         finally:
             for (holder, key), tensor in zip(slots, before, strict=True):
                 holder[key] = tensor
