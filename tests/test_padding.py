@@ -1,5 +1,6 @@
 """Networks that would take a padding mask for something else are refused, with the lines that wrap them."""
 
+import math
 import re
 from functools import partial
 
@@ -9,7 +10,15 @@ from sequences import Attending, Positions, Tokens, valid
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from interpreg import ACAIRegularizer, DropoutBottleneck, MMDPrior
+from interpreg import (
+    ACAIRegularizer,
+    AlphaSmoothness,
+    CycleConsistency,
+    DropoutBottleneck,
+    MMDPrior,
+    PairwiseDistance,
+    Reconstruction,
+)
 from interpreg._padding import check_takes_mask
 
 
@@ -136,18 +145,27 @@ def test_a_scripted_network_passes() -> None:
     check_takes_mask("encoder", torch.jit.script(Scripted()))
 
 
-def test_masks_that_do_not_fit_are_refused(sequences) -> None:
-    """Channels before positions, and numbers without an axis of features, of which some terms would use padding."""
+def test_a_mask_of_another_axis_is_refused(sequences) -> None:
     encoder, decoder, x, mask = sequences
     with pytest.raises(
-        ValueError, match=r"mask: expected the first two axes of x, \(4, 3\), got .*x.transpose\(1, 2\)"
+        ValueError, match=r"mask: expected the first two axes of x, \(4, 3\), .*x.transpose\(1, 2\)"
     ):
         MMDPrior(encoder, decoder)(x.transpose(1, 2), mask=mask)
-    with pytest.raises(
-        ValueError, match=r"x: expected \[B, T, ...\] of rank 3 or more beside a mask.*x.unsqueeze\(-1\)"
-    ):
-        MMDPrior(encoder, decoder)(x[..., 0], mask=mask)
     assert not encoder.masks
+
+
+@pytest.mark.parametrize("fill", [50.0, math.nan])
+def test_signals_of_one_number_a_position_are_those_with_an_axis_for_it(fill: float) -> None:
+    """Their padding has no influence either, and does not count."""
+    encoder, decoder, mask = Positions(1, 2), Positions(2, 1), valid()
+    flat = (lambda x, mask: encoder(x.unsqueeze(-1), mask)), (lambda z, mask: decoder(z, mask).squeeze(-1))
+    x = torch.randn(4, 5, 1)
+    for kind in (Reconstruction, PairwiseDistance, MMDPrior, CycleConsistency, AlphaSmoothness):
+        expected, ours = kind(encoder, decoder), kind(*flat)
+        torch.manual_seed(1)
+        losses = expected(x, mask=mask)
+        torch.manual_seed(1)
+        torch.testing.assert_close(ours(x.where(mask[..., None], fill).squeeze(-1), mask=mask), losses)
 
 
 def test_what_networks_get_and_return_is_0_in_padding(sequences) -> None:

@@ -20,7 +20,8 @@ def describe(value: object) -> str:
         return f"a {type(value).__name__} of length {len(value)}"
     if value is None or isinstance(value, (bool, int, float, str)):
         return repr(value)
-    return f"a {type(value).__name__}"
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'AEIOaeio' else 'a'} {kind}"
 
 
 def check_tensor(name: str, value: object, hint: str = "") -> None:
@@ -76,6 +77,15 @@ def is_published(preset: object) -> bool:
     """Whether a preset is a paper's released code; ``ValueError`` unless it is that or None."""
     check_one_of("preset", preset, (None, "published", "paper"))
     return preset is not None
+
+
+def check_unused(name: str, value: object, beside: str) -> None:
+    """Raise ``ValueError`` if an argument is given that has no effect beside another one."""
+    if value is not None and value is not False:
+        raise ValueError(
+            f"{name}: expected {'False' if value is True else 'None'} with {beside}, which does not use "
+            f"it, got {describe(value)}"
+        )
 
 
 def check_network(name: str, value: object) -> None:

@@ -12,7 +12,7 @@ from interpreg._numerics import as_wide
 from interpreg._padding import check_takes_mask
 from interpreg._types import Interpolants, Mix, Network
 from interpreg.bottlenecks.base import Bottleneck
-from interpreg.functional.means import check_mask, valid_part
+from interpreg.functional.means import check_mask, valid_data, valid_part
 from interpreg.interpolator import Interpolator
 from interpreg.priors import Prior
 
@@ -52,6 +52,8 @@ class Decode(NamedTuple):
     mixer: CodeMixer | None = None
     """None: the interpolator of the other parts of the sum."""
     derivative: Derivative | None = None
+    regressed: bool = False
+    """Whether coefficients are a critic's targets, where 0 is that of reconstructions."""
 
 
 class AtLeast(NamedTuple):
@@ -128,13 +130,13 @@ class Batch:
         self.plan = plan or Plan()
         for check in self.plan.checks:  # before a network is called and its statistics are updated
             check(size)
-        self.x, self.mask = valid_part(x, mask), mask
+        self.x, self.mask = valid_data(x, mask), mask
         self.encoder, self.decoder = encoder, decoder
         self._results: list[tuple[str, object, Any]] = []
         if z is not None:
             self._take_aux(z)
         self._z = None if z is None else valid_part(z, mask)
-        self._x_hat = None if x_hat is None else valid_part(x_hat, mask)
+        self._x_hat = None if x_hat is None else valid_data(x_hat, mask)
 
     def once(self, what: str, of: object, make: Callable[[], _T]) -> _T:
         """The result of ``make``, which is called once a batch for each ``what`` and object ``of`` (by identity)."""
@@ -224,11 +226,17 @@ class Batch:
 
     def _decoded(self, mixer: CodeMixer) -> Interpolants:
         mixed = mixer.mixed(self)
+        if not isinstance(mixed, Mix):
+            raise TypeError(
+                f"mixer: expected an interpreg.Mix of mixed codes and their coefficients from mixed(), got "
+                f"{_checks.describe(mixed)}"
+            )
         for planned, derivative in self.plan.derivatives:
             if planned is mixer:
                 assert isinstance(mixer, Interpolator)
                 decode = partial(self.decode, mask=mixed.mask)
-                x_mix, dx = derivative(decode, mixed.z_mix, mixer.direction(self.z, mixed, self.mask), mixed.mask)
+                pair = derivative(decode, mixed.z_mix, mixer.direction(self.z, mixed, self.mask), mixed.mask)
+                x_mix, dx = _as_pair(pair)
                 _checks.check_shape("derivative", dx, x_mix.shape, "the interpolants")
                 self._results.append(("dx_mix", mixer, dx))
                 break
@@ -247,17 +255,22 @@ def call(network: Network, value: Tensor, mask: Tensor | None, role: str = "netw
 
 
 def _check_positions(x: Tensor, mask: Tensor) -> None:
-    """Raise ``ValueError`` unless ``x`` is ``[B, T, ...]`` with the mask's T; integers may be ``[B, T]`` tokens."""
+    """Raise ``ValueError`` unless ``x`` is ``[B, T, ...]`` with the mask's T."""
     if x.shape[:2] != mask.shape:
         raise ValueError(
             f"mask: expected the first two axes of x, {tuple(x.shape[:2])}, got {_checks.describe(mask)}; the axis of "
             "positions is the second, so channels before it are moved behind it: x.transpose(1, 2)"
         )
-    if x.ndim == 2 and x.is_floating_point():
-        raise ValueError(
-            f"x: expected [B, T, ...] of rank 3 or more beside a mask, got {_checks.describe(x)}; "
-            "give one number a position an axis of its own: x.unsqueeze(-1)"
+
+
+def _as_pair(pair: object) -> tuple[Tensor, Tensor]:
+    """What a derivative returned, which may be the user's own."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(
+            f"derivative: expected two tensors from it, the decoded codes and their derivative, got "
+            f"{_checks.describe(pair)}"
         )
+    return pair[0], pair[1]
 
 
 def _not_planned() -> Tensor:

@@ -17,6 +17,7 @@ from interpreg.sampling import (
     Kind,
     Pairing,
     Sampler,
+    check_used,
     grain_shape,
     grid_coefficients,
     partners,
@@ -52,7 +53,7 @@ class Interpolator(Referring):
               Mixes of more than two codes are in ``interpreg.functional.kway``.
         alpha_range: (low, high) within [0, 1]; the coefficient is uniform on it. The default, (0, 0.5), is ACAI's:
             u ~ U(0, 1) is folded to 0.5 - \|u - 0.5\|, so that the partner is always the nearer of the two codes.
-            Not used by ``"convex"``.
+            Not of ``"convex"``, nor of ``"bernoulli"`` with more than two ``ways``.
         pairing: the partners.
 
             - ``"reverse"``: the batch backwards, as published. The middle sample of an odd batch is its own partner:
@@ -63,17 +64,19 @@ class Interpolator(Referring):
             - a callable that maps the codes to their partners.
         grain: of "bernoulli" and "multidimensional": "channel" (axis 1 of the code, constant over all further axes;
             the default of the former) or "element" (the default of the latter).
-        ways: of "convex" and "bernoulli": the number of codes in a mix, at least 2.
+        ways: of "convex" and "bernoulli": the number of codes in a mix, at least 2; 2 when not given.
         grid: of "linear" and "spherical": instead of a random coefficient, this many evenly spaced ones for every pair,
             from one end of ``alpha_range`` to the other: ``grid`` times as many mixed codes, one batch after the other
             (AEAI's M + 1).
-        shared: one random coefficient (or probability) for the whole batch instead of one a sample.
+        shared: of "linear", "spherical" and "bernoulli": one random coefficient (or probability) for the whole batch
+            instead of one a sample.
         prior: for ``pairing="prior"``: a callable that maps the codes to draws of their shape; standard normal when not
             given.
         generator: draws coefficients and partners; torch's default generator when not given.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong type, an unknown name, a range outside [0, 1].
+        TypeError, ValueError: an argument of the wrong type, an unknown name, a range outside [0, 1]; an argument that
+            has no effect beside the others.
 
     >>> strategy = Interpolator(alpha_range=(0.0, 1.0), pairing="permutation")
     >>> strategy.mix(torch.randn(8, 16)).shape
@@ -89,10 +92,10 @@ class Interpolator(Referring):
         decoder: Network | None = None,
         *,
         kind: Kind = "linear",
-        alpha_range: tuple[float, float] = (0.0, 0.5),
+        alpha_range: tuple[float, float] | None = None,
         pairing: Pairing | None = None,
         grain: Literal["channel", "element"] | None = None,
-        ways: int = 2,
+        ways: int | None = None,
         grid: int | None = None,
         shared: bool = False,
         prior: Sampler | None = None,
@@ -100,9 +103,10 @@ class Interpolator(Referring):
     ) -> None:
         super().__init__()
         _checks.check_one_of("kind", kind, KINDS)
-        grain = grain or ("channel" if kind == "bernoulli" else "element")
-        _checks.check_one_of("grain", grain, GRAINS)
-        self.kind, self.grain, self.ways = kind, grain, _checks.as_count("ways", ways, low=2)
+        if grain is not None:
+            _checks.check_one_of("grain", grain, GRAINS)
+        self.kind, self.grain = kind, grain or ("channel" if kind == "bernoulli" else "element")
+        self.ways = 2 if ways is None else _checks.as_count("ways", ways, low=2)
         if grid is not None and kind not in ("linear", "spherical"):
             raise ValueError(f"grid: expected None for kind={kind!r}, whose coefficients are random, got {grid!r}")
         pairing = pairing or ("permutation" if self._is_kway else "reverse")
@@ -118,9 +122,10 @@ class Interpolator(Referring):
         if encoder is not None:
             _checks.check_network("encoder", encoder)
             _checks.check_network("decoder", decoder)
-        self.alpha_range = _checks.as_interval("alpha_range", alpha_range)
+        self.alpha_range = (0.0, 0.5) if alpha_range is None else _checks.as_interval("alpha_range", alpha_range)
         self.grid = None if grid is None else _checks.as_count("grid", grid, low=2)
         self.pairing, self.shared, self.prior, self.generator = pairing, shared, prior, generator
+        check_used(kind, self.ways, pairing, alpha_range, grain, ways, grid, shared, prior, generator)
         self.encoder, self.decoder = encoder, decoder
 
     def forward(self, x: Tensor) -> Tensor:
@@ -216,6 +221,11 @@ class Interpolator(Referring):
         # one coefficient a sample; 0 at positions where nothing is mixed
         alpha = mixed.alpha.amax(1, keepdim=True) if z.ndim > 2 else mixed.alpha
         return direction(own, mixed.z_partner, alpha, "spherical")
+
+    @property
+    def law(self) -> tuple[object, ...]:
+        """What two interpolators have in common that mix alike."""
+        return self.kind, self.alpha_range, self.pairing, self.grain, self.ways, self.grid, self.shared, self.prior
 
     def check_path(self) -> None:
         """Raise ``ValueError`` for ``kind="bernoulli"``: coefficients of zeros and ones are no path between codes."""

@@ -16,6 +16,31 @@ Masked = tuple[Tensor, Tensor | None]
 """Codes and where they are valid."""
 
 
+def check_used(
+    kind: str, count: int, pairing: Pairing, alpha_range: object, grain: object, ways: object, grid: object,
+    shared: bool, prior: object, generator: object,
+) -> None:  # fmt: skip
+    """Raise ``ValueError`` if an argument of an interpolator of ``count`` ways was given that has no effect."""
+    is_kway = kind == "convex" or count > 2
+    what = f"kind={kind!r}" + (f" of {count} ways" if count > 2 else "")
+    if kind in ("linear", "multidimensional", "spherical"):
+        _checks.check_unused("ways", ways, what)
+    if kind not in ("multidimensional", "bernoulli"):
+        _checks.check_unused("grain", grain, what)
+    if is_kway:
+        _checks.check_unused("alpha_range", alpha_range, what)
+    if is_kway or kind == "multidimensional":
+        _checks.check_unused("shared", shared, what)
+    if pairing != "prior":
+        name = repr(pairing) if isinstance(pairing, str) else "a callable"
+        _checks.check_unused("prior", prior, f"pairing={name}")
+    if grid is not None:
+        _checks.check_unused("shared", shared, "a grid")
+        draws_partners = pairing == "permutation" or (pairing == "prior" and prior is None)
+        if not draws_partners:
+            _checks.check_unused("generator", generator, "a grid and partners that are not drawn")
+
+
 def grain_shape(z: Tensor, grain: str) -> tuple[int, ...]:
     """The shape of codes ``[B, ...]`` with one number for each element, or for each channel."""
     by_element = grain == "element" or z.ndim < 2

@@ -44,7 +44,8 @@ class GaussianBottleneck(Bottleneck):
         network: the encoder inside, called once. What it returns is ``(mean, log_variance)``; or one tensor, the two
             halves of which along ``axis`` are these; or with ``heads`` what they take.
         heads: ``(mean_head, log_variance_head)``, two modules that turn what ``network`` returns into the two.
-        axis: which axis of a single tensor is halved; 1 for vectors and maps, -1 for sequences ``[B, T, 2 D]``.
+        axis: which axis of a single tensor is halved; 1, when not given, for vectors and maps, -1 for sequences
+            ``[B, T, 2 D]``.
         sample: "training": a sample in training mode and the mean in eval mode. "always": a sample in both, as the
             published VAE of ACAI's comparison, whose interpolations are between samples.
         generator: where the noise comes from; torch's default generator when not given.
@@ -62,7 +63,7 @@ class GaussianBottleneck(Bottleneck):
         network: Network,
         *,
         heads: tuple[nn.Module, nn.Module] | None = None,
-        axis: int = 1,
+        axis: int | None = None,
         sample: Literal["training", "always"] = "training",
         generator: torch.Generator | None = None,
     ) -> None:
@@ -74,6 +75,9 @@ class GaussianBottleneck(Bottleneck):
                 f"heads: expected two modules, (mean_head, log_variance_head), got {_checks.describe(heads)}"
             )
         _checks.check_one_of("sample", sample, SAMPLES)
+        if heads is not None:
+            _checks.check_unused("axis", axis, "heads")
+        axis = 1 if axis is None else axis
         if isinstance(axis, bool) or not isinstance(axis, int) or axis == 0:
             raise ValueError(f"axis: expected an int other than 0, the batch's axis, got {_checks.describe(axis)}")
         super().__init__(network)

@@ -12,7 +12,7 @@ from typing_extensions import override
 from interpreg import _checks
 from interpreg._references import Reference, Referring
 from interpreg._types import Network, Term
-from interpreg.batch import Batch, Need, Plan
+from interpreg.batch import Batch, CodeMixer, Need, Plan
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers import steps
 from interpreg.regularizers.evaluation import evaluated
@@ -245,6 +245,20 @@ def as_interpolator(
     if kind is not None and interpolator.kind != kind:
         raise ValueError(f"interpolator: expected one of kind={kind!r}, got {interpolator.kind!r}")
     return interpolator
+
+
+def as_mixer(mixer: object, generator: torch.Generator | None = None) -> CodeMixer | None:
+    """The mixer of a term or recipe that mixes and no more: an interpolator, or an object of the user's; or None.
+
+    Raises:
+        TypeError: neither has ``mixed`` and ``check_batch``.
+        ValueError: one beside a generator.
+    """
+    if all(callable(getattr(mixer, method, None)) for method in ("mixed", "check_batch")):
+        if generator is not None:
+            raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
+        return mixer  # type: ignore[return-value]
+    return as_interpolator(mixer, generator)
 
 
 def _resume(module: nn.Module, _: object) -> None:

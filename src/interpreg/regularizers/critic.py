@@ -13,10 +13,10 @@ from interpreg._types import Interpolants, Network, Term
 from interpreg.batch import DEFAULT, Batch, CodeMixer, Decode, Need
 from interpreg.functional.game import GAMES
 from interpreg.functional.means import mean_of_samples
-from interpreg.interpolator import Interpolator
 from interpreg.regularizers.adversary import Adversary
-from interpreg.regularizers.base import as_interpolator
+from interpreg.regularizers.base import as_mixer
 from interpreg.regularizers.fresh_copy import fresh_copy
+from interpreg.regularizers.plan import check_regressed
 from interpreg.regularizers.weights import Weight, WeightLike
 
 JUDGES = ("mean", "code", "logit")
@@ -65,8 +65,9 @@ class Critic(Adversary):
     is a ``CheckpointError``. In the encoder and decoder checkpointing works.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong type, name or range; a network that shares parameters
-            with the encoder or decoder; at a call, an output that does not match ``judge``.
+        TypeError, ValueError: an argument of the wrong type, name or range; an interpolator whose coefficients reach 1
+            beside "regression", where 0 is the target of reconstructions; a network that shares parameters with the
+            encoder or decoder; at a call, an output that does not match ``judge``.
     """
 
     name = "critic"
@@ -79,7 +80,7 @@ class Critic(Adversary):
         decoder: Network,
         critic: nn.Module | None = None,
         *,
-        interpolator: Interpolator | None = None,
+        interpolator: CodeMixer | None = None,
         loss: Literal["regression", "bce", "hinge"] = "regression",
         judge: Literal["mean", "code", "logit"] = "mean",
         gamma: float = 0.2,
@@ -100,7 +101,9 @@ class Critic(Adversary):
         self.gamma = _checks.as_number("gamma", gamma, high=1.0)
         self._judges_reconstructions = reconstructed_weight is not None
         self.reconstructed_weight = 0.0 if reconstructed_weight is None else reconstructed_weight
-        self.interpolator = as_interpolator(interpolator)
+        self.interpolator = as_mixer(interpolator)
+        if loss == "regression" and interpolator is not None:
+            check_regressed(interpolator)
         self.loss = loss
         self.judge = judge
 
@@ -110,7 +113,7 @@ class Critic(Adversary):
 
     @override
     def needs(self) -> Sequence[Need]:
-        return [Decode(source.mixer) for source in self.sources()]
+        return [Decode(source.mixer, regressed=self.loss == "regression") for source in self.sources()]
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:

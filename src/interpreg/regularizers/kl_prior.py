@@ -12,7 +12,7 @@ from interpreg.bottlenecks.base import bottlenecks_in, the_bottleneck
 from interpreg.bottlenecks.gaussian import GaussianBottleneck
 from interpreg.bottlenecks.quantized import VectorQuantizer
 from interpreg.functional.kl import kl_to_normal
-from interpreg.functional.means import valid_count, valid_part
+from interpreg.functional.means import valid_count, valid_part, with_features
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.weights import WeightLike
 
@@ -59,4 +59,6 @@ class KLPrior(SingleTerm):
     @override
     def value(self, batch: Batch) -> Tensor:
         posterior = batch.aux(self.bottleneck)
-        return valid_part(kl_to_normal(*posterior), batch.mask).sum() / valid_count(batch.x, batch.mask)
+        return valid_part(kl_to_normal(*posterior), batch.mask).sum() / valid_count(
+            with_features(batch.x, batch.mask), batch.mask
+        )

@@ -15,7 +15,7 @@ from interpreg.batch import Batch, call
 from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in
 from interpreg.functional.game import GAMES
 from interpreg.functional.means import has_positions, mean_of_samples
-from interpreg.priors import as_prior
+from interpreg.priors import as_prior, check_generator
 from interpreg.regularizers.adversary import Adversary
 from interpreg.regularizers.frozen import Frozen
 from interpreg.regularizers.latent_network import is_lazy, latent_network
@@ -83,6 +83,7 @@ class LatentCritic(Adversary):
                 "last layer; it has no gradient of a latent critic to compare"
             )
         prior = as_prior(prior)
+        check_generator(prior, generator)
         if critic is None:
             critic = _default(encoder, code_shape, example)
         elif code_shape is not None or example is not None:

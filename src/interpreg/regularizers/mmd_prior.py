@@ -16,7 +16,8 @@ from interpreg.kernels import Kernel, as_kernel
 from interpreg.mmd import distributed
 from interpreg.mmd.closed_form import use_closed_form
 from interpreg.mmd.dispatch import BACKENDS
-from interpreg.priors import as_prior
+from interpreg.mmd.estimators import SWEPT
+from interpreg.priors import as_prior, check_generator
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.weights import WeightLike
 
@@ -53,14 +54,15 @@ class MMDPrior(SingleTerm):
         weight: at least 0.
         samples: the number of samples of the prior; as many as codes when not given.
         clamp: replace negative estimates by 0, which removes their gradient.
-        slices: of the sliced estimator.
+        slices: of the sliced estimator; 256 when not given.
         backend: as for :func:`interpreg.functional.mmd2`.
         generator: draws the prior's samples.
         group: the processes that share a batch; the default group.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong type, name or range; no closed form where one is demanded; fewer
-            than two codes where the estimate is unbiased; a linear or sliced estimate over several processes.
+        TypeError, ValueError: an argument of the wrong type, name or range, or without effect beside the others; no
+            closed form where one is demanded; fewer than two codes where the estimate is unbiased; a linear or sliced
+            estimate over several processes.
     """
 
     name = "mmd"
@@ -78,7 +80,7 @@ class MMDPrior(SingleTerm):
         weight: WeightLike = 1.0,
         samples: int | None = None,
         clamp: bool = False,
-        slices: int = 256,
+        slices: int | None = None,
         backend: str = "auto",
         generator: torch.Generator | None = None,
         group: distributed.Group = None,
@@ -88,10 +90,22 @@ class MMDPrior(SingleTerm):
         _checks.check_one_of("estimator", estimator, functional.ESTIMATORS)
         _checks.check_one_of("sync", sync, SYNCS)
         _checks.check_one_of("backend", backend, BACKENDS)
-        use_closed_form(closed_form, self.prior, self.kernel, estimator)
-        self.estimator, self.closed_form, self.sync, self.clamp = estimator, closed_form, sync, clamp
         self.samples = None if samples is None else _checks.as_count("samples", samples, low=2)
-        self.slices = _checks.as_count("slices", slices, low=1)
+        if use_closed_form(closed_form, self.prior, self.kernel, estimator):
+            beside = "a closed form (closed_form=False draws samples)"
+            _checks.check_unused("samples", samples, beside)
+            _checks.check_unused("generator", generator, beside)
+        if estimator != "sliced":
+            _checks.check_unused("slices", slices, f"estimator={estimator!r}")
+            check_generator(self.prior, generator)
+        if estimator not in SWEPT and backend != "auto":
+            raise ValueError(
+                f"backend: expected 'auto' with estimator={estimator!r}, which has one, got {backend!r}"
+            )
+        if sync == "local":
+            _checks.check_unused("group", group, "sync='local'")
+        self.estimator, self.closed_form, self.sync, self.clamp = estimator, closed_form, sync, clamp
+        self.slices = 256 if slices is None else _checks.as_count("slices", slices, low=1)
         self.backend, self.generator, self.group = backend, generator, group
 
     @override

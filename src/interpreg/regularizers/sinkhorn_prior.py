@@ -12,7 +12,7 @@ from interpreg._numerics import full_precision, widen
 from interpreg._types import Network
 from interpreg.batch import Batch
 from interpreg.functional.means import has_positions
-from interpreg.priors import as_prior
+from interpreg.priors import as_prior, check_generator
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.weights import WeightLike
 
@@ -66,6 +66,7 @@ class SinkhornPrior(SingleTerm):
         self.scaling = _checks.as_number("scaling", scaling, low=1e-3, high=0.999)
         self.samples = None if samples is None else _checks.as_count("samples", samples, low=2)
         self.p, self.generator = p, generator
+        check_generator(self.prior, generator)
 
     @override
     def value(self, batch: Batch) -> Tensor:
