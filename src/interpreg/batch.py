@@ -162,6 +162,12 @@ class Batch:
             self._x_hat = self.decode(self.z, self.mask)
         return self._x_hat
 
+    @property
+    def observed(self) -> Tensor:
+        """x, detached, with the reconstruction in the place of NaN, as where values are missing."""
+        x = self.x.detach()
+        return torch.where(x.isnan(), self.x_hat.detach().to(x.dtype), x)
+
     def interpolants(self, mixer: CodeMixer | None = None) -> Interpolants:
         """The interpolants of a mixer; when not given, of the interpolator of the other parts of the sum."""
         mixer = self._resolved(mixer)

@@ -16,12 +16,14 @@ def median_unit(x: Tensor, y: Tensor, u: Tensor | None = None, v: Tensor | None 
     Samples of weight 0 in ``u`` ``[n]`` and ``v`` ``[m]`` do not count.
     """
     joint = torch.cat([evenly_spaced(x.detach(), MEDIAN_SAMPLES), evenly_spaced(y.detach(), MEDIAN_SAMPLES)])
-    i, j = torch.triu_indices(len(joint), len(joint), 1, device=x.device)
-    distances = squared_distances(joint, joint)[i, j]
-    if u is not None or v is not None:
+    distances = squared_distances(joint, joint)
+    if u is None and v is None and not torch.compiler.is_compiling():
+        i, j = torch.triu_indices(len(joint), len(joint), 1, device=x.device)
+        median = distances[i, j].median()
+    else:  # compiled code would have a graph of those indices for each size; each pair twice has the same median
         counts = torch.cat([_counts(u, x), _counts(v, y)])
-        distances = torch.where(counts[i] & counts[j], distances, torch.full_like(distances, torch.nan))
-    median = distances.nanmedian() if u is not None or v is not None else distances.median()
+        pairs = counts[:, None] & counts & ~torch.eye(len(joint), dtype=torch.bool, device=x.device)
+        median = torch.where(pairs, distances, torch.full_like(distances, torch.nan)).nanmedian()
     return torch.where((median == 0) | median.isnan(), 1.0, (median / 2).sqrt())
 
 

@@ -192,7 +192,9 @@ class MIDRAERegularizer(Game):
         weight, noise_weight, prior_weight, mmd_weight: :math:`\omega_2, \omega_3, \omega_4, \omega_1`; the defaults are
             the paper's for MNIST, and ``**MIDRAE_WEIGHTS["svhn"]`` those of another data set: "mnist", "svhn",
             "cifar10", "celeba"; and "mnist-32", "svhn-32", "cifar10-1024" those of the published scripts that differ,
-            named with the number of elements of a code.
+            named with the number of elements of a code. The paper names no kernel. With the default one the MMD of
+            codes away from the prior is 1.2 to 1.8 times that with the published kernel at 32 and 64 elements, and 2.7
+            to 21 times at 2, where ``mmd_weight=1.0`` is as much stronger.
         critic_weight: of the critic's terms; see :class:`Adversary`.
         gamma, noise_range: of the critic's real images and of :math:`\nu`; the preset's when not given.
         prior, kernel: as for :class:`LRAERegularizer`.

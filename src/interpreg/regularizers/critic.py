@@ -55,7 +55,8 @@ class Critic(Adversary):
         judge: the judgement as a function of the network's output. "mean": the mean of a sample's outputs (ACAI,
             section 3.2). "code": one judgement an element, so the output must be shaped like the code (MI-AE).
             "logit": the output is one number a sample already, ``[B]`` or ``[B, 1]``.
-        gamma: in [0, 1], weight of the data in the critic's real images; the rest is reconstruction.
+        gamma: in [0, 1], weight of the data in the critic's real images; the rest is reconstruction, and all where x
+            is NaN, as values that are missing may be. With 1 the network is given x as it is.
         reconstructed_weight: if given, reconstructions are judged as interpolants are (AMR): terms
             ``reconstructed``, with this weight, and ``critic/reconstructed``. For "bce" and "hinge", which regress no
             coefficient.
@@ -150,9 +151,11 @@ class Critic(Adversary):
         return GAMES[self.loss].critic_mix(judgement, judgement.detach(), batch.mask)
 
     def real(self, batch: Batch) -> Tensor:
-        """The real images of the critic: the data, blended with reconstructions."""
-        x = batch.x.detach()
-        return x if self.gamma == 1 else torch.lerp(batch.x_hat.detach().to(x.dtype), x, self.gamma)
+        """The real images of the critic: the data, blended with reconstructions, which replace NaN."""
+        if self.gamma == 1:  # as the encoder is given them
+            return batch.x.detach()
+        x = batch.observed
+        return torch.lerp(batch.x_hat.detach().to(x.dtype), x, self.gamma)
 
     def judgement(self, output: Tensor, code: Tensor, mask: Tensor | None) -> Tensor:
         """The network's output as a judgement of each sample, ``[B]``, or of each element of its code."""
