@@ -6,8 +6,9 @@ import math
 import everyone
 import pytest
 import torch
+from calls import seeded
 from everyone import REGULARIZERS
-from sequences import LENGTHS, NETWORKS, Positions, Sequences, valid
+from sequences import LENGTHS, NETWORKS, Convolving, Positions, Sequences, valid
 from torch import Tensor, nn
 
 from interpreg import (
@@ -147,3 +148,30 @@ def test_a_mask_and_partners_of_which_nobody_knows_where_they_are_valid(sequence
     reg = Critic(encoder, decoder, Positions(3, 2), interpolator=interpolator)
     with pytest.raises(ValueError, match=r"pairing: expected a name beside a mask, got a callable"):
         reg(x, mask=mask)
+
+
+@pytest.mark.parametrize(
+    "name", ["mmd", "mmd sampled", "mmd median", "sinkhorn", "sparse", "acai", "midrae", "aeai", "gaia"]
+)
+@pytest.mark.parametrize("count", [0, 1])
+def test_batches_of_almost_nothing_but_padding_have_losses_and_gradients(name: str, count: int) -> None:
+    encoder, decoder = Positions(3, 2), Positions(2, 3)
+    reg = REGULARIZERS[name](encoder, decoder)
+    mask = torch.zeros(4, 5, dtype=torch.bool)
+    mask[0, :count] = True
+    losses = reg(torch.randn(4, 5, 3), mask=mask)
+    gradients = gradients_of(losses, [*encoder.parameters(), *decoder.parameters(), *reg.parameters()])
+    assert all(value.isfinite().all() for value in [*losses.values(), *gradients])
+
+
+@pytest.mark.parametrize("name", ["acai", "midrae", "convex", "gaia", "mmd median", "aae"])
+def test_masks_are_traced(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With lengths and batches of two sizes; as eager's."""
+    monkeypatch.setattr(everyone, "shape", lambda _: (None, 2))
+    encoder, decoder = Convolving(3, 2), Convolving(2, 3)
+    reg = REGULARIZERS[name](encoder, decoder)
+    compiled = torch.compile(reg, fullgraph=True, backend="eager")
+    for size, length in ((4, 5), (6, 7)):
+        x, mask = torch.randn(size, length, 3), torch.arange(length) < torch.randint(1, length, (size, 1))
+        expected, ours = (seeded(call, x, mask=mask) for call in (reg, compiled))
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-6)

@@ -98,12 +98,13 @@ class Regularizer(Referring, ABC):
             z: ``encoder(x)``, where the caller has it; computed when not given.
             x_hat: ``decoder(z)``, where the caller has it; computed when not given.
             mask: of padded sequences, boolean ``[B, T]``, True where valid. With it every network is called as
-                ``network(value, mask)``, where a mixed code is valid where either of its two codes is; and means of
-                ``[B, T, ...]`` are taken over valid positions alone.
+                ``network(value, mask)``, with zeros in the padding, and what it returns there is not used; a mixed code
+                is valid where either of its two codes is (:meth:`Interpolator.sample`); and means of ``[B, T, ...]``
+                are taken over valid positions alone.
 
         Raises:
-            TypeError: ``x``, a code or an image is not a floating point tensor; a mask is not boolean; a term is no
-                :class:`Term`.
+            TypeError: ``x``, a code or an image is not a floating point tensor; a mask is not boolean, or a network
+                would take it for something else; a term is no :class:`Term`.
             ValueError: a shape does not fit, or a term is not 0-dim; the message names which.
         """
         plan = self._planned or self.plan()

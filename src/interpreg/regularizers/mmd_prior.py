@@ -39,8 +39,8 @@ class MMDPrior(SingleTerm):
     small local batches is a different loss. Lengths of batches may differ; their exchange synchronises with the device
     once a step.
 
-    Of sequences with a padding mask each valid position's code is a sample. Terms of a sum that sample the same prior
-    share one draw of it.
+    Of sequences with a padding mask each valid position's code is a sample; where they are too few, it is 0. Terms of a
+    sum that sample the same prior share one draw of it.
 
     Args:
         encoder, decoder: the pair; the decoder is not called.
@@ -122,12 +122,17 @@ class MMDPrior(SingleTerm):
         if samples is None and weights is None and not is_closed:
             # terms of the same prior share one draw
             samples = batch.prior_samples(self.prior, self.generator)
-        return functional.mmd2_to_prior(
+        enough = None
+        if weights is not None:  # fewer valid positions have no estimate, which would be NaN
+            enough = weights.sum() > (0 if self.estimator == "biased" else 1)
+            weights = torch.where(enough, weights, torch.ones_like(weights))
+        value = functional.mmd2_to_prior(
             codes, prior=self.prior, kernel=self.kernel, estimator=self.estimator, closed_form=is_closed,
             samples=samples, weights=weights, clamp=self.clamp, backend=self.backend, slices=self.slices,
             generator=self.generator,
             group=(self.group or torch.distributed.group.WORLD) if self._is_shared() else None,
         )  # fmt: skip
+        return value if enough is None else torch.where(enough, value, torch.zeros_like(value))
 
     def _is_shared(self) -> bool:
         return self.sync == "global" and distributed.world_size(self.group) > 1
