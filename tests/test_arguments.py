@@ -171,7 +171,9 @@ def test_a_wrong_weight_is_named(kind: str, name: str) -> None:
         make(kind, **{name: "1"}, **others)
 
 
-DRAWING_MORE = {"DualCritic", "LRAERegularizer", "MIDRAERegularizer"}  # generators of prior samples as well
+DRAWING_MORE: dict[str, dict[str, object]] = {  # generators of prior samples as well
+    "DualCritic": {}, "LRAERegularizer": {"preset": "published"}, "MIDRAERegularizer": {},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,8 @@ DRAWING_MORE = {"DualCritic", "LRAERegularizer", "MIDRAERegularizer"}  # generat
 )
 def test_a_generator_beside_an_interpolator_is_refused(kind: str) -> None:
     if kind in DRAWING_MORE:
-        make(kind, interpolator=Interpolator(kind="multidimensional"), generator=torch.Generator())
+        mixing = Interpolator(kind="multidimensional")
+        make(kind, interpolator=mixing, generator=torch.Generator(), **DRAWING_MORE[kind])
         return
     with pytest.raises(ValueError, match=r"^generator: expected None beside an interpolator, which has a"):
         make(kind, interpolator=Interpolator(), generator=torch.Generator())

@@ -11,7 +11,7 @@ from interpreg import datasets, demo, functional, kernels, metrics, plots, prior
 
 SOURCE = Path(interpreg.__file__).parent
 FLOORS = {
-    "_checks": 0, "_fields": 0, "_networks": 0, "_numerics": 0, "_references": 0, "_types": 0,
+    "_checks": 0, "_fields": 0, "_networks": 0, "_numerics": 0, "_padding": 0, "_references": 0, "_types": 0,
     "_extras": 0, "_files": 0, "_later": 0, "_progress": 0,
     "kernels": 1, "priors": 1,
     "mmd": 2,

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from calls import seeded
 from torch import Tensor, nn
 
 from interpreg import Interpolator
+from interpreg.sampling import partners, random_coefficients
 
 SHAPES = [(6,), (6, 5), (6, 3, 4), (6, 3, 4, 4)]
 KINDS = ["linear", "multidimensional", "spherical", "bernoulli", "convex"]
@@ -64,7 +66,9 @@ def test_without_a_pair_paths_run_between_codes() -> None:
 def test_mixing_is_differentiable_to_both_codes() -> None:
     def gradients(kind: str) -> tuple[Tensor, ...]:
         z = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
-        Interpolator(kind=kind, alpha_range=(0.1, 0.4)).mix(z).sum().backward()
+        Interpolator(kind=kind, **({} if kind == "convex" else {"alpha_range": (0.1, 0.4)})).mix(
+            z
+        ).sum().backward()
         return z.grad
 
     for kind in KINDS:
@@ -76,8 +80,9 @@ def test_mixing_is_differentiable_to_both_codes() -> None:
 def test_a_grid_is_every_point_of_every_pair(kind: str, shape: tuple[int, ...]) -> None:
     z = torch.randn(shape)
     strategy = Interpolator(kind=kind, alpha_range=(0.2, 0.8), pairing="permutation", grid=4)
+    z_mix, alpha, z_partner, _ = seeded(strategy.sample, z)
     mask = torch.rand(shape[:2]) > 0.3
-    z_mix, alpha, z_partner, either = strategy.sample(z, mask=mask)
+    either = seeded(strategy.sample, z, mask=mask).mask
     assert z_mix.shape == z_partner.shape == (24, *shape[1:])
     partner = z_partner[:6]
     who = [int((z == row).flatten(1).all(1).nonzero()) for row in partner]
@@ -95,6 +100,65 @@ def test_a_grid_is_for_kinds_with_one_coefficient(kind: str) -> None:
         Interpolator(kind=kind, grid=3)
     with pytest.raises(ValueError, match=r"grid: expected an int of at least 2, got 1"):
         Interpolator(grid=1)
+
+
+@pytest.mark.parametrize("grid", [None, 3])
+@pytest.mark.parametrize(("kind", "ways"), [
+    ("linear", 2), ("multidimensional", 2), ("spherical", 2), ("bernoulli", 2), ("convex", 2), ("convex", 3),
+    ("bernoulli", 3),
+])  # fmt: skip
+def test_a_mix_goes_on_as_the_code_that_does_not_end(kind: str, ways: int, grid: int | None) -> None:
+    """Position by position: of one valid code the mix is it alone, of several what the kind says, of none 0."""
+    if grid is not None and kind not in ("linear", "spherical"):
+        pytest.skip("has no grid")
+    lengths = torch.tensor([1, 2, 4, 6, 3, 5])
+    mask = torch.arange(6) < lengths[:, None]
+    z = torch.rand(6, 6, 3, dtype=torch.float64) + 1
+    strategy = Interpolator(kind=kind, pairing="permutation", grid=grid, **({} if ways == 2 else {"ways": ways}))
+    who = [row.tolist() for row in seeded(others_of, strategy, ways - 1)]
+    z_mix, alpha, _, valid = seeded(strategy.sample, z.where(mask[..., None], torch.nan), mask=mask)
+    for row in range(len(z_mix)):
+        i = row % 6
+        for t in range(6):
+            codes = [z[k, t] for k in (i, *(other[i] for other in who)) if t < lengths[k]]
+            assert valid[row, t] == bool(codes)
+            if len(codes) < 2:
+                assert (alpha[row].expand(6, 3)[t] == 0).all()
+            if not codes:
+                assert (z_mix[row, t] == 0).all()
+            elif kind != "spherical":
+                least, most = torch.stack(codes).amin(0), torch.stack(codes).amax(0)
+                assert ((z_mix[row, t] >= least - 1e-12) & (z_mix[row, t] <= most + 1e-12)).all()
+
+
+def others_of(strategy: Interpolator, count: int) -> Tensor:
+    """Which samples are the partners, of each."""
+    drawn = partners(torch.arange(6.0, dtype=torch.float64), None, strategy.pairing, None, None, count)
+    return torch.stack([partner for partner, _ in drawn]).long()
+
+
+@pytest.mark.parametrize("kind", ["linear", "spherical"])
+def test_padded_sequences_are_mixed_as_their_continuations_are(kind: str) -> None:
+    """And the direction is the derivative of that, by torch's own forward mode."""
+    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [1, 0, 0, 0]], dtype=torch.bool)
+    z = torch.randn(4, 4, 3, dtype=torch.float64)
+    own = z.where(mask[..., None], z.flip(0)).where((mask | mask.flip(0))[..., None], 0)
+    strategy = Interpolator(kind=kind)
+    mixed = seeded(strategy.sample, z, mask=mask)
+    alpha = seeded(random_coefficients, z, kind, (0.0, 0.5), "element", False, None)
+
+    def along(alpha: Tensor) -> Tensor:
+        return strategy.mix(own, own.flip(0), alpha)
+
+    z_mix, derivative = torch.func.jvp(along, (alpha,), (torch.ones_like(alpha),))
+    padded = z.where(mask[..., None], 0)
+    torch.testing.assert_close((mixed.z_mix, strategy.direction(padded, mixed, mask)), (z_mix, derivative))
+
+
+def test_the_spherical_mix_of_two_codes_of_zeros_has_a_gradient() -> None:
+    z = torch.zeros(2, 3, requires_grad=True)
+    Interpolator(kind="spherical").mix(z).sum().backward()
+    assert z.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("kind", ["linear", "spherical"])

@@ -33,7 +33,8 @@ def describe(value: object) -> str:
         return repr(value)
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    return f"a {type(value).__name__}"
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'AEIOaeio' else 'a'} {kind}"
 
 
 def as_plain(name: str, value: object, hint: Callable[[object], str] | None = None) -> Tensor:
@@ -161,6 +162,15 @@ def is_published(preset: object) -> bool:
     """Whether a preset is a paper's released code; ``ValueError`` unless it is that or None."""
     check_one_of("preset", preset, (None, "published", "paper"))
     return preset is not None
+
+
+def check_unused(name: str, value: object, beside: str) -> None:
+    """Raise ``ValueError`` if an argument is given that has no effect beside another one."""
+    if value is not None and value is not False:
+        raise ValueError(
+            f"{name}: expected {'False' if value is True else 'None'} with {beside}, which does not use "
+            f"it, got {describe(value)}"
+        )
 
 
 def check_network(name: str, value: object) -> None:

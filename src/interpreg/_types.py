@@ -31,7 +31,7 @@ class Mix(NamedTuple):
     alpha: Tensor
     """The coefficients, broadcastable to the codes; fp32 where these are in half precision."""
     z_partner: Tensor
-    """The partners, shaped like the codes."""
+    """The partners, shaped like the codes; of padded sequences continued by the own code where they end."""
     mask: Tensor | None = None
     """``[B, T]``, where either of the two codes is valid; None without a padding mask."""
 

@@ -10,9 +10,10 @@ from torch import Tensor
 from interpreg import _checks
 from interpreg._fields import code_instead, floats_instead, image_instead, take_instead
 from interpreg._numerics import as_wide
-from interpreg._types import Interpolants, Network
+from interpreg._padding import check_takes_mask
+from interpreg._types import Interpolants, Mix, Network
 from interpreg.bottlenecks.base import Bottleneck
-from interpreg.functional.means import check_mask
+from interpreg.functional.means import check_mask, valid_data, valid_part
 from interpreg.interpolator import Interpolator
 from interpreg.needs import DEFAULT, AtLeast, CodeMixer, Decode, Derivative, Need, Plan
 from interpreg.priors import Prior
@@ -67,17 +68,20 @@ class Batch:
             _checks.check_batch_size("z", z, size)
         if mask is not None:
             check_mask(mask, size)
+            _check_positions(self.samples, mask)
         self.plan = plan or Plan()
         for check in self.plan.checks:  # before a network is called and its statistics are updated
             check(size)
         self.mask = mask
         self.encoder, self.decoder = encoder, decoder
+        if mask is not None:
+            x = self.samples = valid_data(self.samples, mask)
         self._given = x
         self._results: list[tuple[str, object, Any]] = []
         if z is not None:
             for bottleneck in self.plan.bottlenecks:
                 self._results.append(("aux", bottleneck, bottleneck.take_aux(z)))
-        self.known_z, self.known_output = z, x_hat
+        self.known_z, self.known_output = None if z is None else valid_part(z, mask), x_hat
         self._x_hat: Tensor | None = None
         self._x_hat_name = "decoder" if x_hat is None else "x_hat"
 
@@ -119,8 +123,15 @@ class Batch:
     def x_hat(self) -> Tensor:
         """The reconstructions, images shaped like ``x``."""
         if self._x_hat is None:
-            self._x_hat = self.as_images(self.output, self.samples.shape[0], self._x_hat_name)
+            images = self.as_images(self.output, self.samples.shape[0], self._x_hat_name)
+            self._x_hat = valid_data(images, self.mask)
         return self._x_hat
+
+    @property
+    def observed(self) -> Tensor:
+        """x, detached, with the reconstruction in the place of NaN, as where values are missing."""
+        x = self.x.detach()
+        return torch.where(x.isnan(), self.x_hat.detach().to(x.dtype), x)
 
     def interpolants(self, mixer: CodeMixer | None = None) -> Interpolants:
         """The interpolants of a mixer; when not given, of the interpolator of the other parts of the sum."""
@@ -200,20 +211,26 @@ class Batch:
         if value is self._given and not self.samples.is_floating_point():
             note = f"interpreg called the encoder with {_checks.describe(value)}{floats_instead(value)}"
         if not note or torch.compiler.is_compiling():
-            return call(network, value, mask)
+            return call(network, value, mask, role)
         try:
-            return call(network, value, mask)
+            return call(network, value, mask, role)
         except Exception as error:
             error.add_note(note)
             raise
 
     def _mixed(self, mixer: CodeMixer) -> Interpolants:
         mixed = mixer.mixed(self)
+        if not isinstance(mixed, Mix):
+            raise TypeError(
+                f"mixer: expected an interpreg.Mix of mixed codes and their coefficients from mixed(), got "
+                f"{_checks.describe(mixed)}"
+            )
         for planned, derivative in self.plan.derivatives:
             if planned is mixer:
                 assert isinstance(mixer, Interpolator)
                 decode = partial(self.decode, mask=mixed.mask)
-                x_mix, dx = derivative(decode, mixed.z_mix, mixer.direction(self.z, mixed), self.mask)
+                pair = derivative(decode, mixed.z_mix, mixer.direction(self.z, mixed, self.mask), mixed.mask)
+                x_mix, dx = _as_pair(pair)
                 _checks.check_shape("derivative", dx, x_mix.shape, "the interpolants")
                 self._results.append(("dx_mix", mixer, dx))
                 break
@@ -222,9 +239,32 @@ class Batch:
         return Interpolants(mixed.z_mix, mixed.alpha, x_mix, mixed.mask, mixed.z_partner)
 
 
-def call(network: Network, value: Tensor, mask: Tensor | None) -> Tensor:
-    """``network(value)``, or ``network(value, mask)`` where there is a mask."""
-    return network(value) if mask is None else network(value, mask)
+def call(network: Network, value: Tensor, mask: Tensor | None, role: str = "network") -> Tensor:
+    """``network(value)``; with a mask ``network(value, mask)``, where padding is 0 before it and behind it."""
+    if mask is None:
+        return network(value)
+    check_takes_mask(role, network)
+    output = network(valid_part(value, mask), mask)
+    return valid_part(output, mask) if isinstance(output, Tensor) else output
+
+
+def _check_positions(x: Tensor, mask: Tensor) -> None:
+    """Raise ``ValueError`` unless ``x`` is ``[B, T, ...]`` with the mask's T."""
+    if x.shape[:2] != mask.shape:
+        raise ValueError(
+            f"mask: expected the first two axes of x, {tuple(x.shape[:2])}, got {_checks.describe(mask)}; the axis of "
+            "positions is the second, so channels before it are moved behind it: x.transpose(1, 2)"
+        )
+
+
+def _as_pair(pair: object) -> tuple[Tensor, Tensor]:
+    """What a derivative returned, which may be the user's own."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(
+            f"derivative: expected two tensors from it, the decoded codes and their derivative, got "
+            f"{_checks.describe(pair)}"
+        )
+    return pair[0], pair[1]
 
 
 def _not_planned() -> Tensor:

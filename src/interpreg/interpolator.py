@@ -11,11 +11,13 @@ from interpreg._references import Reference, Referring
 from interpreg._types import Codes, Mix, Network
 from interpreg.functional import mix, path, slerp
 from interpreg.functional.kway import dirichlet_mix, one_of_k
-from interpreg.functional.mixing import direction, unchecked_mix
+from interpreg.functional.means import has_positions, valid_part
+from interpreg.functional.mixing import continued, direction, mix_of_valid, unchecked_mix
 from interpreg.sampling import (
     Kind,
     Pairing,
     Sampler,
+    check_used,
     grain_shape,
     grid_coefficients,
     partners,
@@ -51,7 +53,7 @@ class Interpolator(Referring):
               Mixes of more than two codes are in ``interpreg.functional.kway``.
         alpha_range: (low, high) within [0, 1]; the coefficient is uniform on it. The default, (0, 0.5), is ACAI's:
             u ~ U(0, 1) is folded to 0.5 - \|u - 0.5\|, so that the partner is always the nearer of the two codes.
-            Not used by ``"convex"``.
+            Not of ``"convex"``, nor of ``"bernoulli"`` with more than two ``ways``.
         pairing: the partners.
 
             - ``"reverse"``: the batch backwards, as published. The middle sample of an odd batch is its own partner:
@@ -62,17 +64,19 @@ class Interpolator(Referring):
             - a callable that maps the codes to their partners.
         grain: of "bernoulli" and "multidimensional": "channel" (axis 1 of the code, constant over all further axes;
             the default of the former) or "element" (the default of the latter).
-        ways: of "convex" and "bernoulli": the number of codes in a mix, at least 2.
+        ways: of "convex" and "bernoulli": the number of codes in a mix, at least 2; 2 when not given.
         grid: of "linear" and "spherical": instead of a random coefficient, this many evenly spaced ones for every pair,
             from one end of ``alpha_range`` to the other: ``grid`` times as many mixed codes, one batch after the other
             (AEAI's M + 1).
-        shared: one random coefficient (or probability) for the whole batch instead of one a sample.
+        shared: of "linear", "spherical" and "bernoulli": one random coefficient (or probability) for the whole batch
+            instead of one a sample.
         prior: for ``pairing="prior"``: a callable that maps the codes to draws of their shape; standard normal when not
             given.
         generator: draws coefficients and partners; torch's default generator when not given.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong type, an unknown name, a range outside [0, 1].
+        TypeError, ValueError: an argument of the wrong type, an unknown name, a range outside [0, 1]; an argument that
+            has no effect beside the others.
 
     >>> strategy = Interpolator(alpha_range=(0.0, 1.0), pairing="permutation")
     >>> strategy.mix(torch.randn(8, 16)).shape
@@ -90,10 +94,10 @@ class Interpolator(Referring):
         decoder: Network | None = None,
         *,
         kind: Kind = "linear",
-        alpha_range: tuple[float, float] = (0.0, 0.5),
+        alpha_range: tuple[float, float] | None = None,
         pairing: Pairing | None = None,
         grain: Literal["channel", "element"] | None = None,
-        ways: int = 2,
+        ways: int | None = None,
         grid: int | None = None,
         shared: bool = False,
         prior: Sampler | None = None,
@@ -101,9 +105,10 @@ class Interpolator(Referring):
     ) -> None:
         super().__init__()
         _checks.check_one_of("kind", kind, KINDS)
-        grain = grain or ("channel" if kind == "bernoulli" else "element")
-        _checks.check_one_of("grain", grain, GRAINS)
-        self.kind, self.grain, self.ways = kind, grain, _checks.as_count("ways", ways, low=2)
+        if grain is not None:
+            _checks.check_one_of("grain", grain, GRAINS)
+        self.kind, self.grain = kind, grain or ("channel" if kind == "bernoulli" else "element")
+        self.ways = 2 if ways is None else _checks.as_count("ways", ways, low=2)
         if grid is not None and kind not in ("linear", "spherical"):
             raise ValueError(f"grid: expected None for kind={kind!r}, whose coefficients are random, got {grid!r}")
         pairing = pairing or ("permutation" if self._is_kway else "reverse")
@@ -123,10 +128,11 @@ class Interpolator(Referring):
         if encoder is not None:
             _checks.check_network("encoder", encoder)
             _checks.check_network("decoder", decoder)
-        self.alpha_range = _checks.as_interval("alpha_range", alpha_range)
+        self.alpha_range = (0.0, 0.5) if alpha_range is None else _checks.as_interval("alpha_range", alpha_range)
         self.grid = None if grid is None else _checks.as_count("grid", grid, low=2)
         self.pairing, self.shared, self.prior = pairing, _checks.as_flag("shared", shared), prior
         self.generator = _checks.as_generator(generator)
+        check_used(kind, self.ways, pairing, alpha_range, grain, ways, grid, shared, prior, generator)
         self.encoder, self.decoder = encoder, decoder
 
     def forward(self, x: Tensor) -> Tensor:
@@ -154,29 +160,36 @@ class Interpolator(Referring):
         alpha: Tensor | float | None = None,
         *,
         mask: Tensor | None = None,
+        partner_mask: Tensor | None = None,
     ) -> Mix:
         """Mixed codes with their coefficients and partners, which are drawn unless given.
 
-        With a padding mask ``[B, T]`` of the codes, a mix is valid where either of the two is.
+        With a padding mask ``[B, T]`` of the codes, a mix is valid where either of the two is. A code that ends before
+        the other is continued by it: there a mix is the longer code alone, and its coefficient is 0, because nothing
+        is mixed.
 
         Raises:
             TypeError: ``z`` is not a floating point tensor.
-            ValueError: fewer than two samples where partners come from the batch itself; a mask beside partners whose
-                mask is unknown.
+            ValueError: fewer than two samples where partners come from the batch itself; a mask beside a given
+                partner without its own, ``partner_mask``.
         """
         _checks.check_tensor("z", z)
         size = z.shape[0]
         middle_alone = z_partner is None and alpha is None and self.pairing == "reverse" and size % 2 == 1
+        z = valid_part(z, mask)
         if z_partner is None:
             self.check_batch(size)
             if self._is_kway and alpha is None:
                 return self._kway(z, mask)
-            ((z_partner, mask),) = partners(z, mask, self.pairing, self.prior, self.generator)
-        elif mask is not None:
-            raise ValueError("mask: expected None beside a z_partner, whose mask is unknown, got a tensor")
+            ((z_partner, partner_mask),) = partners(z, mask, self.pairing, self.prior, self.generator)
+        elif mask is not None and partner_mask is None:
+            raise ValueError(
+                "mask: expected None beside a z_partner, whose mask is unknown, got a tensor; give partner_mask= too"
+            )
         if self.grid is not None and alpha is None:
             z, z_partner = torch.cat([z] * self.grid), torch.cat([z_partner] * self.grid)
-            mask = None if mask is None else torch.cat([mask] * self.grid)
+            if mask is not None and partner_mask is not None:
+                mask, partner_mask = torch.cat([mask] * self.grid), torch.cat([partner_mask] * self.grid)
             alpha = grid_coefficients(z, self.alpha_range, self.grid)
         combine = slerp if self.kind == "spherical" else unchecked_mix if alpha is None else mix
         if alpha is None:
@@ -188,24 +201,38 @@ class Interpolator(Referring):
         if middle_alone:  # the middle sample of an odd batch is not mixed: its coefficient is 0
             rows = torch.arange(z.shape[0], device=z.device).view(-1, *[1] * (z.ndim - 1))
             alpha = alpha * (rows % size != size // 2)
-        return Mix(combine(z, z_partner, alpha), alpha, z_partner, mask)
+        if mask is not None and partner_mask is not None:
+            return mix_of_valid(combine, z, z_partner, alpha, mask, partner_mask)
+        return Mix(combine(z, z_partner, alpha), alpha, z_partner)
 
     def mixed(self, batch: Codes) -> Mix:
         """Mixed codes of a batch, which the terms of a regularizer share."""
         return self.sample(batch.z, mask=batch.mask)
 
-    def direction(self, z: Tensor, mixed: Mix) -> Tensor:
+    def direction(self, z: Tensor, mixed: Mix, mask: Tensor | None = None) -> Tensor:
         r"""The derivative of the mixed codes of ``z`` by their coefficient, :math:`dz_\mathrm{mix} / d\alpha`.
 
         All coefficients of a sample grow at the same rate: :math:`z - z_\mathrm{partner}`, and along the great circle
-        for ``kind="spherical"``.
+        for ``kind="spherical"``. ``mask`` is that of ``z``.
 
         Raises:
             ValueError: ``kind="bernoulli"``, see :meth:`check_path`.
         """
         self.check_path()
-        own = z if len(z) == len(mixed.z_mix) else torch.cat([z] * (len(mixed.z_mix) // len(z)))
-        return direction(own, mixed.z_partner, mixed.alpha, "spherical" if self.kind == "spherical" else "linear")
+        repeats = len(mixed.z_mix) // len(z)
+        if repeats > 1:
+            z, mask = torch.cat([z] * repeats), None if mask is None else torch.cat([mask] * repeats)
+        own = continued(z, mixed.z_partner, mask)
+        if self.kind != "spherical":
+            return direction(own, mixed.z_partner, mixed.alpha)
+        # one coefficient a sample; 0 at positions where nothing is mixed
+        alpha = mixed.alpha.amax(1, keepdim=True) if z.ndim > 2 else mixed.alpha
+        return direction(own, mixed.z_partner, alpha, "spherical")
+
+    @property
+    def law(self) -> tuple[object, ...]:
+        """What two interpolators have in common that mix alike."""
+        return self.kind, self.alpha_range, self.pairing, self.grain, self.ways, self.grid, self.shared, self.prior
 
     def check_path(self) -> None:
         """Raise ``ValueError`` for ``kind="bernoulli"``: coefficients of zeros and ones are no path between codes."""
@@ -268,11 +295,11 @@ class Interpolator(Referring):
     def _kway(self, z: Tensor, mask: Tensor | None) -> Mix:
         """A mix of k codes, valid where any of them is."""
         pairs = partners(z, mask, self.pairing, self.prior, self.generator, self.ways - 1)
-        for _, either in pairs:
-            mask = None if mask is None or either is None else mask | either
-        others = torch.stack([partner for partner, _ in pairs])  # [k - 1, B, ...]
+        masks = [] if mask is None else [mask, *(each for _, each in pairs if each is not None)]
+        valid = torch.stack(masks) if mask is not None and has_positions(z, mask) else None  # [k, B, T]
+        others = torch.stack([partner if valid is None else valid_part(partner, each) for partner, each in pairs])
         if self.kind == "bernoulli":
-            mixed = one_of_k(z, others, uniform(grain_shape(z, self.grain), z, self.generator))
+            mixed = one_of_k(z, others, uniform(grain_shape(z, self.grain), z, self.generator), valid)
         else:
-            mixed = dirichlet_mix(z, others, uniform((self.ways, z.shape[0]), z, self.generator))
-        return mixed._replace(mask=mask)
+            mixed = dirichlet_mix(z, others, uniform((self.ways, z.shape[0]), z, self.generator), valid)
+        return mixed._replace(mask=torch.stack(masks).any(0)) if masks and valid is None else mixed

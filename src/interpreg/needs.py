@@ -42,6 +42,8 @@ class Decode(NamedTuple):
     mixer: CodeMixer | None = None
     """None: the interpolator of the other parts of the sum."""
     derivative: Derivative | None = None
+    regressed: bool = False
+    """Whether coefficients are a critic's targets, where 0 is that of reconstructions."""
 
 
 class AtLeast(NamedTuple):

@@ -128,8 +128,7 @@ class Sampler(Prior):
 
     @override
     def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        if generator is not None:
-            raise ValueError("generator: expected None with a sampler of your own, which draws its own numbers")
+        check_generator(self, generator)
         source = self._source
         z = source.sample(torch.Size((n,))) if isinstance(source, torch.distributions.Distribution) else source(n)
         _checks.check_tensor("prior samples", z)
@@ -146,6 +145,17 @@ def _directions(n: int, like: Tensor, generator: torch.Generator | None) -> Tens
 
 
 _NAMED: dict[str, Prior] = {"ball": Ball(), "normal": Normal(), "sphere": Sphere()}
+
+
+def check_generator(prior: Prior, generator: object) -> None:
+    """Raise ``ValueError`` if there is a generator beside a sampler of the user's."""
+    if generator is not None and isinstance(prior, Sampler):
+        raise ValueError("generator: expected None with a sampler of your own, which draws its own numbers")
+
+
+def generator_of(prior: Prior, generator: torch.Generator | None) -> torch.Generator | None:
+    """The generator of a prior's samples beside other draws: none for a sampler of the user's."""
+    return None if isinstance(prior, Sampler) else generator
 
 
 def as_prior(prior: object) -> Prior:

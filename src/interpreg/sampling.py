@@ -13,6 +13,32 @@ Kind = Literal["linear", "multidimensional", "spherical", "bernoulli", "convex"]
 Pairing = Literal["reverse", "permutation", "prior"] | Callable[[Tensor], Tensor]
 Sampler = Callable[[Tensor], Tensor]
 Masked = tuple[Tensor, Tensor | None]
+"""Codes and where they are valid."""
+
+
+def check_used(
+    kind: str, count: int, pairing: Pairing, alpha_range: object, grain: object, ways: object, grid: object,
+    shared: bool, prior: object, generator: object,
+) -> None:  # fmt: skip
+    """Raise ``ValueError`` if an argument of an interpolator of ``count`` ways was given that has no effect."""
+    is_kway = kind == "convex" or count > 2
+    what = f"kind={kind!r}" + (f" of {count} ways" if count > 2 else "")
+    if kind in ("linear", "multidimensional", "spherical"):
+        _checks.check_unused("ways", ways, what)
+    if kind not in ("multidimensional", "bernoulli"):
+        _checks.check_unused("grain", grain, what)
+    if is_kway:
+        _checks.check_unused("alpha_range", alpha_range, what)
+    if is_kway or kind == "multidimensional":
+        _checks.check_unused("shared", shared, what)
+    if pairing != "prior":
+        name = repr(pairing) if isinstance(pairing, str) else "a callable"
+        _checks.check_unused("prior", prior, f"pairing={name}")
+    if grid is not None:
+        _checks.check_unused("shared", shared, "a grid")
+        draws_partners = pairing == "permutation" or (pairing == "prior" and prior is None)
+        if not draws_partners:
+            _checks.check_unused("generator", generator, "a grid and partners that are not drawn")
 
 
 def grain_shape(z: Tensor, grain: str) -> tuple[int, ...]:
@@ -56,18 +82,18 @@ def partners(
     generator: torch.Generator | None,
     count: int = 1,
 ) -> list[Masked]:
-    """``count`` partners for every code, each with the mask of where either of the two is valid.
+    """``count`` partners for every code, each with the mask of where it is valid.
 
     Raises:
         ValueError: a mask beside a callable; partners that are not shaped like the codes.
     """
     if pairing == "reverse":
-        return [(z.flip(0), None if mask is None else mask | mask.flip(0))]
+        return [(z.flip(0), None if mask is None else mask.flip(0))]
     if pairing == "permutation":
         cycle = uniform((z.shape[0],), z, generator).argsort()
         position = cycle.argsort()  # of each sample within the cycle
         rows = [cycle.roll(-step)[position] for step in range(1, count + 1)]
-        return [(z[each], None if mask is None else mask | mask[each]) for each in rows]
+        return [(z[each], None if mask is None else mask[each]) for each in rows]
     if callable(pairing):
         if mask is not None:
             raise ValueError("pairing: expected a name beside a mask, got a callable, whose mask is unknown")

@@ -80,6 +80,7 @@ def test_bad_bandwidths_are_named(kind: type, bandwidths: object, error: type[Ex
     (lambda: RBF(scales=0), ValueError, r"^scales: expected .*number"),
     (lambda: RBF(scales=()), ValueError, r"^scales: expected .*number"),
     (lambda: RBF(scales="wide"), TypeError, r"^scales: expected .*number"),
+    (lambda: RBF(2.0, scales=(1.0, 3.0)), ValueError, r"^scales: expected none beside bandwidths that are numbers"),
     (lambda: RationalQuadratic(alpha=0), ValueError, r"^alpha: expected a .*number"),
 ])  # fmt: skip
 def test_bad_scales_and_alphas_are_named(make, error: type[Exception], message: str) -> None:

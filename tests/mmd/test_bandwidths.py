@@ -53,6 +53,14 @@ def test_the_median_is_of_pairs_of_the_joint_sample_and_has_no_gradient() -> Non
     torch.testing.assert_close(grad_rule, grad_number, rtol=1e-9, atol=1e-12)
 
 
+def test_the_median_is_of_samples_that_have_a_weight() -> None:
+    x, y, kernel = torch.randn(30, 4).double(), torch.randn(25, 4).double() * 2, RBF("median")
+    weights = (torch.arange(30) % 3 > 0).double()
+    outliers = torch.where(weights[:, None] > 0, x, 1e3)
+    ours = mmd2(outliers, y, kernel=kernel, x_weights=weights)
+    torch.testing.assert_close(ours, mmd2(x[weights > 0], y, kernel=kernel))
+
+
 def test_the_median_of_equal_points_is_no_reason_to_divide_by_zero() -> None:
     assert mmd2(torch.ones(5, 3), torch.ones(4, 3), kernel=RBF("median")).abs() < 1e-6
 

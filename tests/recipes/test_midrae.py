@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from zoo import Zoo, batch_norm_pair, convolutional_pair, token_pair, vector_pair
 
 from interpreg import DualCritic, Interpolator, MMDPrior, Reconstruction
+from interpreg.functional import mmd2_to_prior
 from interpreg.kernels import RBF
 from interpreg.recipes import MIDRAE_WEIGHTS, LRAERegularizer, MIAERegularizer, MIDRAERegularizer
 
@@ -202,3 +203,16 @@ def test_sums_of_terms_make_the_same_game() -> None:
 def test_an_interpolator_of_another_kind_is_refused(pair: Zoo) -> None:
     with pytest.raises(ValueError, match=r"interpolator: expected one of kind='multidimensional', got 'linear'"):
         MIDRAERegularizer(pair.encoder, pair.decoder, interpolator=Interpolator())
+
+
+@pytest.mark.parametrize(("d", "least", "most"), [(64, 1.2, 1.8), (32, 1.5, 1.85), (2, 2.6, 22.0)])
+def test_how_much_stronger_the_default_kernel_is_than_the_published_one(d: int, least: float, most: float) -> None:
+    """Of Gaussian codes that are too narrow, too wide, or off the centre, as the docstring says."""
+    unit = torch.randn(2048, d, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    ratios = [
+        float(mmd2_to_prior(codes) / mmd2_to_prior(codes, kernel=RBF.midrae()))
+        for codes in (0.1 * unit, 0.5 * unit, 2 * unit, unit + 0.5, unit + 2)
+    ]
+    assert least < min(ratios)
+    assert max(ratios) < most
+    assert d > 2 or max(ratios) > 20

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 from calls import calls
-from torch import nn
+from torch import Tensor, nn
 from zoo import Constant, Zoo, vector_pair
 
-from interpreg import Critic, Interpolator, Reconstruction, fresh_copy
+from interpreg import Critic, Interpolator, Ramp, Reconstruction, fresh_copy
 
 FIXED = Interpolator(alpha_range=(0.2999999, 0.3))  # a coefficient of 0.3, to float32's last digits
 
@@ -77,3 +77,55 @@ def test_a_users_critic_may_be_a_fresh_copy_of_anything(pair: Zoo) -> None:
 def test_losses_that_are_none_or_do_not_go_together_are_named(pair: Zoo, arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Critic(pair.encoder, pair.decoder, **arguments)
+
+
+def observed(x_hat: Tensor, x: Tensor) -> Tensor:
+    """The squared error of values that are not missing."""
+    return torch.where(x.isnan(), 0.0, x_hat - x).square().sum() / (~x.isnan()).sum()
+
+
+class Filled(nn.Module):
+    """Takes 0 for what is missing."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x.nan_to_num())
+
+
+@pytest.mark.fault(
+    "Critics",
+    "NaN in x for missing values, with a loss over the observed ones, makes the critic's loss of real images NaN.",
+    now="the critic is shown the reconstruction where a value is missing",
+)
+@pytest.mark.parametrize("loss", ["regression", "bce", "hinge"])
+def test_missing_values_are_reconstructions_for_the_critic(loss: str, pair: Zoo) -> None:
+    """As with x_hat in the place of NaN, losses and gradients, for a critic network that knows no NaN."""
+    encoder, decoder, x = Filled(pair.encoder), pair.decoder, pair.x
+    missing = torch.rand_like(x) < 0.3
+    reg = Reconstruction(encoder, decoder, loss=observed) + Critic(
+        encoder, decoder, fresh_copy(pair.encoder), loss=loss, gamma=0.3
+    )
+    seen = []
+    reg["critic"].network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    losses = reg(x.where(~missing, torch.nan))
+    x_hat = decoder(pair.encoder(x.where(~missing, 0)))
+    torch.testing.assert_close(seen[-1], torch.where(missing, x_hat, 0.3 * x + 0.7 * x_hat))
+    assert all(loss.isfinite() for loss in losses.values())
+    trained = [*pair.encoder.parameters(), *decoder.parameters(), *reg.parameters()]
+    gradients = torch.autograd.grad(sum(losses.values()), trained)
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+def test_a_judgement_that_is_infinite_is_nothing_before_its_start(pair: Zoo) -> None:
+    """0 times infinity is NaN; a weight of 0 is no term."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
+    nn.init.constant_(network[1].bias, torch.inf)
+    reg = Critic(
+        pair.encoder, pair.decoder, network, weight=Ramp(1.0, start=3, over=2), critic_weight=Ramp(1.0, start=4)
+    )
+    values = [reg(pair.x)["interpolation"].item() for _ in range(7)]
+    assert set(values) == {0.0, math.inf}
+    assert values == sorted(values)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from calls import seeded
 from scipy import stats
 from sequences import valid
 from torch import Tensor, nn
@@ -74,3 +75,15 @@ def test_a_generator_makes_the_draws_the_callers(source) -> None:
     one, other = (source(torch.Generator().manual_seed(3)).mixed(codes(z)).z_mix for _ in range(2))
     assert torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_dirichlet_weights_are_shared_by_the_codes_that_are_valid_at_a_position() -> None:
+    mask = torch.arange(5) < torch.tensor([5, 2, 3, 1])[:, None]
+    z = torch.randn(4, 5, 2, dtype=torch.float64)
+    mixed = seeded(DirichletMix().mixed, codes(z.where(mask[..., None], torch.nan), mask))
+    weights = seeded(DirichletMix().weights, 4, z)
+    for t in range(5):
+        shares = weights[:, mask[:, t]]
+        expected = shares / shares.sum(1, keepdim=True) @ z[mask[:, t], t]
+        torch.testing.assert_close(mixed.z_mix[:, t], expected)
+        torch.testing.assert_close(mixed.alpha[:, t, 0], 1 - (shares / shares.sum(1, keepdim=True)).amax(1))

@@ -48,7 +48,7 @@ class Other(Difference):
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_term_without_an_interpolator_follows_the_first_named_one(follower, order: int, pair: Zoo) -> None:
     """Whichever comes first in the sum; one decoding serves both."""
-    strategy = Interpolator(kind="spherical", alpha_range=(0.0, 1.0), pairing="permutation")
+    strategy = Interpolator(kind="spherical", alpha_range=(0.0, 0.9), pairing="permutation")
     parts = [Critic(pair.encoder, pair.decoder, interpolator=strategy), follower(pair.encoder, pair.decoder)]
     reg = sum(parts[::order])
     reg(pair.x)  # the first call tries methods of differentiation
@@ -66,6 +66,11 @@ def test_an_added_interpolator_mixes_for_all_that_name_none(pair: Zoo) -> None:
     assert plan.followed is plan.default is added
 
 
+@pytest.mark.fault(
+    "Critics",
+    "A critic without an interpolator mixes by the law of another part of the sum, so that its equations change.",
+    now="only an interpolator that was added to the sum, or the same default, is shared",
+)
 def test_a_critic_without_an_interpolator_keeps_acais_beside_another(encoder, decoder, x) -> None:
     """The law of another part does not become its own."""
     permuting = Interpolator(alpha_range=(0.0, 1.0), pairing="permutation")

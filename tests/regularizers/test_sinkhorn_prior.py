@@ -3,6 +3,7 @@
 import pytest
 import torch
 from calls import trained
+from sequences import Sequences
 from torch import nn
 
 from interpreg import SinkhornPrior
@@ -19,6 +20,15 @@ def test_is_optimal_transport_as_the_blur_vanishes(p: int) -> None:
     ours = against(z, p=p, blur=1e-3, scaling=0.99)(x)["sinkhorn"]
     exact = (x.sort(0).values - z.sort(0).values).abs().pow(p).mean() / p
     torch.testing.assert_close(ours, exact, rtol=5e-3, atol=0)
+
+
+def test_of_padded_sequences_it_is_that_of_the_valid_positions(sequences: Sequences) -> None:
+    encoder, decoder, x, mask = sequences
+    samples, codes = torch.randn(14, 2), encoder.layers(x)[mask]
+    padded = SinkhornPrior(encoder, decoder, prior=lambda n: samples[:n])(x, mask=mask)["sinkhorn"]
+    torch.testing.assert_close(padded, against(samples)(codes)["sinkhorn"])
+    nothing = SinkhornPrior(encoder, decoder)(x, mask=torch.zeros_like(mask))["sinkhorn"]
+    assert nothing == 0
 
 
 def test_gradient_is_the_derivative_of_the_converged_value() -> None:
@@ -53,6 +63,7 @@ def test_training_brings_the_codes_to_the_prior() -> None:
 
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"p": 3}, "p: expected 1 or 2, got 3"),
+    ({"samples": 1}, "samples: expected an int of at least 2, got 1"),
     ({"blur": 0.0}, "blur: expected a finite number of at least 1e-12, got 0.0"),
     ({"scaling": 1.0}, r"scaling: expected a finite number in \[0.001, 0.999\], got 1.0"),
 ])  # fmt: skip

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from interpreg import _checks
 from interpreg._networks import submodules_of
+from interpreg._padding import check_takes_mask
 from interpreg._references import Configured
 from interpreg._types import Network
 
@@ -39,7 +40,10 @@ class Bottleneck(Configured, nn.Module):
 
     def encoded(self, x: Tensor, mask: Tensor | None = None) -> Any:
         """The output of the encoder inside."""
-        return self.network(x) if mask is None else self.network(x, mask)
+        if mask is None:
+            return self.network(x)
+        check_takes_mask("encoder", self.network)
+        return self.network(x, mask)
 
     def keep_aux(self, z: Tensor, aux: Any) -> None:
         """Keep the auxiliary output of the codes ``z`` for the batch that is being encoded.

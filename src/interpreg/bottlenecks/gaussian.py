@@ -54,7 +54,8 @@ class GaussianBottleneck(Bottleneck):
             halves of which along ``axis`` are these; or a ``torch.distributions.Normal``, perhaps in an
             ``Independent``; or with ``heads`` what they take.
         heads: ``(mean_head, log_variance_head)``, two modules that turn what ``network`` returns into the two.
-        axis: which axis of a single tensor is halved; 1 for vectors and maps, -1 for sequences ``[B, T, 2 D]``.
+        axis: which axis of a single tensor is halved; 1, when not given, for vectors and maps, -1 for sequences
+            ``[B, T, 2 D]``.
         scale: what stands beside the mean: "log_variance", "log_std", "std" or "variance"; the last two positive, as
             after a softplus. It cannot be seen from values which one it is.
         sample: "training": a sample in training mode and the mean in eval mode. "always": a sample in both, as the
@@ -74,7 +75,7 @@ class GaussianBottleneck(Bottleneck):
         network: Network,
         *,
         heads: tuple[nn.Module, nn.Module] | None = None,
-        axis: int = 1,
+        axis: int | None = None,
         scale: Literal["log_variance", "log_std", "std", "variance"] = "log_variance",
         sample: Literal["training", "always"] = "training",
         generator: torch.Generator | None = None,
@@ -88,6 +89,9 @@ class GaussianBottleneck(Bottleneck):
             )
         _checks.check_one_of("scale", scale, LOG_VARIANCES)
         _checks.check_one_of("sample", sample, SAMPLES)
+        if heads is not None:
+            _checks.check_unused("axis", axis, "heads")
+        axis = 1 if axis is None else axis
         if isinstance(axis, bool) or not isinstance(axis, int) or axis == 0:
             raise ValueError(f"axis: expected an int other than 0, the batch's axis, got {_checks.describe(axis)}")
         super().__init__(network)

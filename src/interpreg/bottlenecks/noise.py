@@ -57,7 +57,7 @@ class DenoisingBottleneck(Bottleneck):
 
     Args:
         network: the encoder inside.
-        std: at least 0, in the units of x (1.0 on pixels in [-1, 1] in ACAI's published comparison).
+        std: at least 0, in the units of x; when not given 1.0, as in ACAI's published comparison, on pixels in [-1, 1].
         corrupt: instead of Gaussian noise, a callable of x that returns a corrupted x of the same shape.
         generator: where the noise comes from; torch's default generator when not given.
 
@@ -72,7 +72,7 @@ class DenoisingBottleneck(Bottleneck):
     def __init__(
         self,
         network: Network,
-        std: float = 1.0,
+        std: float | None = None,
         corrupt: Corrupt | None = None,
         *,
         generator: torch.Generator | None = None,
@@ -91,10 +91,12 @@ class DenoisingBottleneck(Bottleneck):
 class Corruption(Configured):
     """What a denoising autoencoder is shown: x with Gaussian noise, or corrupted by a callable of the user's."""
 
-    def __init__(self, std: float, corrupt: Corrupt | None, generator: torch.Generator | None) -> None:
-        self.std = _checks.as_number("std", std)
+    def __init__(self, std: float | None, corrupt: Corrupt | None, generator: torch.Generator | None) -> None:
+        self.std = 1.0 if std is None else _checks.as_number("std", std)
         if corrupt is not None:
             _checks.check_network("corrupt", corrupt)
+            _checks.check_unused("std", std, "a corruption of your own")
+            _checks.check_unused("generator", generator, "a corruption of your own")
         self.corrupt, self.generator = corrupt, _checks.as_generator(generator)
 
     def __call__(self, x: Tensor) -> Tensor:

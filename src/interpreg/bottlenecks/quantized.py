@@ -58,7 +58,7 @@ class VectorQuantizer(Bottleneck):
         quantizer: instead of ``dim``, a module of your own for ``[B, N, dim]`` that returns (quantized, indices, loss),
             as those of vector-quantize-pytorch do; it is called with ``freeze_codebook=True`` before a decoder, and
             with ``mask=`` where there is one.
-        codebook_size: K, how many vectors there are.
+        codebook_size: K, how many vectors there are; 512 when not given. Not of a ``quantizer``, which has its own.
         axis: of the code, 1 for maps, -1 for sequences. A code ``[B, d]`` is one vector, ``[B]`` a vector of 1.
         codes: "quantized" or "continuous", see above.
         options: further arguments of ``vector_quantize_pytorch.VectorQuantize``. Different from the library's, and as
@@ -80,7 +80,7 @@ class VectorQuantizer(Bottleneck):
         *,
         dim: int | None = None,
         quantizer: nn.Module | None = None,
-        codebook_size: int = 512,
+        codebook_size: int | None = None,
         axis: int = 1,
         codes: Literal["quantized", "continuous"] = "quantized",
         **options: Any,
@@ -95,6 +95,9 @@ class VectorQuantizer(Bottleneck):
             raise TypeError(f"quantizer: expected an nn.Module, got {_checks.describe(quantizer)}")
         if quantizer is not None and options:
             raise TypeError(f"{next(iter(options))}: expected no options beside a quantizer of your own")
+        if quantizer is not None:
+            _checks.check_unused("codebook_size", codebook_size, "a quantizer of your own")
+        codebook_size = 512 if codebook_size is None else codebook_size
         if isinstance(axis, bool) or not isinstance(axis, int) or axis == 0:
             raise ValueError(f"axis: expected an int other than 0, the batch's axis, got {_checks.describe(axis)}")
         _checks.check_one_of("codes", codes, CODES)

@@ -12,9 +12,9 @@ from interpreg._networks import leaves_of, parameters_of
 from interpreg.batch import Batch
 from interpreg.diagnosis.result import TermGradients
 from interpreg.regularizers import Adversary, Regularizer
-from interpreg.regularizers.players import CRITIC
 from interpreg.regularizers.evaluation import evaluated
 from interpreg.regularizers.nonfinite import Trace, roles_of, tensors_of
+from interpreg.regularizers.players import CRITIC
 
 
 @dataclass

@@ -16,7 +16,7 @@ from interpreg import _checks
 from interpreg._numerics import as_wide, wide_dtype
 from interpreg._types import Network
 from interpreg.functional.layers import WrittenOut
-from interpreg.functional.means import mean
+from interpreg.functional.means import mean, with_features
 
 METHODS = ("forward", "double-backward", "finite")
 _INSTEAD = "use method='double-backward' or method='finite'"
@@ -90,7 +90,7 @@ def smoothness_loss(dx: Tensor, mask: Tensor | None = None) -> Tensor:
     tensor(5.)
     """
     _checks.check_tensor("dx", dx)
-    return mean(as_wide(dx).square(), mask)
+    return mean(as_wide(with_features(dx, mask)).square(), mask)
 
 
 def _forward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg._numerics import as_wide, full_precision, widen
-from interpreg.functional.means import has_positions, valid_part
+from interpreg.functional.means import has_positions, valid_part, with_features
 from interpreg.functional.reconstruction import reconstruction_loss
 
 SLOPE = 20.0
@@ -153,7 +153,7 @@ def distance_loss(x: Tensor, z: Tensor, mask: Tensor | None = None) -> Tensor:
     _checks.check_tensor("z", z)
     _checks.check_batch_size("z", z, len(x))
     with full_precision(z):
-        of_x, of_z = _relative_distances(x, mask), _relative_distances(z, mask)
+        of_x, of_z = _relative_distances(with_features(x, mask), mask), _relative_distances(z, mask)
         return (torch.log1p(of_x) - torch.log1p(of_z)).square().mean()
 
 

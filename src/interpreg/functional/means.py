@@ -54,7 +54,24 @@ def valid_part(values: Tensor, mask: Tensor | None) -> Tensor:
     """The values, with 0 in positions that are not valid, where they may be NaN."""
     if mask is None or not has_positions(values, mask):
         return values
-    return torch.where(mask.view(*mask.shape, *[1] * (values.ndim - 2)), values, torch.zeros_like(values))
+    return torch.where(along_positions(mask, values), values, torch.zeros_like(values))
+
+
+def valid_data(x: Tensor, mask: Tensor | None) -> Tensor:
+    """:func:`valid_part` of floating point samples, which may be ``[B, T]``: signals of one number a position."""
+    if mask is None or not x.is_floating_point():
+        return x
+    return valid_part(with_features(x, mask), mask).view(x.shape)
+
+
+def with_features(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Samples ``[B, T]`` of one number a position as ``[B, T, 1]``, where there is a mask of them."""
+    return x if mask is None or x.ndim > 2 else x.unsqueeze(-1)
+
+
+def along_positions(mask: Tensor, values: Tensor) -> Tensor:
+    """A mask ``[B, T]`` in the rank of values ``[B, T, ...]``, along which it broadcasts."""
+    return mask.view(*mask.shape, *[1] * (values.ndim - 2))
 
 
 def valid_count(values: Tensor, mask: Tensor | None) -> int | Tensor:

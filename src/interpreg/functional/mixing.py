@@ -1,11 +1,15 @@
 """Mixed codes, linear and spherical, and paths and grids of them."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from interpreg import _checks
 from interpreg._numerics import wide_dtype
+from interpreg._types import Mix
+from interpreg.functional.means import along_positions, has_positions, valid_part
 
 PATH_KINDS = ("linear", "spherical")
 
@@ -40,6 +44,40 @@ def unchecked_mix(z: Tensor, z_partner: Tensor, alpha: Tensor) -> Tensor:
     if alpha.dtype == z.dtype == z_partner.dtype:
         return torch.lerp(z_partner, z, alpha)
     return torch.lerp(z_partner.to(alpha.dtype), z.to(alpha.dtype), alpha).to(z.dtype)
+
+
+def mix_of_valid(
+    combine: Callable[[Tensor, Tensor, Tensor], Tensor],
+    z: Tensor,
+    z_partner: Tensor,
+    alpha: Tensor,
+    mask: Tensor,
+    partner_mask: Tensor,
+) -> Mix:
+    """A mix of padded sequences, of which one that ends before the other is continued by it.
+
+    So a linear mix is there the longer code alone. The coefficient is 0 there, because nothing is mixed.
+
+    Args:
+        combine: :func:`mix` or :func:`slerp`.
+        z, z_partner: codes ``[B, ...]``; those without positions are mixed as they are.
+        alpha: broadcasts to them.
+        mask, partner_mask: ``[B, T]``, where each is valid.
+    """
+    either = mask | partner_mask
+    if not has_positions(z, mask):
+        return Mix(combine(z, z_partner, alpha), alpha, z_partner, either)
+    own, other = continued(z, z_partner, mask), continued(z_partner, z, partner_mask)
+    own, other = valid_part(own, either), valid_part(other, either)
+    both = along_positions(mask & partner_mask, z)
+    return Mix(combine(own, other, alpha), torch.where(both, alpha, torch.zeros_like(alpha)), other, either)
+
+
+def continued(z: Tensor, by: Tensor, mask: Tensor | None) -> Tensor:
+    """Codes with those of ``by`` where they are not valid."""
+    if mask is None or not has_positions(z, mask):
+        return z
+    return torch.where(along_positions(mask, z), z, by)
 
 
 def slerp(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
@@ -151,7 +189,9 @@ def _angle(own: Tensor, partner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     a = normalize(own.reshape(len(own), -1), dim=1)
     b = normalize(partner.reshape(len(own), -1), dim=1)
     # arccos of a dot product would lose the digits of small angles
-    omega = 2 * torch.atan2((a - b).norm(dim=1), (a + b).norm(dim=1))
+    opposite, adjacent = (a - b).norm(dim=1), (a + b).norm(dim=1)
+    # two codes of zeros have no angle, and no gradient of one
+    omega = 2 * torch.atan2(opposite, torch.where(opposite + adjacent == 0, torch.ones_like(adjacent), adjacent))
     omega = omega.view(-1, *[1] * (own.ndim - 1))
     sine = omega.sin()
     straight = sine < 1e-4 if own.dtype == torch.float32 else sine < 1e-8

@@ -74,7 +74,7 @@ def mmd2(
         x, y = widen(x, y)
         spread = math.sqrt(x.shape[1])
         if kernel.needs_median:
-            unit = median_unit(x, y)
+            unit = median_unit(x, y, u, v)
             x, y, spread = x / unit, y / unit, 1.0
         kernel = kernel.resolved(spread)
         warn_if_degenerate(kernel, x, y)

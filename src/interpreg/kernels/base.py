@@ -99,6 +99,10 @@ class Scaled(Kernel):
         else:
             object.__setattr__(self, "bandwidths", _positive("bandwidths", self.bandwidths))
         object.__setattr__(self, "scales", _positive("scales", self.scales))
+        if not isinstance(self.bandwidths, str) and self.scales != type(self).scales:
+            raise ValueError(
+                f"scales: expected none beside bandwidths that are numbers, which do not use them, got {self.scales}"
+            )
 
     @property
     def widths(self) -> tuple[float, ...]:
@@ -124,7 +128,9 @@ class Scaled(Kernel):
     def resolved(self, spread: float) -> Self:
         if not isinstance(self.bandwidths, str):
             return self
-        return replace(self, bandwidths=tuple(spread * scale for scale in self.scales))
+        return replace(
+            self, bandwidths=tuple(spread * scale for scale in self.scales), scales=type(self).scales
+        )  # fmt: skip
 
     @override
     def spec(self) -> Spec:

@@ -6,11 +6,12 @@ import torch
 from torch import nn
 
 from interpreg._types import Network
+from interpreg.batch import CodeMixer
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
 from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import Critic
-from interpreg.regularizers.base import as_interpolator
+from interpreg.regularizers.base import as_mixer
 from interpreg.regularizers.weights import WeightLike
 
 
@@ -63,12 +64,12 @@ class ACAIRegularizer(Game):
         weight: WeightLike = 0.5,
         critic_weight: WeightLike = 1.0,
         gamma: float = 0.2,
-        interpolator: Interpolator | None = None,
+        interpolator: CodeMixer | None = None,
         loss: Literal["regression", "bce", "hinge"] = "regression",
         judge: Literal["mean", "code", "logit"] = "mean",
         generator: torch.Generator | None = None,
     ) -> None:
-        interpolator = as_interpolator(interpolator, generator)
+        interpolator = as_mixer(interpolator, generator)
         if generator is not None:
             interpolator = Interpolator(generator=generator)
         game = Critic(

@@ -7,11 +7,12 @@ from torch import nn
 
 from interpreg import _checks
 from interpreg._types import Network, Preset
+from interpreg.batch import CodeMixer
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
 from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import Critic, CycleConsistency, fresh_copy, spectral_norm
-from interpreg.regularizers.base import as_interpolator
+from interpreg.regularizers.base import as_mixer
 from interpreg.regularizers.weights import WeightLike
 
 KINDS = ("mixup", "bernoulli")
@@ -49,7 +50,7 @@ class AMRRegularizer(Game):
         critic: the critic network, used as it is; when not given, :func:`interpreg.fresh_copy` of the encoder under
             :func:`interpreg.spectral_norm`.
         reconstruction: "l1", "mse", "bernoulli", a callable, or None where the loop has its own.
-        reconstruction_weight: kappa; at least 0.
+        reconstruction_weight: kappa, at least 0; 10 when not given.
         weight: lambda, of ``interpolation``; see :class:`Adversary`.
         reconstructed_weight: rho, of ``reconstructed``.
         cycle_weight: beta, of ``cycle``; the number 0 is no such term.
@@ -80,12 +81,12 @@ class AMRRegularizer(Game):
         ways: int = 2,
         critic: nn.Module | None = None,
         reconstruction: str | ReconstructionLoss | None = "l1",
-        reconstruction_weight: WeightLike = 10.0,
+        reconstruction_weight: WeightLike | None = None,
         weight: WeightLike = 1.0,
         reconstructed_weight: WeightLike = 1.0,
         cycle_weight: WeightLike = 0.0,
         critic_weight: WeightLike = 1.0,
-        interpolator: Interpolator | None = None,
+        interpolator: CodeMixer | None = None,
         autoencoder_every: int | None = None,
         judge: Literal["mean", "code", "logit"] = "mean",
         preset: Preset = None,
@@ -94,10 +95,13 @@ class AMRRegularizer(Game):
         published = _checks.is_published(preset)
         if interpolator is not None and (kind, ways) != ("mixup", 2):
             raise ValueError(f"kind, ways: expected none beside an interpolator, got {kind!r} and {ways!r}")
-        interpolator = as_interpolator(interpolator, generator) or _interpolator(kind, ways, published, generator)
+        interpolator = as_mixer(interpolator, generator) or _interpolator(kind, ways, published, generator)
         _checks.check_network("encoder", encoder)
         critic = spectral_norm(fresh_copy(encoder)) if critic is None else critic
-        parts = reconstructed(encoder, decoder, reconstruction, reconstruction_weight)
+        if reconstruction is None:
+            _checks.check_unused("reconstruction_weight", reconstruction_weight, "reconstruction=None")
+        kappa = 10.0 if reconstruction_weight is None else reconstruction_weight
+        parts = reconstructed(encoder, decoder, reconstruction, kappa)
         parts.append(
             Critic(
                 encoder, decoder, critic, interpolator=interpolator, loss="bce", judge=judge, gamma=1.0,

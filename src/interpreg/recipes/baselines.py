@@ -22,7 +22,7 @@ class DenoisingRegularizer(Sum):
 
     Args:
         encoder, decoder: the pair; the encoder plain.
-        std: at least 0 (1.0, on pixels in [-1, 1], not clipped).
+        std: at least 0; 1.0 when not given, on pixels in [-1, 1], not clipped.
         corrupt: instead of the noise, a callable of x that returns a corrupted x of the same shape.
         reconstruction: the loss, "mse", "l1", "bernoulli" or a callable. Not None: there is no other term.
         generator: draws the noise.
@@ -38,7 +38,7 @@ class DenoisingRegularizer(Sum):
         encoder: Network,
         decoder: Network,
         *,
-        std: float = 1.0,
+        std: float | None = None,
         corrupt: Corrupt | None = None,
         reconstruction: str | ReconstructionLoss = "mse",
         generator: torch.Generator | None = None,
@@ -94,7 +94,7 @@ class SparseRegularizer(Sum):
     Args:
         encoder, decoder: the pair.
         penalty: "kl" or "l1".
-        target: of "kl", in (0, 1).
+        target: of "kl", in (0, 1); 0.05 when not given.
         weight: lambda; at least 0. The papers' weights do not carry over: their losses are sums, these are means.
         reconstruction: "mse", "l1", "bernoulli", a callable, or None where the loop has its own.
 
@@ -110,7 +110,7 @@ class SparseRegularizer(Sum):
         decoder: Network,
         *,
         penalty: Literal["l1", "kl"] = "kl",
-        target: float = 0.05,
+        target: float | None = None,
         weight: WeightLike = 0.1,
         reconstruction: str | ReconstructionLoss | None = "mse",
     ) -> None:

@@ -5,8 +5,8 @@ from torch import nn
 
 from interpreg import _checks
 from interpreg._types import Network, Preset
+from interpreg.batch import CodeMixer
 from interpreg.functional.reconstruction import ReconstructionLoss
-from interpreg.interpolator import Interpolator
 from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import AutoencodingCritic
 from interpreg.regularizers.weights import WeightLike
@@ -83,7 +83,7 @@ class GAIARegularizer(Game):
         weight: WeightLike = 1.0,
         critic_weight: WeightLike = 1.0,
         distance_weight: WeightLike | None = None,
-        interpolator: Interpolator | None = None,
+        interpolator: CodeMixer | None = None,
         preset: Preset = None,
         generator: torch.Generator | None = None,
     ) -> None:

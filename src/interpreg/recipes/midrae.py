@@ -5,12 +5,15 @@ from torch import nn
 
 from interpreg import _checks
 from interpreg._types import Network, Preset
+from interpreg.batch import CodeMixer
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
-from interpreg.kernels import RBF, Kernel
+from interpreg.kernels import RBF, Kernel, as_kernel
+from interpreg.mmd.closed_form import use_closed_form
+from interpreg.priors import as_prior, generator_of
 from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import Critic, DualCritic, MMDPrior
-from interpreg.regularizers.base import as_interpolator
+from interpreg.regularizers.base import as_interpolator, as_mixer
 from interpreg.regularizers.weights import WeightLike
 
 Weights = dict[str, float]
@@ -85,6 +88,8 @@ class MIAERegularizer(Game):
         preset: Preset = None,
         generator: torch.Generator | None = None,
     ) -> None:
+        if gamma is not None:
+            _checks.check_unused("preset", preset, "gamma=, the only thing that it sets")
         parts = reconstructed(encoder, decoder, reconstruction)
         interpolator = as_interpolator(interpolator, generator, "multidimensional")
         game = Critic(
@@ -143,16 +148,19 @@ class LRAERegularizer(Game):
         mmd_weight: WeightLike = 1.0,
         prior: object = "normal",
         kernel: Kernel | None = None,
-        interpolator: Interpolator | None = None,
+        interpolator: CodeMixer | None = None,
         preset: Preset = None,
         generator: torch.Generator | None = None,
     ) -> None:
         parts = reconstructed(encoder, decoder, reconstruction)
+        mmd = _mmd(encoder, decoder, prior, kernel, mmd_weight, preset, generator)
+        if interpolator is not None and mmd.generator is None:
+            _checks.check_unused("generator", generator, "an interpolator and an MMD without samples of its own")
         game = Critic(
             encoder, decoder, critic, gamma=gamma, weight=weight, critic_weight=critic_weight,
-            interpolator=as_interpolator(interpolator) or Interpolator(generator=generator),
+            interpolator=as_mixer(interpolator) or Interpolator(generator=generator),
         )  # fmt: skip
-        super().__init__([*parts, game, _mmd(encoder, decoder, prior, kernel, mmd_weight, preset, generator)])
+        super().__init__([*parts, game, mmd])
 
 
 class MIDRAERegularizer(Game):
@@ -184,7 +192,9 @@ class MIDRAERegularizer(Game):
         weight, noise_weight, prior_weight, mmd_weight: :math:`\omega_2, \omega_3, \omega_4, \omega_1`; the defaults are
             the paper's for MNIST, and ``**MIDRAE_WEIGHTS["svhn"]`` those of another data set: "mnist", "svhn",
             "cifar10", "celeba"; and "mnist-32", "svhn-32", "cifar10-1024" those of the published scripts that differ,
-            named with the number of elements of a code.
+            named with the number of elements of a code. The paper names no kernel. With the default one the MMD of
+            codes away from the prior is 1.2 to 1.8 times that with the published kernel at 32 and 64 elements, and 2.7
+            to 21 times at 2, where ``mmd_weight=1.0`` is as much stronger.
         critic_weight: of the critic's terms; see :class:`Adversary`.
         gamma, noise_range: of the critic's real images and of :math:`\nu`; the preset's when not given.
         prior, kernel: as for :class:`LRAERegularizer`.
@@ -243,7 +253,10 @@ def _mmd(
     generator: torch.Generator | None,
 ) -> MMDPrior:  # fmt: skip
     published = _checks.is_published(preset)
+    kernel = as_kernel(kernel or (RBF.midrae() if published else None))
+    prior, closed_form = as_prior(prior), False if published else "auto"
+    draws = not use_closed_form(closed_form, prior, kernel, "unbiased")
     return MMDPrior(
-        encoder, decoder, prior=prior, kernel=kernel or (RBF.midrae() if published else None), weight=weight,
-        closed_form=False if published else "auto", clamp=published, generator=generator,
+        encoder, decoder, prior=prior, kernel=kernel, weight=weight, closed_form=closed_form, clamp=published,
+        generator=generator_of(prior, generator) if draws else None,
     )  # fmt: skip

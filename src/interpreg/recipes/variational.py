@@ -61,6 +61,8 @@ class VAERegularizer(Sum):
         published = _checks.is_published(preset)
         if reconstruction == AS_PRESET:
             reconstruction = "bernoulli" if published else "mse"
+        elif reconstruction is not None:
+            _checks.check_unused("preset", preset, "a reconstruction loss, the only thing that it sets")
         super().__init__(
             [*reconstructed(encoder, decoder, reconstruction), KLPrior(encoder, decoder, weight=weight)]
         )
@@ -107,7 +109,9 @@ class VQVAERegularizer(Sum):
         preset: Preset = None,
     ) -> None:
         published = _checks.is_published(preset)
-        if weight is None:
+        if weight is not None:
+            _checks.check_unused("preset", preset, "a weight, the only thing that it sets")
+        else:
             weight = 10.0 if published else 0.25
         super().__init__(
             [*reconstructed(encoder, decoder, reconstruction), Commitment(encoder, decoder, weight=weight)]

@@ -14,7 +14,7 @@ from interpreg.batch import Batch, CodeMixer, Decode, Need, call
 from interpreg.functional import gaia
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.adversary import Adversary
-from interpreg.regularizers.base import as_interpolator
+from interpreg.regularizers.base import as_mixer
 from interpreg.regularizers.fresh_copy import fresh_copy
 from interpreg.regularizers.gaia_mixes import DirichletMix, HalfBatchMix
 from interpreg.regularizers.weights import Adaptive, Weight, WeightLike
@@ -88,14 +88,14 @@ class AutoencodingCritic(Adversary):
         critic: nn.Module | None = None,
         *,
         preset: Preset = None,
-        interpolator: Interpolator | None = None,
+        interpolator: CodeMixer | None = None,
         weight: WeightLike = 1.0,
         distance_weight: WeightLike = 0.0,
         generator: torch.Generator | None = None,
         critic_weight: WeightLike = 1.0,
     ) -> None:
         published = _checks.is_published(preset)
-        interpolator = as_interpolator(interpolator, generator)
+        interpolator = as_mixer(interpolator, generator)
         if not published and distance_weight != 0.0:
             raise ValueError(
                 f"distance_weight: expected 0 without preset='published', got {distance_weight!r}; add "

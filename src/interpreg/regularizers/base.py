@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._types import Network, Term
-from interpreg.batch import Batch, Need, Plan
+from interpreg.batch import Batch, CodeMixer, Need, Plan
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers import steps
 from interpreg.regularizers.detached import Occasions, warn_of_detached
@@ -102,12 +102,13 @@ class Regularizer(Saved, ABC):
             z: ``encoder(x)``, where the caller has it; computed when not given.
             x_hat: ``decoder(z)``, where the caller has it; computed when not given.
             mask: of padded sequences, boolean ``[B, T]``, True where valid. With it every network is called as
-                ``network(value, mask)``, where a mixed code is valid where either of its two codes is; and means of
-                ``[B, T, ...]`` are taken over valid positions alone.
+                ``network(value, mask)``, with zeros in the padding, and what it returns there is not used; a mixed code
+                is valid where either of its two codes is (:meth:`Interpolator.sample`); and means of ``[B, T, ...]``
+                are taken over valid positions alone.
 
         Raises:
-            TypeError: ``x``, a code or an image is not a floating point tensor; a mask is not boolean; a term is no
-                :class:`Term`.
+            TypeError: ``x``, a code or an image is not a floating point tensor; a mask is not boolean, or a network
+                would take it for something else; a term is no :class:`Term`.
             ValueError: a shape does not fit, or a term is not 0-dim; the message names which. In the first training
                 call, terms of both players that train one parameter.
         """
@@ -294,6 +295,20 @@ def as_interpolator(
     if kind is not None and interpolator.kind != kind:
         raise ValueError(f"interpolator: expected one of kind={kind!r}, got {interpolator.kind!r}")
     return interpolator
+
+
+def as_mixer(mixer: object, generator: torch.Generator | None = None) -> CodeMixer | None:
+    """The mixer of a term or recipe that mixes and no more: an interpolator, or an object of the user's; or None.
+
+    Raises:
+        TypeError: neither has ``mixed`` and ``check_batch``.
+        ValueError: one beside a generator.
+    """
+    if all(callable(getattr(mixer, method, None)) for method in ("mixed", "check_batch")):
+        if generator is not None:
+            raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
+        return mixer  # type: ignore[return-value]
+    return as_interpolator(mixer, generator)
 
 
 def _resume(module: nn.Module, _: object) -> None:

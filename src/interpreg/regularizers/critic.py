@@ -13,10 +13,10 @@ from interpreg._types import Interpolants, Network, Term
 from interpreg.batch import DEFAULT, Batch, CodeMixer, Decode, Need
 from interpreg.functional.game import GAMES
 from interpreg.functional.means import mean_of_samples
-from interpreg.interpolator import Interpolator
 from interpreg.regularizers.adversary import Adversary
-from interpreg.regularizers.base import as_interpolator
+from interpreg.regularizers.base import as_mixer
 from interpreg.regularizers.fresh_copy import fresh_copy
+from interpreg.regularizers.plan import check_regressed
 from interpreg.regularizers.weights import Weight, WeightLike
 
 JUDGES = ("mean", "code", "logit")
@@ -55,7 +55,8 @@ class Critic(Adversary):
         judge: the judgement as a function of the network's output. "mean": the mean of a sample's outputs (ACAI,
             section 3.2). "code": one judgement an element, so the output must be shaped like the code (MI-AE).
             "logit": the output is one number a sample already, ``[B]`` or ``[B, 1]``.
-        gamma: in [0, 1], weight of the data in the critic's real images; the rest is reconstruction.
+        gamma: in [0, 1], weight of the data in the critic's real images; the rest is reconstruction, and all where x
+            is NaN, as values that are missing may be. With 1 the network is given x as it is.
         reconstructed_weight: if given, reconstructions are judged as interpolants are (AMR): terms
             ``reconstructed``, with this weight, and ``critic/reconstructed``. For "bce" and "hinge", which regress no
             coefficient.
@@ -65,8 +66,9 @@ class Critic(Adversary):
     backward, and is refused. In the encoder and decoder checkpointing works.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong type, name or range; a network that shares parameters
-            with the encoder or decoder; at a call, an output that does not match ``judge``.
+        TypeError, ValueError: an argument of the wrong type, name or range; an interpolator whose coefficients reach 1
+            beside "regression", where 0 is the target of reconstructions; a network that shares parameters with the
+            encoder or decoder; at a call, an output that does not match ``judge``.
     """
 
     name = "critic"
@@ -78,7 +80,7 @@ class Critic(Adversary):
         decoder: Network,
         critic: nn.Module | None = None,
         *,
-        interpolator: Interpolator | None = None,
+        interpolator: CodeMixer | None = None,
         loss: Literal["regression", "bce", "hinge"] = "regression",
         judge: Literal["mean", "code", "logit"] = "mean",
         gamma: float = 0.2,
@@ -99,7 +101,9 @@ class Critic(Adversary):
         self.gamma = _checks.as_number("gamma", gamma, high=1.0)
         self._judges_reconstructions = reconstructed_weight is not None
         self.reconstructed_weight = 0.0 if reconstructed_weight is None else reconstructed_weight
-        self.interpolator = as_interpolator(interpolator)
+        self.interpolator = as_mixer(interpolator)
+        if loss == "regression" and interpolator is not None:
+            check_regressed(interpolator)
         self.loss = loss
         self.judge = judge
 
@@ -109,7 +113,7 @@ class Critic(Adversary):
 
     @override
     def needs(self) -> Sequence[Need]:
-        return [Decode(source.mixer) for source in self.sources()]
+        return [Decode(source.mixer, regressed=self.loss == "regression") for source in self.sources()]
 
     @override
     def terms(self, batch: Batch) -> dict[str, Term]:
@@ -146,9 +150,11 @@ class Critic(Adversary):
         return GAMES[self.loss].critic_mix(judgement, judgement.detach(), batch.mask)
 
     def real(self, batch: Batch) -> Tensor:
-        """The real images of the critic: the data, blended with reconstructions."""
-        x = batch.x.detach()
-        return x if self.gamma == 1 else torch.lerp(batch.x_hat.detach().to(x.dtype), x, self.gamma)
+        """The real images of the critic: the data, blended with reconstructions, which replace NaN."""
+        if self.gamma == 1:  # as the encoder is given them
+            return batch.x.detach()
+        x = batch.observed
+        return torch.lerp(batch.x_hat.detach().to(x.dtype), x, self.gamma)
 
     def judgement(self, output: Tensor, code: Tensor, mask: Tensor | None) -> Tensor:
         """The network's output as a judgement of each sample, ``[B]``, or of each element of its code."""
@@ -167,10 +173,10 @@ class Critic(Adversary):
         return output.reshape(len(output))
 
     def target(self, mixed: Interpolants) -> Tensor:
-        """The coefficient in the shape of the judgement."""
+        """The coefficient in the shape of the judgement; of a whole sample the mean over its valid positions."""
         if self.judge == "code":
             return mixed.alpha.expand_as(mixed.z_mix)
         alpha, size = mixed.alpha, len(mixed.z_mix)
         if alpha.numel() == size:
             return alpha.reshape(size)
-        return alpha.expand(size, *alpha.shape[1:]).reshape(size, -1).mean(1)
+        return mean_of_samples(alpha.expand(size, *alpha.shape[1:]), mixed.mask)

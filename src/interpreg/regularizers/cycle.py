@@ -6,10 +6,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpreg._types import Network
-from interpreg.batch import Batch, Decode, Need
+from interpreg.batch import Batch, CodeMixer, Decode, Need
 from interpreg.functional.cycle import cycle_loss
-from interpreg.interpolator import Interpolator
-from interpreg.regularizers.base import SingleTerm, as_interpolator
+from interpreg.regularizers.base import SingleTerm, as_mixer
 from interpreg.regularizers.weights import WeightLike
 
 
@@ -38,11 +37,11 @@ class CycleConsistency(SingleTerm):
         encoder: Network,
         decoder: Network,
         *,
-        interpolator: Interpolator | None = None,
+        interpolator: CodeMixer | None = None,
         weight: WeightLike = 1e-2,
     ) -> None:
         super().__init__(encoder, decoder, weight=weight)
-        self.interpolator = as_interpolator(interpolator)
+        self.interpolator = as_mixer(interpolator)
 
     @override
     def needs(self) -> Sequence[Need]:

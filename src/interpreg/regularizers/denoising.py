@@ -25,7 +25,8 @@ class Denoising(Reconstruction):
 
     Args:
         encoder, decoder: the pair; the encoder plain, not a :class:`interpreg.DenoisingBottleneck`.
-        std: at least 0, in the units of x (ACAI's published comparison: 1.0 on pixels in [-1, 1], unclipped).
+        std: at least 0, in the units of x; when not given 1.0, as in ACAI's published comparison, on pixels in [-1, 1],
+            unclipped.
         corrupt: instead of Gaussian noise, a callable of x that returns a corrupted x of the same shape.
         loss: as for :class:`Reconstruction`.
         weight: at least 0.
@@ -43,7 +44,7 @@ class Denoising(Reconstruction):
         encoder: Network,
         decoder: Network,
         *,
-        std: float = 1.0,
+        std: float | None = None,
         corrupt: Corrupt | None = None,
         loss: str | ReconstructionLoss = "mse",
         weight: WeightLike = 1.0,

@@ -12,7 +12,7 @@ from interpreg._references import Reference
 from interpreg._types import Mix, Network
 from interpreg.batch import Batch
 from interpreg.interpolator import Interpolator
-from interpreg.priors import Prior, as_prior
+from interpreg.priors import Prior, as_prior, generator_of
 from interpreg.regularizers.base import as_interpolator
 from interpreg.regularizers.critic import Critic, Source
 from interpreg.regularizers.weights import Weight, WeightLike
@@ -40,7 +40,8 @@ class DualCritic(Critic):
         weight, noise_weight, prior_weight: :math:`\omega_2, \omega_3, \omega_4`; at least 0.
         loss, judge, gamma, critic_weight: see :class:`Critic`; ``judge="code"``, one judgement an element, is the
             paper's.
-        generator: draws the prior's samples and the coefficients, except those of ``interpolator``.
+        generator: draws the coefficients, except those of ``interpolator``, and the samples of a prior that is not a
+            sampler of your own.
 
     Raises:
         TypeError, ValueError: as for :class:`Critic`.
@@ -80,7 +81,8 @@ class DualCritic(Critic):
         )  # fmt: skip
         self.noise_weight, self.prior_weight = noise_weight, prior_weight
         self.prior, self.generator = prior, generator
-        self._noise, self._prior = NoiseMix(prior, noise), PriorSamples(prior, generator)
+        of_prior = generator_of(prior, generator)
+        self._noise, self._prior = NoiseMix(prior, of_prior, noise), PriorSamples(prior, of_prior)
 
     @override
     def sources(self) -> tuple[Source, ...]:
@@ -115,10 +117,10 @@ class PriorSamples:
 class NoiseMix(PriorSamples):
     """Mixes codes with samples of a prior."""
 
-    def __init__(self, prior: Prior, interpolator: Interpolator) -> None:
-        super().__init__(prior, interpolator.generator)
+    def __init__(self, prior: Prior, generator: torch.Generator | None, interpolator: Interpolator) -> None:
+        super().__init__(prior, generator)
         self.interpolator = interpolator
 
     @override
     def mixed(self, batch: Batch) -> Mix:
-        return self.interpolator.sample(batch.z, self.samples(batch))._replace(mask=batch.mask)
+        return self.interpolator.sample(batch.z, self.samples(batch), mask=batch.mask, partner_mask=batch.mask)

@@ -42,21 +42,21 @@ class Frozen:
     def __call__(self, value: Tensor, mask: Tensor | None) -> Tensor:
         """``network(value, mask)`` with detached parameters."""
         if torch.compiler.is_compiling():
-            arguments = (value,) if mask is None else (value, mask)
             if parametrize._cache_enabled:
                 raise RuntimeError("critic: expected compiled code to be called outside of parametrize.cached()")
-            return functional_call(self.network, _state(self.network), arguments, tie_weights=False)  # type: ignore[no-any-return]
+            state = _state(self.network)
+            return call(lambda *of: functional_call(self.network, state, of, tie_weights=False), value, mask)
         with self._lock, self._swapped():
             if self._checkpointing.is_due(value):
                 return self._checkpointing.refused(value, mask)
-            return call(self.network, value, mask)
+            return call(self.network, value, mask, "critic")
 
     def unfrozen(self, value: Tensor, mask: Tensor | None) -> Tensor:
         """``network(value, mask)`` with its parameters, while no other thread has them replaced."""
         if torch.compiler.is_compiling():
-            return call(self.network, value, mask)
+            return call(self.network, value, mask, "critic")
         with self._lock:
-            return call(self.network, value, mask)
+            return call(self.network, value, mask, "critic")
 
     @contextmanager
     def _swapped(self) -> Iterator[None]:

@@ -7,7 +7,8 @@ from interpreg import _checks
 from interpreg._numerics import full_precision, normal, uniform, wide_dtype
 from interpreg._types import Mix
 from interpreg.batch import AtLeast, Batch
-from interpreg.functional.mixing import mix
+from interpreg.functional.means import along_positions, has_positions
+from interpreg.functional.mixing import mix, mix_of_valid
 
 
 class _WholeBatch:
@@ -38,8 +39,8 @@ class HalfBatchMix(_WholeBatch):
         alpha = alpha.view(-1, *[1] * (z.ndim - 1))
         z, z_partner = z[: 2 * half], _across(z, half)
         if mask is not None:
-            mask = mask[: 2 * half] | _across(mask, half)
-        return Mix(mix(z, z_partner, alpha), alpha, z_partner, mask)
+            return mix_of_valid(mix, z, z_partner, alpha, mask[: 2 * half], _across(mask, half))
+        return Mix(mix(z, z_partner, alpha), alpha, z_partner)
 
 
 class DirichletMix(_WholeBatch):
@@ -47,27 +48,43 @@ class DirichletMix(_WholeBatch):
 
     The weights are :math:`\chi^2_{1/B}` draws over their sum, which is the Dirichlet distribution with all parameters
     :math:`1/(2B)`. Draws so close to 0 that no float holds them are made and compared by their logarithms: Gamma(a) is
-    distributed as Gamma(a + 1) times :math:`U^{1/a}`. The coefficient is 1 - the largest weight.
+    distributed as Gamma(a + 1) times :math:`U^{1/a}`. At each position of padded sequences the sum is over the codes
+    that are valid there. The coefficient is 1 - the largest weight.
     """
 
     def mixed(self, batch: Batch) -> Mix:
         """The combinations; valid wherever a code of the batch is."""
         z, mask = batch.z, batch.mask
-        count = len(z)
         with full_precision(z):
-            weights = self.weights(count, z)
-            z_mix = (weights @ z.reshape(count, -1).to(weights.dtype)).reshape(z.shape).to(z.dtype)
+            logits = self._logits(len(z), z)
+            partner = z[logits.argmax(1)]
+            if mask is not None and has_positions(z, mask):
+                return self._of_valid(z, mask, logits, partner)
+            weights = torch.softmax(logits, dim=1)
+            z_mix = (weights @ z.reshape(len(z), -1).to(weights.dtype)).reshape(z.shape).to(z.dtype)
         alpha = (1 - weights.amax(1)).view(-1, *[1] * (z.ndim - 1))
-        partner = z[weights.argmax(1)]
         return Mix(z_mix, alpha, partner, None if mask is None else mask.any(0, keepdim=True).expand_as(mask))
+
+    def _of_valid(self, z: Tensor, mask: Tensor, logits: Tensor, partner: Tensor) -> Mix:
+        """The combinations of what is valid at each position; 0 where nothing is."""
+        least = torch.finfo(logits.dtype).min  # not -inf, which has no softmax where nothing is valid
+        valid_logits = torch.where(mask.T[None], logits[:, None], torch.full_like(logits[:, None], least))
+        weights = torch.softmax(valid_logits, dim=2)  # [mixes, T, codes]
+        z_mix = torch.einsum("itk,kt...->it...", weights, z.to(weights.dtype)).to(z.dtype)
+        alpha = along_positions(1 - weights.amax(2), z)
+        return Mix(z_mix, alpha, partner, mask.any(0, keepdim=True).expand_as(mask))
 
     def weights(self, count: int, z: Tensor) -> Tensor:
         """``[count, count]``, each row non-negative and of sum 1."""
+        return torch.softmax(self._logits(count, z), dim=1)
+
+    def _logits(self, count: int, z: Tensor) -> Tensor:
+        """The logarithms of the weights before they are divided by their sum."""
         shape = 1 / (2 * count)
         ones = torch.ones(count, count, dtype=wide_dtype(z), device=z.device)
         log_gamma = torch._standard_gamma((1 + shape) * ones, generator=self.generator).log()
         u = uniform((count, count), z, self.generator)
-        return torch.softmax(log_gamma + torch.log1p(-u) / shape, dim=1)
+        return log_gamma + torch.log1p(-u) / shape
 
 
 def _across(values: Tensor, half: int) -> Tensor:

@@ -16,7 +16,7 @@ from interpreg.batch import Batch
 from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in
 from interpreg.functional.game import GAMES
 from interpreg.functional.means import has_positions, mean_of_samples
-from interpreg.priors import as_prior
+from interpreg.priors import as_prior, check_generator
 from interpreg.regularizers.adversary import Adversary, quietly
 from interpreg.regularizers.latent_network import latent_network
 from interpreg.regularizers.weights import Adaptive, WeightLike
@@ -85,6 +85,7 @@ class LatentCritic(Adversary):
                 "last layer; it has no gradient of a latent critic to compare"
             )
         prior, generator = as_prior(prior), _checks.as_generator(generator)
+        check_generator(prior, generator)
         if critic is None:
             critic = _default(encoder, code_shape, example)
         elif code_shape is not None or example is not None:

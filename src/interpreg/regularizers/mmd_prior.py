@@ -17,7 +17,8 @@ from interpreg.kernels import Kernel, as_kernel
 from interpreg.mmd import distributed
 from interpreg.mmd.closed_form import use_closed_form
 from interpreg.mmd.dispatch import BACKENDS
-from interpreg.priors import as_prior
+from interpreg.mmd.estimators import SWEPT
+from interpreg.priors import as_prior, check_generator
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.weights import WeightLike
 
@@ -39,8 +40,8 @@ class MMDPrior(SingleTerm):
     small local batches is a different loss. Lengths of batches may differ; their exchange synchronises with the device
     once a step.
 
-    Of sequences with a padding mask each valid position's code is a sample. Terms of a sum that sample the same prior
-    share one draw of it.
+    Of sequences with a padding mask each valid position's code is a sample; where they are too few, it is 0. Terms of a
+    sum that sample the same prior share one draw of it.
 
     Args:
         encoder, decoder: the pair; the decoder is not called.
@@ -54,14 +55,15 @@ class MMDPrior(SingleTerm):
         weight: at least 0.
         samples: the number of samples of the prior; as many as codes when not given.
         clamp: replace negative estimates by 0, which removes their gradient.
-        slices: of the sliced estimator.
+        slices: of the sliced estimator; 256 when not given.
         backend: as for :func:`interpreg.functional.mmd2`.
         generator: draws the prior's samples.
         group: the processes that share a batch; the default group.
 
     Raises:
-        TypeError, ValueError: an argument of the wrong type, name or range; no closed form where one is demanded; fewer
-            than two codes where the estimate is unbiased; a linear or sliced estimate over several processes.
+        TypeError, ValueError: an argument of the wrong type, name or range, or without effect beside the others; no
+            closed form where one is demanded; fewer than two codes where the estimate is unbiased; a linear or sliced
+            estimate over several processes.
     """
 
     name = "mmd"
@@ -81,7 +83,7 @@ class MMDPrior(SingleTerm):
         weight: WeightLike = 1.0,
         samples: int | None = None,
         clamp: bool = False,
-        slices: int = 256,
+        slices: int | None = None,
         backend: str = "auto",
         generator: torch.Generator | None = None,
         group: distributed.Group = None,
@@ -91,11 +93,23 @@ class MMDPrior(SingleTerm):
         _checks.check_one_of("estimator", estimator, functional.ESTIMATORS)
         _checks.check_one_of("sync", sync, SYNCS)
         _checks.check_one_of("backend", backend, BACKENDS)
-        use_closed_form(closed_form, self.prior, self.kernel, estimator)
+        self.samples = None if samples is None else _checks.as_count("samples", samples, low=2)
+        if use_closed_form(closed_form, self.prior, self.kernel, estimator):
+            beside = "a closed form (closed_form=False draws samples)"
+            _checks.check_unused("samples", samples, beside)
+            _checks.check_unused("generator", generator, beside)
+        if estimator != "sliced":
+            _checks.check_unused("slices", slices, f"estimator={estimator!r}")
+            check_generator(self.prior, generator)
+        if estimator not in SWEPT and backend != "auto":
+            raise ValueError(
+                f"backend: expected 'auto' with estimator={estimator!r}, which has one, got {backend!r}"
+            )
+        if sync == "local":
+            _checks.check_unused("group", group, "sync='local'")
         self.estimator, self.closed_form, self.sync = estimator, closed_form, sync
         self.clamp = _checks.as_flag("clamp", clamp)
-        self.samples = None if samples is None else _checks.as_count("samples", samples, low=2)
-        self.slices = _checks.as_count("slices", slices, low=1)
+        self.slices = 256 if slices is None else _checks.as_count("slices", slices, low=1)
         self.backend, self.generator, self.group = backend, _checks.as_generator(generator), group
 
     @override
@@ -112,12 +126,17 @@ class MMDPrior(SingleTerm):
         if samples is None and weights is None and not is_closed:
             # terms of the same prior share one draw
             samples = batch.prior_samples(self.prior, self.generator)
-        return functional.mmd2_to_prior(
+        enough = None
+        if weights is not None:  # fewer valid positions have no estimate, which would be NaN
+            enough = weights.sum() > (0 if self.estimator == "biased" else 1)
+            weights = torch.where(enough, weights, torch.ones_like(weights))
+        value = functional.mmd2_to_prior(
             codes, prior=self.prior, kernel=self.kernel, estimator=self.estimator, closed_form=is_closed,
             samples=samples, weights=weights, clamp=self.clamp, backend=self.backend, slices=self.slices,
             generator=self.generator,
             group=(self.group or torch.distributed.group.WORLD) if self._is_shared() else None,
         )  # fmt: skip
+        return value if enough is None else torch.where(enough, value, torch.zeros_like(value))
 
     def _is_shared(self) -> bool:
         return self.sync == "global" and distributed.world_size(self.group) > 1

@@ -1,6 +1,6 @@
 """The needs of all terms as one plan, made once and used for every batch."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from interpreg import _checks
 from interpreg.batch import DEFAULT, AtLeast, CodeMixer, Decode, Derivative, Need, Plan
@@ -11,8 +11,8 @@ from interpreg.interpolator import Interpolator
 def plan_of(needs: Iterable[Need], added: Interpolator | None = None) -> Plan:
     """The plan of a batch.
 
-    A term that names no mixer follows the interpolator ``added`` to the sum, or else the first one that another term
-    names, or else ACAI's.
+    A term that names no mixer follows the interpolator ``added`` to the sum, or else the one that the others name, or
+    else ACAI's.
 
     Args:
         needs: of all terms, in order.
@@ -20,7 +20,9 @@ def plan_of(needs: Iterable[Need], added: Interpolator | None = None) -> Plan:
 
     Raises:
         TypeError: something is no need.
-        ValueError: one mixer's interpolants are to be differentiated in two ways, or have no path to go along.
+        ValueError: one mixer's interpolants are to be differentiated in two ways, or have no path to go along; a critic
+            would regress coefficients that reach 1; at the first batch, a term names no mixer and the others name
+            several that mix in different ways.
     """
     needs = as_needs(needs)
     default = added or DEFAULT
@@ -28,8 +30,13 @@ def plan_of(needs: Iterable[Need], added: Interpolator | None = None) -> Plan:
     named = [default if need.mixer is DEFAULT else need.mixer for need in decodes]
     followed = added or next((mixer for mixer in named if isinstance(mixer, Interpolator)), DEFAULT)
     mixers: list[CodeMixer] = [followed if mixer is None else mixer for mixer in named]
+    for mixer, need in zip(mixers, decodes, strict=True):
+        if need.regressed:
+            check_regressed(mixer)
     requests = [(m, d.derivative) for m, d in zip(mixers, decodes, strict=True) if d.derivative is not None]
-    checks = [mixer.check_batch for mixer in mixers]
+    checks: list[Callable[[int], None]] = [mixer.check_batch for mixer in mixers]
+    if added is None and None in named:
+        checks += _several(named)
     checks += [need.check_batch for need in needs if isinstance(need, AtLeast)]
     return Plan(
         followed,
@@ -63,6 +70,37 @@ def as_needs(needs: object) -> list[Need]:
                     f"{_checks.describe(need.derivative)}"
                 )
     return list(needs)
+
+
+def check_regressed(mixer: object) -> None:
+    """Raise ``ValueError`` if coefficients reach 1: such a mix is a reconstruction, of which a critic learns 0."""
+    if isinstance(mixer, Interpolator) and mixer.alpha_range[1] == 1.0:
+        raise ValueError(
+            f"interpolator: expected an alpha_range below 1 with loss='regression', got {mixer.alpha_range}: at 1 a "
+            "mix is a reconstruction, of which the critic learns 0 and 1; use (0.0, 0.5), or loss='bce'"
+        )
+
+
+def _several(named: list[CodeMixer | None]) -> list[Callable[[int], None]]:
+    """A check of every batch that raises ``ValueError``, where a part that names no interpolator could follow several.
+
+    It is not raised when a sum is made, because an interpolator may yet be added to it.
+    """
+    laws: dict[object, Interpolator] = {}
+    for mixer in named:
+        if isinstance(mixer, Interpolator):
+            laws.setdefault(mixer.law, mixer)
+    if len(laws) < 2:
+        return []
+    one, other, *_ = laws.values()
+
+    def refuse(size: int) -> None:
+        raise ValueError(
+            f"interpolator: expected one that all other parts use, for a part that names none, got {one} and {other}; "
+            "give that part interpolator=, or add one to the sum"
+        )
+
+    return [refuse]
 
 
 def _derivatives(requests: list[tuple[CodeMixer, Derivative]]) -> tuple[tuple[CodeMixer, Derivative], ...]:

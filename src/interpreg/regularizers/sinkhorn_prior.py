@@ -12,7 +12,8 @@ from interpreg._numerics import full_precision, widen
 from interpreg._references import Reference
 from interpreg._types import Network
 from interpreg.batch import Batch
-from interpreg.priors import as_prior
+from interpreg.functional.means import has_positions
+from interpreg.priors import as_prior, check_generator
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.weights import WeightLike
 
@@ -22,8 +23,9 @@ class SinkhornPrior(SingleTerm):
 
     :math:`S_\varepsilon = OT_\varepsilon(x, z) - \frac12 OT_\varepsilon(x, x) - \frac12 OT_\varepsilon(z, z)` with the
     cost :math:`|x - z|^p / p`, :math:`OT_\varepsilon` the entropic cost of transport and :math:`\varepsilon =
-    \mathrm{blur}^p` (Feydy et al. 2019), by geomloss. Each process compares its own codes; memory is n x m. A second or
-    forward-mode derivative is refused.
+    \mathrm{blur}^p` (Feydy et al. 2019), by geomloss. Each process compares its own codes; memory is n x m. Of
+    sequences with a padding mask each valid position's code is a sample. A second or forward-mode derivative is
+    refused.
 
     Args:
         encoder, decoder: the pair; the decoder is not called.
@@ -33,7 +35,7 @@ class SinkhornPrior(SingleTerm):
         p: 1 or 2.
         scaling: in (0, 1), the rate at which the temperature is lowered: nearer 1 is slower and more exact, the
             gradient above all, which is that of the converged problem.
-        samples: the number of samples of the prior; as many as codes when not given.
+        samples: the number of samples of the prior, at least 2; as many as codes when not given.
         weight: at least 0.
         generator: draws the prior's samples.
 
@@ -64,14 +66,17 @@ class SinkhornPrior(SingleTerm):
         if p not in (1, 2):
             raise ValueError(f"p: expected 1 or 2, got {_checks.describe(p)}")
         self.scaling = _checks.as_number("scaling", scaling, low=1e-3, high=0.999)
-        self.samples = None if samples is None else _checks.as_count("samples", samples, low=1)
+        self.samples = None if samples is None else _checks.as_count("samples", samples, low=2)
         self.p, self.generator = p, _checks.as_generator(generator)
+        check_generator(self.prior, generator)
 
     @override
     def value(self, batch: Batch) -> Tensor:
-        codes = batch.z.flatten(1) if batch.z.ndim > 1 else batch.z[:, None]  # [B, d]
+        codes = _samples(batch)
         with full_precision(codes):
             (x,) = widen(codes)
+            if not len(x):
+                return 0 * x.sum()
             y = self.prior.sample(self.samples or len(x), x.detach(), self.generator)
             blur = self._default_blur(y) if self.blur is None else self.blur
             loss = SamplesLoss("sinkhorn", p=self.p, blur=blur, scaling=self.scaling, backend="tensorized")
@@ -82,6 +87,14 @@ class SinkhornPrior(SingleTerm):
         if spread is None:  # unknown for a sampler of the user's, so measured
             spread = float(samples.var(0, correction=0).sum().sqrt()) or 1.0
         return 0.05 * 2**0.5 * spread
+
+
+def _samples(batch: Batch) -> Tensor:
+    """The codes as samples ``[n, d]``; of padded sequences those of valid positions."""
+    z, mask = batch.z, batch.mask
+    if mask is None or not has_positions(z, mask):
+        return z.reshape(len(z), -1)
+    return z[mask].flatten(1)
 
 
 class _Once(torch.autograd.Function):

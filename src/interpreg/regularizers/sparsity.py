@@ -27,7 +27,7 @@ class Sparsity(SingleTerm):
     Args:
         encoder, decoder: the pair; the decoder is not called.
         penalty: "l1" or "kl".
-        target: of "kl", the mean activation aimed at, in (0, 1).
+        target: of "kl", the mean activation aimed at, in (0, 1); 0.05 when not given.
         weight: at least 0.
 
     Raises:
@@ -42,13 +42,15 @@ class Sparsity(SingleTerm):
         decoder: Network,
         *,
         penalty: Literal["l1", "kl"] = "l1",
-        target: float = 0.05,
+        target: float | None = None,
         weight: WeightLike = 1.0,
     ) -> None:
         _checks.check_one_of("penalty", penalty, PENALTIES)
-        target = as_target(target)
+        mean_activation = as_target(0.05 if target is None else target)
+        if penalty == "l1":
+            _checks.check_unused("target", target, "penalty='l1'")
         super().__init__(encoder, decoder, weight=weight)
-        self.penalty, self.target = penalty, target
+        self.penalty, self.target = penalty, mean_activation
 
     @override
     def value(self, batch: Batch) -> Tensor:

@@ -31,7 +31,8 @@ class Sum(Regularizer):
     Args:
         parts: regularizers, and at most one ``Interpolator``, which mixes for all parts that have none of their own.
             Without one, critics mix ACAI's way, and terms that only measure interpolants (:class:`CycleConsistency`,
-            :class:`AlphaSmoothness`) measure those of the first part that has an interpolator.
+            :class:`AlphaSmoothness`) measure those of the parts that have an interpolator; an error at the first batch
+            where these mix in several ways.
         autoencoder_every: the autoencoder's losses have gradients at every so-many-th training step only, the last
             of each round; at the others its parameters get none at all (``None``, with gradients cleared as
             ``zero_grad`` does), which optimizers leave alone. Compiled code has one graph with them and one without.
