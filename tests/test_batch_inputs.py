@@ -158,7 +158,7 @@ class Held:
     (lambda h: [h, 2 * h], r"got a list of length 2; if it is a mean and a log variance, give GaussianBottleneck"),
     (lambda h: (h, h[:, :1]), r"got a tuple of length 2; give .* = lambda x: encoder\(x\)\[0\] or lambda x: enc"),
     (lambda h: Pair(h, h[:1]), r"got a Pair.*; give .* = lambda x: encoder\(x\)\.code or lambda"),
-    (lambda h: Output(h), r"got a Output; give .* = lambda x: encoder\(x\)\.last_hidden_state$"),
+    (lambda h: Output(h), r"got an Output; give .* = lambda x: encoder\(x\)\.last_hidden_state$"),
     (lambda h: {"z": h, "loss": 3}, r"got a dict; give .* = lambda x: encoder\(x\)\['z'\]$"),
     (lambda h: Held(latent_dist=Latent(h)), r"got a Held; give .* = lambda x: encoder\(x\)\.latent_dist\.sample\(\)$"),
     (lambda h: Held(latents=h, n=3), r"got a Held; give .* = lambda x: encoder\(x\)\.latents$"),
@@ -237,7 +237,7 @@ def test_a_decoder_may_return_what_the_users_loss_takes(pair: Zoo) -> None:
     for reg in (Reconstruction(pair.encoder, bernoulli), ip.Critic(pair.encoder, bernoulli)):
         with pytest.raises(
             TypeError,
-            match=r"decoder: expected a tensor, got a Independent; give decoder = lambda z: "
+            match=r"decoder: expected a tensor, got an Independent; give decoder = lambda z: "
             r"decoder\(z\).mean, or .* a reconstruction= of your own",
         ):
             reg(x)

@@ -21,6 +21,7 @@ ABOUT = {  # what is no regularizer, and where it is tested
     "GaussianBottleneck": "bottlenecks/test_gaussian.py", "Interpolator": "test_interpolator.py",
     "MIDRAE_WEIGHTS": "recipes/test_midrae.py", "Mix": "test_batch.py", "Players": "recipes/test_acai.py",
     "Ramp": "regularizers/test_weights.py", "Term": "regularizers/test_base.py",
+    "diagnose": "diagnosis/test_untouched.py",
     "VectorQuantizer": "bottlenecks/test_quantized.py", "Weight": "regularizers/test_weights.py",
     "fresh_copy": "regularizers/test_fresh_copy.py", "latent_network": "regularizers/test_latent_network.py",
     "spectral_norm": "regularizers/test_adversary.py",

@@ -12,7 +12,7 @@ from interpreg import datasets, demo, functional, kernels, metrics, plots, prior
 SOURCE = Path(interpreg.__file__).parent
 FLOORS = {
     "_checks": 0, "_fields": 0, "_networks": 0, "_numerics": 0, "_padding": 0, "_references": 0, "_types": 0,
-    "_extras": 0, "_files": 0, "_later": 0, "_progress": 0,
+    "_extras": 0, "_files": 0, "_later": 0, "_progress": 0, "_warnings": 0,
     "kernels": 1, "priors": 1,
     "mmd": 2,
     "functional": 3, "sampling": 3, "interpolator": 3, "bottlenecks": 3, "needs": 3, "batch": 3,
@@ -52,6 +52,8 @@ UNMIRRORED = {  # modules without a test file of their own, and what tests them
     "mmd/triton_kernels": "mmd/test_triton.py",
     "needs": "regularizers/test_plan.py and test_batch.py",
     "recipes/common": "test_arguments.py, for all recipes",
+    "regularizers/call_checks": "regularizers/test_looks.py, test_players.py, test_detached.py and test_processes.py",
+    "regularizers/mixers": "test_arguments.py and test_arguments_unused.py",
     "report/groups": "report/test_report.py, metric by metric",
     "report/pictures": "report/test_page.py",
 }

@@ -113,7 +113,7 @@ def test_a_sampler_asked_for_fewer_or_more_samples_than_codes() -> None:
     ("gaussian", ValueError, r"prior: expected one of 'ball', 'normal', 'sphere', got 'gaussian'"),
     (3, TypeError, r"prior: expected a name, a Prior, .*, got 3"),
     (None, TypeError, r"prior: expected a name, a Prior, .*, got None"),
-    (Normal, TypeError, r"prior: expected a name, a Prior, .*, got a"),
+    (Normal, TypeError, r"prior: expected a name, a Prior, .*, got the class Normal"),
     (lambda n: torch.randn(n + 1, 3), ValueError, r"prior samples: expected a batch of 5 samples, .*\(6, 3\)"),
     (lambda n: torch.randn(n, 2), ValueError, r"prior samples: expected 3 elements a sample, .*\(5, 2\)"),
     (lambda n: torch.ones(n, 3).long(), TypeError, r"prior samples: expected a floating point tensor, got"),

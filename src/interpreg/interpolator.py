@@ -17,6 +17,7 @@ from interpreg.sampling import (
     Kind,
     Pairing,
     Sampler,
+    as_pairing,
     check_used,
     grain_shape,
     grid_coefficients,
@@ -25,7 +26,6 @@ from interpreg.sampling import (
 )
 
 KINDS = ("linear", "multidimensional", "spherical", "bernoulli", "convex")
-PAIRINGS = ("reverse", "permutation", "prior")
 GRAINS = ("channel", "element")
 
 
@@ -111,17 +111,9 @@ class Interpolator(Referring):
         self.ways = 2 if ways is None else _checks.as_count("ways", ways, low=2)
         if grid is not None and kind not in ("linear", "spherical"):
             raise ValueError(f"grid: expected None for kind={kind!r}, whose coefficients are random, got {grid!r}")
-        pairing = pairing or ("permutation" if self._is_kway else "reverse")
-        if isinstance(pairing, type):
-            _checks.check_callable("pairing", pairing, "a name or a callable of the codes")
-        if not callable(pairing):
-            _checks.check_one_of("pairing", pairing, PAIRINGS)
+        pairing = as_pairing(pairing, self._is_kway)
         if prior is not None:
             _checks.check_callable("prior", prior, "a callable of the codes")
-        if pairing == "reverse" and self._is_kway:
-            raise ValueError(
-                "pairing: expected 'permutation', 'prior' or a callable to mix more than two codes, got 'reverse'"
-            )
         if (encoder is None) != (decoder is None):
             missing = "encoder" if encoder is None else "decoder"
             raise TypeError(f"{missing}: expected a pair, encoder and decoder, or neither; got None")

@@ -14,6 +14,22 @@ Pairing = Literal["reverse", "permutation", "prior"] | Callable[[Tensor], Tensor
 Sampler = Callable[[Tensor], Tensor]
 Masked = tuple[Tensor, Tensor | None]
 """Codes and where they are valid."""
+PAIRINGS = ("reverse", "permutation", "prior")
+
+
+def as_pairing(pairing: object, is_kway: bool) -> Pairing:
+    """``pairing``, or its default; ``TypeError`` or ``ValueError`` for what does not pair codes."""
+    if pairing is None:
+        return "permutation" if is_kway else "reverse"
+    if isinstance(pairing, type):
+        _checks.check_callable("pairing", pairing, "a name or a callable of the codes")
+    if not callable(pairing):
+        _checks.check_one_of("pairing", pairing, PAIRINGS)
+    if pairing == "reverse" and is_kway:
+        raise ValueError(
+            "pairing: expected 'permutation', 'prior' or a callable to mix more than two codes, got 'reverse'"
+        )
+    return pairing  # type: ignore[return-value]
 
 
 def check_used(

@@ -56,12 +56,12 @@ def test_generators_counts_and_turns(encoder, decoder, x) -> None:
         autoencoder_every=3,
     )
     reg(x)
-    before, calls = generator.get_state(), dict(reg._looks.calls)
+    before, calls = generator.get_state(), dict(reg._call_checks.looks.calls)
     diagnosis = diagnose(reg, x)
     assert diagnosis.kinds == ()
     assert diagnosis.terms[0].encoder > 0  # whatever the turn
     assert torch.equal(generator.get_state(), before)
-    assert (reg.step, reg._looks.calls) == (1, calls)
+    assert (reg.step, reg._call_checks.looks.calls) == (1, calls)
     assert not any(loss.requires_grad for name, loss in reg(x).items() if not name.startswith("critic/"))
 
 

@@ -290,7 +290,7 @@ def test_subclasses_are_looked_at_and_compiled_code_is_not() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         compiled(x)
-    assert not reg._looks.calls
+    assert not reg._call_checks.looks.calls
 
 
 def test_codes_and_losses_of_another_device_are_not_waited_for() -> None:

@@ -1,7 +1,6 @@
 """Measures in the space of the caller's features: perceptual path length and Fréchet distance."""
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +10,7 @@ from torch import Tensor
 from interpreg import _checks
 from interpreg import _progress as bars
 from interpreg._types import Network
+from interpreg._warnings import warn
 from interpreg.functional.mixing import PATH_KINDS, mix, slerp
 from interpreg.metrics import _codes
 
@@ -166,11 +166,9 @@ def frechet_distance(
     if mean.shape != other.shape:
         raise ValueError(f"reference: expected as many features as images, {len(mean)}, got {len(other)}")
     if min(len(images), len(reference)) <= len(mean):
-        warnings.warn(
+        warn(
             f"frechet_distance: {len(images)} images and {len(reference)} references give no full covariance of "
-            f"{len(mean)} features; the distance is dominated by the number of samples",
-            UserWarning,
-            stacklevel=3,
+            f"{len(mean)} features; the distance is dominated by the number of samples"
         )
     covariance, other_covariance = scatter / (len(images) - 1), other_scatter / (len(reference) - 1)
     overlap = torch.linalg.svdvals(_root(covariance) @ _root(other_covariance)).sum()

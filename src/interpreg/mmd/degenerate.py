@@ -5,7 +5,6 @@ statistics are copied asynchronously and evaluated at a later check. A kernel is
 """
 
 import math
-import warnings
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from interpreg._later import Later, is_capturing, is_look, is_paused
+from interpreg._warnings import warn
 from interpreg.kernels import Energy, Kernel
 from interpreg.mmd.bandwidths import evenly_spaced
 from interpreg.mmd.dispatch import is_plain, is_transformed
@@ -52,7 +52,7 @@ def warn_if_degenerate(kernel: Kernel, x: Tensor, y: Tensor | None, spread: floa
     fault = None if statistics is None else degeneracy(kernel, statistics)
     if fault:
         history.is_reported = True
-        warnings.warn(fault, stacklevel=3)
+        warn(fault)
 
 
 def degeneracy_on(kernel: Kernel, x: Tensor, y: Tensor | None, spread: float | None = None) -> str:

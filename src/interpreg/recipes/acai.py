@@ -11,7 +11,7 @@ from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
 from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import Critic
-from interpreg.regularizers.base import as_mixer
+from interpreg.regularizers.mixers import as_mixer
 from interpreg.regularizers.weights import WeightLike
 
 

@@ -10,7 +10,7 @@ from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
 from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import AlphaSmoothness, Critic, CycleConsistency
-from interpreg.regularizers.base import as_interpolator
+from interpreg.regularizers.mixers import as_interpolator
 from interpreg.regularizers.smoothness import Method
 from interpreg.regularizers.weights import WeightLike, scaled
 

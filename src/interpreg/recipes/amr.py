@@ -12,7 +12,7 @@ from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
 from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import Critic, CycleConsistency, fresh_copy, spectral_norm
-from interpreg.regularizers.base import as_mixer
+from interpreg.regularizers.mixers import as_mixer
 from interpreg.regularizers.weights import WeightLike
 
 KINDS = ("mixup", "bernoulli")

@@ -13,7 +13,7 @@ from interpreg.mmd.closed_form import use_closed_form
 from interpreg.priors import as_prior, generator_of
 from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import Critic, DualCritic, MMDPrior
-from interpreg.regularizers.base import as_interpolator, as_mixer
+from interpreg.regularizers.mixers import as_interpolator, as_mixer
 from interpreg.regularizers.weights import WeightLike
 
 Weights = dict[str, float]

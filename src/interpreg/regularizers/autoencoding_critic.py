@@ -14,9 +14,9 @@ from interpreg.batch import Batch, CodeMixer, Decode, Need, call
 from interpreg.functional import gaia
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.adversary import Adversary
-from interpreg.regularizers.base import as_mixer
 from interpreg.regularizers.fresh_copy import fresh_copy
 from interpreg.regularizers.gaia_mixes import DirichletMix, HalfBatchMix
+from interpreg.regularizers.mixers import as_mixer
 from interpreg.regularizers.weights import Adaptive, Weight, WeightLike
 
 

@@ -12,16 +12,14 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._types import Network, Term
-from interpreg.batch import Batch, CodeMixer, Need, Plan
+from interpreg.batch import Batch, Need, Plan
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers import steps
-from interpreg.regularizers.detached import Occasions, warn_of_detached
+from interpreg.regularizers.call_checks import CallChecks
 from interpreg.regularizers.evaluation import evaluated
-from interpreg.regularizers.looks import Looks
 from interpreg.regularizers.optimizers import check_optimizers
 from interpreg.regularizers.plan import plan_of
-from interpreg.regularizers.players import CRITIC, PlayersCheck
-from interpreg.regularizers.processes import warn_unsynchronised
+from interpreg.regularizers.players import CRITIC
 from interpreg.regularizers.saving import Saved
 from interpreg.regularizers.weights import Running, Weight, WeightLike
 
@@ -76,9 +74,7 @@ class Regularizer(Saved, ABC):
         self._planned: Plan | None = None
         self._below: tuple[Regularizer, ...] = ()  # the parts, and the parts of parts
         self._key = steps.register(self)
-        self._players_check = PlayersCheck()
-        self._detached = Occasions()
-        self._looks = Looks()
+        self._call_checks = CallChecks()
         self.unweighted: dict[str, Tensor] = {}
         self.weights: dict[str, float | Tensor] = {}
         self.register_buffer("step", None)
@@ -118,19 +114,12 @@ class Regularizer(Saved, ABC):
         batch = Batch(x, self.encoder, self.decoder, z=z, x_hat=x_hat, mask=mask, plan=plan)
         losses, unweighted, weights = evaluated(self._terms(batch), x)
         self._record(unweighted, weights)
-        if self.training and torch.is_grad_enabled():
-            if not torch.compiler.is_compiling():
-                if not self._has_trained:
-                    self._has_trained = True
-                    warn_unsynchronised(self.encoder, self.decoder, self, z, x_hat)
-                if self._players_check.is_due(losses):
-                    critics = [network for part in (self, *self._below) for network in part.critic_networks()]
-                    self._players_check(losses, critics, self.encoder, self.decoder)
-                warn_of_detached(batch, self._detached)
+        is_step = self.training and torch.is_grad_enabled()
+        if not torch.compiler.is_compiling():
+            self._call_checks.after(self, batch, losses, z=z, x_hat=x_hat)
+            self._has_trained |= is_step
+        if is_step:
             self._advance()
-        else:
-            self._check_copy()
-        self._looks.after(self, batch, losses)
         return losses
 
     def _record(self, unweighted: dict[str, Tensor], weights: dict[str, float | Tensor]) -> None:
@@ -274,41 +263,6 @@ class SingleTerm(Regularizer):
     @abstractmethod
     def value(self, batch: Batch) -> Tensor:
         """The term's value before its weight, 0-dim."""
-
-
-def as_interpolator(
-    interpolator: object, generator: torch.Generator | None = None, kind: str | None = None
-) -> Interpolator | None:
-    """The interpolator of a term or recipe, or None.
-
-    Raises:
-        TypeError: neither an interpolator nor None; no generator.
-        ValueError: an interpolator beside a generator; one of another kind than ``kind``.
-    """
-    _checks.as_generator(generator)
-    if interpolator is None:
-        return None
-    if not isinstance(interpolator, Interpolator):
-        raise TypeError(f"interpolator: expected an Interpolator, got {_checks.describe(interpolator)}")
-    if generator is not None:
-        raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
-    if kind is not None and interpolator.kind != kind:
-        raise ValueError(f"interpolator: expected one of kind={kind!r}, got {interpolator.kind!r}")
-    return interpolator
-
-
-def as_mixer(mixer: object, generator: torch.Generator | None = None) -> CodeMixer | None:
-    """The mixer of a term or recipe that mixes and no more: an interpolator, or an object of the user's; or None.
-
-    Raises:
-        TypeError: neither has ``mixed`` and ``check_batch``.
-        ValueError: one beside a generator.
-    """
-    if all(callable(getattr(mixer, method, None)) for method in ("mixed", "check_batch")):
-        if generator is not None:
-            raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
-        return mixer  # type: ignore[return-value]
-    return as_interpolator(mixer, generator)
 
 
 def _resume(module: nn.Module, _: object) -> None:

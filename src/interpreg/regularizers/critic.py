@@ -14,8 +14,8 @@ from interpreg.batch import DEFAULT, Batch, CodeMixer, Decode, Need
 from interpreg.functional.game import GAMES
 from interpreg.functional.means import mean_of_samples
 from interpreg.regularizers.adversary import Adversary
-from interpreg.regularizers.base import as_mixer
 from interpreg.regularizers.fresh_copy import fresh_copy
+from interpreg.regularizers.mixers import as_mixer
 from interpreg.regularizers.plan import check_regressed
 from interpreg.regularizers.weights import Weight, WeightLike
 

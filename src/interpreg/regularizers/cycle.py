@@ -8,7 +8,8 @@ from typing_extensions import override
 from interpreg._types import Network
 from interpreg.batch import Batch, CodeMixer, Decode, Need
 from interpreg.functional.cycle import cycle_loss
-from interpreg.regularizers.base import SingleTerm, as_mixer
+from interpreg.regularizers.base import SingleTerm
+from interpreg.regularizers.mixers import as_mixer
 from interpreg.regularizers.weights import WeightLike
 
 

@@ -1,12 +1,11 @@
 """A warning where codes or reconstructions have no gradient though their networks train."""
 
-import warnings
-
 import torch
 from torch import Tensor
 
 from interpreg._networks import parameters_of
 from interpreg._types import Network
+from interpreg._warnings import warn
 from interpreg.batch import Batch
 from interpreg.mmd.dispatch import is_transformed
 
@@ -52,9 +51,8 @@ def _trains(network: Network, other: Network) -> bool:
 
 
 def _warn(name: str, what: str, role: str, line: str) -> None:
-    warnings.warn(
+    warn(
         f"{name}: expected {what} with a gradient, because the {role} has parameters that train, got some without, as "
         f"made under no_grad or detached, so that terms do not train it; give {line} with gradients enabled, or where "
-        f"the {role} is frozen on purpose, {role}.requires_grad_(False)",
-        stacklevel=4,
+        f"the {role} is frozen on purpose, {role}.requires_grad_(False)"
     )

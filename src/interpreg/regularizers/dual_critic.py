@@ -13,8 +13,8 @@ from interpreg._types import Mix, Network
 from interpreg.batch import Batch
 from interpreg.interpolator import Interpolator
 from interpreg.priors import Prior, as_prior, generator_of
-from interpreg.regularizers.base import as_interpolator
 from interpreg.regularizers.critic import Critic, Source
+from interpreg.regularizers.mixers import as_interpolator
 from interpreg.regularizers.weights import Weight, WeightLike
 
 

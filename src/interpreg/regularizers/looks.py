@@ -4,7 +4,6 @@ What is surely wrong is reported once a regularizer, with the line that mends it
 """
 
 import math
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from interpreg._later import Later, is_capturing, is_look
 from interpreg._networks import submodules_of
+from interpreg._warnings import warn
 from interpreg.batch import Batch
 from interpreg.functional.means import has_positions
 from interpreg.mmd.dispatch import is_transformed
@@ -87,7 +87,7 @@ class Looks:
         for fault in faults:
             if fault.kind not in self.reported:
                 self.reported.add(fault.kind)
-                warnings.warn(f"{fault.message}; {fault.remedy}", stacklevel=6)
+                warn(f"{fault.message}; {fault.remedy}")
 
     def __reduce__(self) -> tuple[Any, ...]:  # a copy looks for itself
         return Looks, ()

@@ -94,6 +94,7 @@ class MMDPrior(SingleTerm):
         _checks.check_one_of("sync", sync, SYNCS)
         _checks.check_one_of("backend", backend, BACKENDS)
         self.samples = None if samples is None else _checks.as_count("samples", samples, low=2)
+        self.generator = _checks.as_generator(generator)
         if use_closed_form(closed_form, self.prior, self.kernel, estimator):
             beside = "a closed form (closed_form=False draws samples)"
             _checks.check_unused("samples", samples, beside)
@@ -110,7 +111,7 @@ class MMDPrior(SingleTerm):
         self.estimator, self.closed_form, self.sync = estimator, closed_form, sync
         self.clamp = _checks.as_flag("clamp", clamp)
         self.slices = 256 if slices is None else _checks.as_count("slices", slices, low=1)
-        self.backend, self.generator, self.group = backend, _checks.as_generator(generator), group
+        self.backend, self.group = backend, group
 
     @override
     def needs(self) -> Sequence[Need]:

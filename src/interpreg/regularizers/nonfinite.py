@@ -51,7 +51,7 @@ def detecting(reg: Regularizer) -> Iterator[None]:
         if fault:
             raise FloatingPointError(fault)
 
-    reported = reg._looks.reported
+    reported = reg._call_checks.looks.reported
     with ExitStack() as stack:
         if "not_finite" not in reported:  # the error says it
             reported.add("not_finite")

@@ -1,12 +1,12 @@
 """One look at the graph of the losses, at their first call: each player's terms reach its own parameters alone."""
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
 from torch import Tensor, nn
 
 from interpreg import _checks
 from interpreg._networks import leaves_of, nodes_of, parameters_of
+from interpreg._warnings import warn
 from interpreg.bottlenecks.base import Bottleneck
 
 CRITIC = "critic/"  # how the names of a critic's terms start
@@ -66,11 +66,10 @@ class PlayersCheck:
         self._unreached = now if self._unreached is None else self._unreached & now
         if self._looks == LOOKS and self._unreached:
             name, *others = sorted(self._unreached)
-            warnings.warn(
+            warn(
                 f"critic: {name!r}{f' and {len(others)} more parameters are' if others else ' is'} reached by none of "
                 "its losses and will not be trained; freeze what the critic has no use for: "
-                f"reg.critic.get_parameter({name!r}).requires_grad_(False)",
-                stacklevel=6,
+                f"reg.critic.get_parameter({name!r}).requires_grad_(False)"
             )
 
 

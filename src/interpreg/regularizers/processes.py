@@ -1,7 +1,6 @@
 """Several processes: networks of which some, but not all, are synchronised."""
 
 import gc
-import warnings
 from collections.abc import Iterable
 
 import torch
@@ -18,6 +17,7 @@ from interpreg._networks import (
     submodules_of,
     unsynchronised,
 )
+from interpreg._warnings import warn
 from interpreg.mmd.distributed import world_size
 
 
@@ -67,12 +67,11 @@ def warn_unsynchronised(
     alone = [role for role, ps in bare.items() if not _are_in_wrappers(ps, called=roles[role][1] is not None)]
     if alone:
         names = " and ".join(alone)
-        warnings.warn(
+        warn(
             f"several processes: {world} of them train the {names}, and nothing synchronises the gradients, so each "
             "process trains other networks. Wrap each network before the regularizer is made, and give it the wrapped "
             f"one: {alone[0]} = DistributedDataParallel({alone[0]}), or what accelerator.prepare returns. Where the "
-            "loop averages gradients itself: warnings.filterwarnings('ignore', 'several processes')",
-            stacklevel=5,
+            "loop averages gradients itself: warnings.filterwarnings('ignore', 'several processes')"
         )
 
 

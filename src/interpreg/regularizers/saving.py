@@ -1,7 +1,6 @@
 """Saving, loading and copying of regularizers, whose networks are copied with them."""
 
 import copy
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -11,6 +10,7 @@ from typing_extensions import override
 
 from interpreg._networks import parameters_of
 from interpreg._references import Reference, Referring
+from interpreg._warnings import warn
 from interpreg.regularizers.states import STEP, check_state
 
 
@@ -45,11 +45,10 @@ class Saved(Referring):
             return
         if self._copied.is_stale():
             self._copied = None
-            warnings.warn(
+            warn(
                 f"this copy of {type(self).__name__} has an encoder and a decoder of its own, as they were when it was "
                 "copied, while its other tensors were updated since: copy or average all together, as in "
-                "AveragedModel(nn.ModuleList([encoder, decoder, reg]))",
-                stacklevel=5,
+                "AveragedModel(nn.ModuleList([encoder, decoder, reg]))"
             )
 
     @override

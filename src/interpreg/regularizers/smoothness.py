@@ -1,6 +1,5 @@
 """The speed at which interpolants change along their path."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,11 +10,13 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._types import Network
+from interpreg._warnings import warn
 from interpreg.batch import Batch, Decode, Need
 from interpreg.functional.derivative import METHODS, path_derivative, smoothness_loss
 from interpreg.interpolator import Interpolator
-from interpreg.regularizers.base import SingleTerm, as_interpolator
+from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.method_selection import select_method
+from interpreg.regularizers.mixers import as_interpolator
 from interpreg.regularizers.weights import WeightLike
 
 Method = Literal["auto", "forward", "double-backward", "finite"]
@@ -111,9 +112,8 @@ class DerivativeOf:
         selection = select_method(self.decoder, z, direction, mask)
         self.selected = selection.method
         if selection.why:
-            warnings.warn(
+            warn(
                 f"AlphaSmoothness uses method={selection.method!r}, because {selection.why}; give method="
-                f"{selection.method!r} to skip the trial",
-                stacklevel=2,
+                f"{selection.method!r} to skip the trial"
             )
         return selection.method

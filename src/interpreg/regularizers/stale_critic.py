@@ -1,12 +1,12 @@
 """A warning where nobody updates the critic."""
 
 import gc
-import warnings
 
 import torch
 from torch import Tensor, nn
 
 from interpreg._networks import is_sharded, parameters_of
+from interpreg._warnings import warn
 
 # training calls after which a critic that is not updated is reported
 PATIENCE = 100
@@ -67,10 +67,9 @@ class StaleCriticCheck:
         if any(rate == 0 for rate in rates) or (not is_autoencoder_known and (rates or not optimizers)):
             return False
         advice = "an optimizer holds it: call that optimizer's step()" if rates else _ADVICE
-        warnings.warn(
+        warn(
             f"the critic has had losses in {self.count} training calls and is not updated, while the autoencoder is: "
-            f"{advice}, or set its critic_weight to 0",
-            stacklevel=8,
+            f"{advice}, or set its critic_weight to 0"
         )
         return True
 
