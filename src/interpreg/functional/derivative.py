@@ -13,7 +13,7 @@ from interpreg import _checks
 from interpreg._networks import parameters_of, submodules_of
 from interpreg._numerics import as_wide, wide_dtype
 from interpreg._types import Network
-from interpreg.functional.layers import WrittenOut
+from interpreg.functional.layers import WrittenOut, nothing_below
 from interpreg.functional.means import mean
 
 METHODS = ("forward", "double-backward", "finite")
@@ -65,17 +65,23 @@ def path_derivative(
     _checks.check_tensor("z", z)
     _checks.check_tensor("direction", direction)
     _checks.check_shape("direction", direction, z.shape, "z")
-    module = decoder if module is None else module
-    if torch.is_inference_mode_enabled() and not torch.compiler.is_compiling():  # in which tangents are lost
+    return derivative(decoder, z, direction, method, decoder if module is None else module)
+
+
+def derivative(
+    decoder: Network, z: Tensor, direction: Tensor, method: str, network: object, *, strict: bool = False
+) -> tuple[Tensor, Tensor]:
+    """:func:`path_derivative` without its checks; ``strict``: slower, and no normalisation is silently wrong."""
+    if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():  # in which tangents are lost
         with torch.inference_mode(False), torch.no_grad():
-            return path_derivative(decoder, z.clone(), direction.clone(), method=method, module=module)
+            return derivative(decoder, z.clone(), direction.clone(), method, network)
     if method == "forward":
-        return _forward(decoder, z, direction)
+        return _forward(decoder, z, direction, strict)
     if torch.compiler.is_compiling():
         raise ValueError(f"method: expected 'forward' in compiled code, which traces no other, got {method!r}")
     if method == "double-backward":
-        return _double_backward(decoder, z, direction)
-    return finite(decoder, z, direction, module)
+        return _double_backward(decoder, z, direction, strict)
+    return finite(decoder, z, direction, network)
 
 
 def smoothness_loss(dx: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -100,8 +106,14 @@ def smoothness_loss(dx: Tensor, mask: Tensor | None = None) -> Tensor:
     return mean(as_wide(dx).square(), mask)
 
 
-def _forward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    with _clear_errors(), _traced_attention(), forward_ad.dual_level(), WrittenOut():
+def _forward(decoder: Network, z: Tensor, direction: Tensor, strict: bool) -> tuple[Tensor, Tensor]:
+    with (
+        _clear_errors(),
+        _traced_attention(),
+        nothing_below() if strict else nullcontext(),
+        forward_ad.dual_level(),
+        WrittenOut(),
+    ):
         decoded = decoder(forward_ad.make_dual(z, direction.to(z.dtype)))
         x, dx = forward_ad.unpack_dual(decoded)
     if dx is None:  # not a zero: an operation of the decoder lost it
@@ -114,10 +126,10 @@ def _traced_attention() -> AbstractContextManager[None]:
     return sdpa_kernel(SDPBackend.MATH) if torch.compiler.is_compiling() else nullcontext()
 
 
-def _double_backward(decoder: Network, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
+def _double_backward(decoder: Network, z: Tensor, direction: Tensor, strict: bool) -> tuple[Tensor, Tensor]:
     """The derivative as the gradient of the gradient, which is linear in its seed."""
     grad_enabled = torch.is_grad_enabled()
-    with torch.enable_grad(), WrittenOut():
+    with torch.enable_grad(), nothing_below() if strict else nullcontext(), WrittenOut():
         start = z if z.requires_grad else z.detach().requires_grad_()
         x = decoder(start)
         seed = torch.zeros_like(x, requires_grad=True)
@@ -195,7 +207,8 @@ def _clear_errors() -> Iterator[None]:
     try:
         yield
     except (NotImplementedError, RuntimeError) as error:
-        if not any(said in str(error) for said in ("forward AD", "forward mode", "_make_dual", "_unpack_dual")):
+        said = str(error)
+        if not any(part in said for part in ("forward AD", "forward mode", "_make_dual", "_unpack_dual")):
             raise
         raise RuntimeError(
             f"decoder: expected operations with a forward mode, got one without; {_INSTEAD}"

@@ -12,8 +12,7 @@ from interpreg._networks import is_sharded, submodules_of
 from interpreg._numerics import as_wide, wide_dtype
 from interpreg._types import Network
 from interpreg.batch import call
-from interpreg.functional.derivative import METHODS, finite, path_derivative, replaced
-from interpreg.functional.layers import nothing_below
+from interpreg.functional.derivative import METHODS, derivative, finite, replaced
 
 SAMPLES = 4  # batch statistics need two at least
 TOLERANCE = 0.1  # relative: for a branch whose part is missing, not for rounding
@@ -40,6 +39,9 @@ def select_method(decoder: Network, z: Tensor, direction: Tensor, mask: Tensor |
     """
     if is_sharded(decoder):
         return Selection("finite", "its parameters are sharded over processes")
+    wrappers = [m for m in submodules_of(decoder) if isinstance(m, DistributedDataParallel)]
+    if any(m.find_unused_parameters or m.static_graph for m in wrappers):
+        return Selection("finite", "find_unused_parameters and static_graph have no forward mode")
     devices, _ = get_device_states(z)
     with (
         torch.random.fork_rng(devices, device_type=z.device.type),
@@ -126,14 +128,15 @@ class _Trial:
             if method == "finite":
                 self.run(method)
                 return ""
-            with nothing_below():
-                self.run(method, reference.dtype)
-            self.run(method)
+            self.run(method, reference.dtype, strict=True)
+            self.run(method)  # and without that mode, in which a compiled decoder is not
             return reference.disagrees(self.run(method, reference.dtype))
         except Exception as error:  # another method may work
             return f"fails, {_account(error)}"
 
-    def run(self, method: str, dtype: torch.dtype | None = None, step: float | None = None) -> _Decoded:
+    def run(
+        self, method: str, dtype: torch.dtype | None = None, step: float | None = None, *, strict: bool = False
+    ) -> _Decoded:
         """One method, and its backward: in a dtype and without autocast, or as the decoder will be run."""
         torch.set_rng_state(self.seed)
         set_device_states(*self.device_seeds, device_type=self.z.device.type)
@@ -152,7 +155,7 @@ class _Trial:
             if method == "finite":
                 x, dx = finite(decode, z, direction, self.network, step=step)
             else:
-                x, dx = path_derivative(decode, z, direction, method=method)
+                x, dx = derivative(decode, z, direction, method, self.network, strict=strict)
             weights = torch.arange(dx.numel(), device=dx.device, dtype=as_wide(dx).dtype).cos().reshape(dx.shape)
             trained = [z, direction, *(t for t in state.values() if t.requires_grad)]
             gradients = torch.autograd.grad(

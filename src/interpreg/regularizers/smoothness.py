@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Literal
 
 import torch
@@ -10,11 +9,10 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._networks import is_synchronised, modules_of
+from interpreg._networks import is_synchronised, modules_of, submodules_of
 from interpreg._types import Network
 from interpreg.batch import Batch, Decode, Need
-from interpreg.functional.derivative import METHODS, path_derivative, smoothness_loss
-from interpreg.functional.layers import nothing_below
+from interpreg.functional.derivative import METHODS, derivative, smoothness_loss
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.base import SingleTerm, as_interpolator
 from interpreg.regularizers.method_selection import select_method
@@ -94,6 +92,9 @@ class DerivativeOf:
     def __init__(self, decoder: Network, method: str) -> None:
         self.decoder, self.method = decoder, method
         self._modules = modules_of(decoder)
+        self._scripted = isinstance(decoder, torch.jit.ScriptFunction) or any(
+            isinstance(module, torch.jit.ScriptModule) for module in submodules_of(decoder)
+        )
         self._selected: dict[tuple[bool, ...], str] = {}
         self._checked = False
 
@@ -101,15 +102,17 @@ class DerivativeOf:
         self, decode: Network, z: Tensor, direction: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """The decoded codes and their derivative along ``direction``."""
+        compiling = (
+            torch.compiler.is_compiling()
+        )  # asked here, because after a broken graph each function is compiled
+        if compiling and self._scripted:
+            raise ValueError("decoder: expected one without scripted or traced parts in compiled code, got some")
         method = "forward" if self.method == "auto" else self.method
-        checks = False
-        if _has_values(z):
-            if self.method == "auto":
-                method = self._select(z, direction, mask)
-            checks = not self._checked and method != "finite" and torch.is_grad_enabled()
-        with nothing_below() if checks else nullcontext():
-            decoded = path_derivative(decode, z, direction, method=method, module=self.decoder)
-        self._checked |= checks
+        if self.method == "auto" and not compiling and _has_values(z):
+            method = self._select(z, direction, mask)
+        strict = not (compiling or self._checked) and torch.is_grad_enabled()
+        decoded = derivative(decode, z, direction, method, self.decoder, strict=strict)
+        self._checked |= strict
         return decoded
 
     def _select(self, z: Tensor, direction: Tensor, mask: Tensor | None) -> str:
@@ -127,7 +130,5 @@ class DerivativeOf:
 
 
 def _has_values(z: Tensor) -> bool:
-    """Whether codes have values for a trial: not in compiled code, nor under a transform of ``torch.func``."""
-    return not (
-        torch.compiler.is_compiling() or type(z) is not Tensor or torch._C._are_functorch_transforms_active()
-    )
+    """Whether codes have values for a trial: not under a transform of ``torch.func``."""
+    return type(z) is Tensor and not torch._C._are_functorch_transforms_active()
