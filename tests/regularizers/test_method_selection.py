@@ -28,6 +28,72 @@ def test_the_trial_leaves_no_trace() -> None:
         assert torch.equal(one, other)
 
 
+@pytest.mark.fault(
+    "Gradients",
+    "A layer of the decoder under two names loses its Parameter to the trial of AEAI, and never trains again.",
+    now="every parameter stays the same object, and trains",
+)
+@pytest.mark.parametrize("method", ["auto", "forward", "double-backward", "finite"])
+def test_a_layer_under_two_names_keeps_its_parameters(method: str) -> None:
+    class Repeated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.tied = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.net = nn.Sequential(self.first, nn.Tanh(), nn.BatchNorm1d(4), self.first, self.tied)
+            self.tied.weight = self.first.weight
+
+        def forward(self, z: Tensor) -> Tensor:
+            return self.net(z)
+
+    encoder, decoder, x = nn.Linear(4, 4), Repeated(), torch.randn(6, 4)
+    before = dict(decoder.named_parameters(remove_duplicate=False))
+    AlphaSmoothness(encoder, decoder, method=method)(x)["smoothness"].backward()
+    after = dict(decoder.named_parameters(remove_duplicate=False))
+    assert all(after[name] is before[name] and type(before[name]) is nn.Parameter for name in before)
+    assert decoder.net[0] is decoder.net[3] is decoder.first
+    assert decoder.first.weight.grad.norm() > 0
+
+
+@pytest.mark.parametrize("method", ["auto", "finite"])
+def test_a_decoder_behind_a_method_or_a_function_is_treated_as_the_module(method: str) -> None:
+    """Its batch statistics change as in one pass, and the trial leaves no trace in them."""
+
+    class Autoencoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = nn.Linear(3, 4)
+            self.decoder = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.2), nn.Linear(6, 3))
+
+        def encode(self, x: Tensor) -> Tensor:
+            return self.encoder(x)
+
+        def decode(self, z: Tensor) -> Tensor:
+            return self.decoder(z)
+
+    one, x, results = Autoencoder(), torch.randn(6, 3), []
+    for decode in (lambda ae: ae.decoder, lambda ae: ae.decode, lambda ae: lambda z: ae.decode(z)):
+        ae = copy.deepcopy(one)
+        torch.manual_seed(3)
+        loss = AlphaSmoothness(ae.encode, decode(ae), method=method)(x)["smoothness"]
+        results.append((loss, torch.rand(2), list(ae.buffers())))
+    assert results[0][2][2] == 1  # batch counted
+    for other in results[1:]:
+        torch.testing.assert_close(other, results[0], rtol=0, atol=0)
+
+
+def test_the_trial_takes_attributes_back() -> None:
+    class Counting(nn.Linear):
+        calls = 0
+
+        def forward(self, z: Tensor) -> Tensor:
+            self.calls += 1
+            return super().forward(z)
+
+    decoder = Counting(4, 3)
+    AlphaSmoothness(nn.Linear(3, 4), decoder)(torch.randn(6, 3))
+    assert decoder.calls == 1
+
+
 def test_the_trial_is_made_once(encoder, decoder, x) -> None:
     decoded, reg = calls(decoder), AlphaSmoothness(encoder, decoder)
     reg(x)
