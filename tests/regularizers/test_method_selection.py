@@ -2,11 +2,13 @@
 
 import copy
 import warnings
+from functools import partial
 
 import pytest
 import torch
 from calls import calls
 from decoders import Residual, checkpointed, cubes, double, dropping
+from processes import spawn
 from torch import Tensor, nn
 from zoo import batch_norm_pair
 
@@ -192,3 +194,33 @@ def test_a_decoder_that_is_compiled_by_itself(backend: str, encoder, decoder, x)
             loss = reg(x)["smoothness"]
         values.append((loss, torch.autograd.grad(loss, list(encoder.parameters()))))
     torch.testing.assert_close(values[0], values[1], rtol=1e-2, atol=1e-6)
+
+
+def _wrapped_decoders(rank: int, world: int) -> None:
+    parallel, compiled = nn.parallel.DistributedDataParallel, partial(torch.compile, backend="eager")
+    wrappers = {
+        "around": lambda decoder: nn.Sequential(parallel(decoder)),
+        "compiled": lambda decoder: compiled(parallel(decoder)),
+        "unused": lambda decoder: parallel(decoder, find_unused_parameters=True),
+    }
+    for name, wrap in wrappers.items():
+        torch.manual_seed(0)
+        decoder = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3))
+        encoder, x = nn.Linear(3, 4), torch.randn(world, 6, 3)
+        twin, expected = copy.deepcopy(decoder), []
+        reg = AlphaSmoothness(encoder, wrap(decoder))
+        for each in range(world):
+            torch.manual_seed(each)
+            loss = AlphaSmoothness(encoder, copy.deepcopy(twin), method="forward")
+            value = loss(x[each])["smoothness"]
+            expected.append(torch.autograd.grad(value, loss.decoder[0].weight)[0] / world)
+        for _ in range(2):  # DistributedDataParallel raises at the second where a pass had no backward
+            decoder.zero_grad()
+            torch.manual_seed(rank)
+            reg(x[rank])["smoothness"].backward()
+        torch.testing.assert_close(decoder[0].weight.grad, sum(expected), rtol=1e-2, atol=1e-4)
+        assert decoder[-1].bias.grad.norm() == 0, name
+
+
+def test_wrappers_for_several_processes_wherever_they_are() -> None:
+    spawn(_wrapped_decoders, 2)
