@@ -102,9 +102,8 @@ class DerivativeOf:
         self, decode: Network, z: Tensor, direction: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """The decoded codes and their derivative along ``direction``."""
-        compiling = (
-            torch.compiler.is_compiling()
-        )  # asked here, because after a broken graph each function is compiled
+        # asked here and not in functions below, each of which is compiled by itself where the graph breaks
+        compiling = torch.compiler.is_compiling()
         if compiling and self._scripted:
             raise ValueError("decoder: expected one without scripted or traced parts in compiled code, got some")
         method = "forward" if self.method == "auto" else self.method
