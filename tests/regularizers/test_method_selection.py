@@ -2,11 +2,13 @@
 
 import copy
 import warnings
+from functools import partial
 
 import pytest
 import torch
 from calls import calls
 from decoders import Residual, checkpointed, cubes, double, dropping
+from processes import spawn
 from torch import Tensor, nn
 from zoo import batch_norm_pair
 
@@ -26,6 +28,72 @@ def test_the_trial_leaves_no_trace() -> None:
     torch.testing.assert_close(*values, rtol=0, atol=0)
     for one, other in zip(decoder.buffers(), twins[1].buffers(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.fault(
+    "Gradients",
+    "A layer of the decoder under two names loses its Parameter to the trial of AEAI, and never trains again.",
+    now="every parameter stays the same object, and trains",
+)
+@pytest.mark.parametrize("method", ["auto", "forward", "double-backward", "finite"])
+def test_a_layer_under_two_names_keeps_its_parameters(method: str) -> None:
+    class Repeated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.tied = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.net = nn.Sequential(self.first, nn.Tanh(), nn.BatchNorm1d(4), self.first, self.tied)
+            self.tied.weight = self.first.weight
+
+        def forward(self, z: Tensor) -> Tensor:
+            return self.net(z)
+
+    encoder, decoder, x = nn.Linear(4, 4), Repeated(), torch.randn(6, 4)
+    before = dict(decoder.named_parameters(remove_duplicate=False))
+    AlphaSmoothness(encoder, decoder, method=method)(x)["smoothness"].backward()
+    after = dict(decoder.named_parameters(remove_duplicate=False))
+    assert all(after[name] is before[name] and type(before[name]) is nn.Parameter for name in before)
+    assert decoder.net[0] is decoder.net[3] is decoder.first
+    assert decoder.first.weight.grad.norm() > 0
+
+
+@pytest.mark.parametrize("method", ["auto", "finite"])
+def test_a_decoder_behind_a_method_or_a_function_is_treated_as_the_module(method: str) -> None:
+    """Its batch statistics change as in one pass, and the trial leaves no trace in them."""
+
+    class Autoencoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = nn.Linear(3, 4)
+            self.decoder = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.2), nn.Linear(6, 3))
+
+        def encode(self, x: Tensor) -> Tensor:
+            return self.encoder(x)
+
+        def decode(self, z: Tensor) -> Tensor:
+            return self.decoder(z)
+
+    one, x, results = Autoencoder(), torch.randn(6, 3), []
+    for decode in (lambda ae: ae.decoder, lambda ae: ae.decode, lambda ae: lambda z: ae.decode(z)):
+        ae = copy.deepcopy(one)
+        torch.manual_seed(3)
+        loss = AlphaSmoothness(ae.encode, decode(ae), method=method)(x)["smoothness"]
+        results.append((loss, torch.rand(2), list(ae.buffers())))
+    assert results[0][2][2] == 1  # batch counted
+    for other in results[1:]:
+        torch.testing.assert_close(other, results[0], rtol=0, atol=0)
+
+
+def test_the_trial_takes_attributes_back() -> None:
+    class Counting(nn.Linear):
+        calls = 0
+
+        def forward(self, z: Tensor) -> Tensor:
+            self.calls += 1
+            return super().forward(z)
+
+    decoder = Counting(4, 3)
+    AlphaSmoothness(nn.Linear(3, 4), decoder)(torch.randn(6, 3))
+    assert decoder.calls == 1
 
 
 def test_the_trial_is_made_once(encoder, decoder, x) -> None:
@@ -126,3 +194,33 @@ def test_a_decoder_that_is_compiled_by_itself(backend: str, encoder, decoder, x)
             loss = reg(x)["smoothness"]
         values.append((loss, torch.autograd.grad(loss, list(encoder.parameters()))))
     torch.testing.assert_close(values[0], values[1], rtol=1e-2, atol=1e-6)
+
+
+def _wrapped_decoders(rank: int, world: int) -> None:
+    parallel, compiled = nn.parallel.DistributedDataParallel, partial(torch.compile, backend="eager")
+    wrappers = {
+        "around": lambda decoder: nn.Sequential(parallel(decoder)),
+        "compiled": lambda decoder: compiled(parallel(decoder)),
+        "unused": lambda decoder: parallel(decoder, find_unused_parameters=True),
+    }
+    for name, wrap in wrappers.items():
+        torch.manual_seed(0)
+        decoder = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3))
+        encoder, x = nn.Linear(3, 4), torch.randn(world, 6, 3)
+        twin, expected = copy.deepcopy(decoder), []
+        reg = AlphaSmoothness(encoder, wrap(decoder))
+        for each in range(world):
+            torch.manual_seed(each)
+            loss = AlphaSmoothness(encoder, copy.deepcopy(twin), method="forward")
+            value = loss(x[each])["smoothness"]
+            expected.append(torch.autograd.grad(value, loss.decoder[0].weight)[0] / world)
+        for _ in range(2):  # DistributedDataParallel raises at the second where a pass had no backward
+            decoder.zero_grad()
+            torch.manual_seed(rank)
+            reg(x[rank])["smoothness"].backward()
+        torch.testing.assert_close(decoder[0].weight.grad, sum(expected), rtol=1e-2, atol=1e-4)
+        assert decoder[-1].bias.grad.norm() == 0, name
+
+
+def test_wrappers_for_several_processes_wherever_they_are() -> None:
+    spawn(_wrapped_decoders, 2)

@@ -4,9 +4,13 @@ When torch's rules for batch, layer and instance normalisation, forward mode and
 differentiated, they treat the batch's mean and variance as constants: the derivative along a path is right, its
 gradient is silently wrong. They also mix dtypes under autocast and cannot be traced by torch.compile. The softmax's
 forward rule overwrites tensors that its own backward uses.
+
+:class:`WrittenOut` replaces what Python calls by ``torch.nn.functional``, and refuses what it calls by other names.
+Scripted modules and operators in C++ call below Python; :func:`nothing_below` refuses those.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -26,6 +30,9 @@ class WrittenOut(TorchFunctionMode):
     """A context in which normalisations and attention are computed from their definition, softmaxes out of place.
 
     Values are the same to rounding; running statistics are updated as usual.
+
+    Raises:
+        RuntimeError: a normalisation is called by another name than that in ``torch.nn.functional``.
     """
 
     @override
@@ -35,6 +42,8 @@ class WrittenOut(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in _REPLACED:
             return _REPLACED[func](*args, **kwargs)
+        if func in _REFUSED:
+            raise _refusal(getattr(func, "__name__", str(func)))
         if func is Tensor.unflatten:  # a method that torch.compile cannot trace inside a mode
             return torch.unflatten(*args, **kwargs)
         if func in _SOFTMAXES and not torch.compiler.is_compiling():
@@ -52,6 +61,42 @@ class _OutOfPlace(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def nothing_below() -> Iterator[None]:
+    """A context that refuses normalisations that :class:`WrittenOut` did not replace, whoever called them.
+
+    Raises:
+        RuntimeError: at the end; an error from inside torch.jit would lose its message.
+    """
+    with _Seen() as seen:  # type: ignore[no-untyped-call]
+        yield
+    if seen.name:
+        raise _refusal(seen.name)
+
+
+class _Seen(TorchDispatchMode):
+    """A mode that notes the name of a normalisation that the dispatcher has reached."""
+
+    name = ""
+
+    @override
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        # without gradients, the update of running statistics
+        if torch.is_grad_enabled() and any(kind in func.name() for kind in ("batch_norm", "layer_norm")):
+            self.name = func.name()
+        with torch._C.DisableTorchFunction():  # else WrittenOut would be asked once more
+            return func(*args, **(kwargs or {}))
+
+
+def _refusal(name: str) -> RuntimeError:
+    return RuntimeError(
+        f"decoder: expected normalisations called by torch.nn.functional, got {name}, with which gradients would be "
+        "wrong; use method='finite', or the module itself for a scripted or traced one"
+    )
 
 
 def _normalised(values: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
@@ -168,14 +213,30 @@ _REPLACED: dict[Any, Callable[..., Tensor]] = {
     layers.batch_norm: _batch_norm,
     layers.instance_norm: _instance_norm,
 }
+_REFUSED = {
+    function
+    for space in (torch, torch.ops.aten)
+    for name in (
+        "layer_norm", "native_layer_norm", "batch_norm", "native_batch_norm", "_native_batch_norm_legit",
+        "_batch_norm_impl_index", "_batch_norm_with_update", "cudnn_batch_norm", "miopen_batch_norm", "instance_norm",
+    )
+    if hasattr(space, name)
+    for packet in [getattr(space, name)]
+    for function in [packet, *(getattr(packet, overload) for overload in getattr(packet, "overloads", list)())]
+}  # fmt: skip
 _SOFTMAXES = {
     layers.softmax,
+    layers.softmin,
+    layers.gumbel_softmax,
     layers.log_softmax,
     layers.scaled_dot_product_attention,
     layers.multi_head_attention_forward,
     torch.softmax,
     torch.log_softmax,
     torch.logsumexp,
+    torch.special.softmax,
+    torch.special.log_softmax,
+    torch.special.logsumexp,
     Tensor.softmax,
     Tensor.log_softmax,
     Tensor.logsumexp,

@@ -4,17 +4,19 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import get_device_states, set_device_states
 
-from interpreg._numerics import wide_dtype
+from interpreg._networks import is_sharded, submodules_of
+from interpreg._numerics import as_wide, wide_dtype
 from interpreg._types import Network
 from interpreg.batch import call
-from interpreg.functional.derivative import METHODS, finite, path_derivative, with_state
+from interpreg.functional.derivative import METHODS, derivative, finite, replaced
 
 SAMPLES = 4  # batch statistics need two at least
-TOLERANCE = 0.1  # of the derivative's norm: for a branch whose part is missing, not for rounding
+TOLERANCE = 0.1  # relative: for a branch whose part is missing, not for rounding
+SHORT = 6e-9  # a step in float64 that hardly ever crosses the kink of a rectifier
 
 
 class Selection(NamedTuple):
@@ -25,26 +27,28 @@ class Selection(NamedTuple):
     """What is wrong with the methods before it."""
 
 
-class _Decoded(NamedTuple):
-    x: Tensor
-    dx: Tensor
-
-
 def select_method(decoder: Network, z: Tensor, direction: Tensor, mask: Tensor | None) -> Selection:
     """The first method that runs, whose backward runs, and that agrees with finite differences.
 
-    There are no side effects: the state of random numbers is restored, parameters and buffers are copies, and a decoder
-    in DistributedDataParallel is called without its wrapper. A decoder that is sharded over processes is not tried.
+    Derivatives are compared, and where the decoder runs in float64 their gradients too. There are no side effects: the
+    state of random numbers is restored, parameters and buffers are copies, and a decoder in DistributedDataParallel is
+    called without that wrapper. A decoder that is sharded over processes is not tried.
 
     Raises:
         RuntimeError: no method works for this decoder.
     """
-    network = decoder.module if isinstance(decoder, DistributedDataParallel) else decoder
-    if isinstance(network, nn.Module) and any(type(p).__name__ == "DTensor" for p in network.parameters()):
+    if is_sharded(decoder):
         return Selection("finite", "its parameters are sharded over processes")
+    wrappers = [m for m in submodules_of(decoder) if isinstance(m, DistributedDataParallel)]
+    if any(m.find_unused_parameters or m.static_graph for m in wrappers):
+        return Selection("finite", "find_unused_parameters and static_graph have no forward mode")
     devices, _ = get_device_states(z)
-    with torch.random.fork_rng(devices, device_type=z.device.type), torch.enable_grad():
-        trial = _Trial(network, z[:SAMPLES], direction[:SAMPLES], None if mask is None else mask[:SAMPLES])
+    with (
+        torch.random.fork_rng(devices, device_type=z.device.type),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
+        trial = _Trial(decoder, z[:SAMPLES], direction[:SAMPLES], None if mask is None else mask[:SAMPLES])
         try:
             reference = trial.reference()
         except Exception as error:
@@ -53,33 +57,50 @@ def select_method(decoder: Network, z: Tensor, direction: Tensor, mask: Tensor |
                 f"({_account(error)}); if it draws random numbers from a generator of its own, or uses labels of the "
                 f"batch, of which it is tried on {len(z[:SAMPLES])} samples, give method="
             ) from error
-        faults = []
+        faults: list[str] = []
         for method in METHODS:
-            try:
-                trial.run(method)
-                dx = trial.run(method, reference.dtype).dx if method != "finite" else reference.dx
-            except Exception as error:  # another method may work
-                faults.append(f"{method!r} fails, {_account(error)}")
-                continue
-            if reference.agrees_with(dx):
+            fault = trial.fault(method, reference)
+            if not fault:
                 return Selection(method, "; ".join(faults))
-            faults.append(f"{method!r} disagrees with finite differences, as where an operation drops its tangent")
+            faults.append(f"{method!r} {fault}")
     raise RuntimeError(f"decoder: expected one whose interpolants can be differentiated, but {'; '.join(faults)}")
 
 
-class _Reference(NamedTuple):
-    """Finite differences, in which dtype, and how much of them may be rounding."""
+class _Decoded(NamedTuple):
+    """Decoded codes, their derivative, and the gradients of one of its linear functions."""
 
+    x: Tensor
     dx: Tensor
-    dtype: torch.dtype
-    noise: float
+    gradients: tuple[Tensor, ...]
 
-    def agrees_with(self, dx: Tensor) -> bool:
-        """Whether a derivative is the same up to rounding; a NaN is not."""
-        one, other = dx.double(), self.dx.double()
+
+class _Reference(NamedTuple):
+    """Finite differences, and how they were made."""
+
+    decoded: _Decoded
+    dtype: torch.dtype
+    step: float
+
+    def disagrees(self, other: _Decoded) -> str:
+        """What is not the same up to rounding, if anything; a NaN is not.
+
+        Gradients of finite differences are compared only where their step is short: at the kinks that a longer one
+        crosses they are wrong.
+        """
+        rounding = 10 * torch.finfo(self.dtype).eps / self.step * float(self.decoded.x.double().norm())
+        if not self._close(self.decoded.dx, other.dx, rounding):
+            return "disagrees with finite differences, as where an operation drops its tangent"
+        if self.step > 2 * SHORT:
+            return ""
+        rounding = 1e-3 * sum(float(each.norm()) for each in self.decoded.gradients)
+        if all(map(partial(self._close, rounding=rounding), self.decoded.gradients, other.gradients)):
+            return ""
+        return "has another gradient than finite differences, as where an operation has a wrong second derivative"
+
+    def _close(self, one: Tensor, other: Tensor, rounding: float) -> bool:
+        one, other = one.double(), other.double()
         tolerance = TOLERANCE + 20 * torch.finfo(self.dtype).eps
-        allowed = tolerance * torch.maximum(one.norm(), other.norm()) + self.noise
-        return bool((one - other).norm() <= allowed)
+        return bool((one - other).norm() <= tolerance * torch.maximum(one.norm(), other.norm()) + rounding)
 
 
 class _Trial:
@@ -90,50 +111,58 @@ class _Trial:
         self.seed, self.device_seeds = torch.get_rng_state(), get_device_states(z)
 
     def reference(self) -> _Reference:
-        """Finite differences that a step twice as long confirms; in fp32 where the decoder can."""
-        wide = wide_dtype(self.z)
+        """Finite differences that a step twice as long confirms: in float64, else in fp32, else in the codes' dtype."""
         fault = RuntimeError("two lengths of step do not agree")
-        for dtype in dict.fromkeys((wide, self.z.dtype)):
+        usual = [(dtype, torch.finfo(dtype).eps ** (1 / 3)) for dtype in (wide_dtype(self.z), self.z.dtype)]
+        for dtype, step in dict.fromkeys([(torch.float64, SHORT), *usual]):
             try:
-                once, again = self.run("finite", dtype), self.run("finite", dtype, coarser=2.0)
+                reference = _Reference(self.run("finite", dtype, step), dtype, step)
+                if not reference.disagrees(self.run("finite", dtype, 2 * step)):
+                    return reference
             except Exception as error:
                 fault = error if isinstance(error, RuntimeError) else RuntimeError(_account(error))
-                continue
-            noise = 10 * torch.finfo(dtype).eps ** (2 / 3) * float(once.x.double().norm())
-            reference = _Reference(once.dx, dtype, noise)
-            if reference.agrees_with(again.dx):
-                return reference
         raise fault
 
-    def run(self, method: str, dtype: torch.dtype | None = None, coarser: float = 1.0) -> _Decoded:
+    def fault(self, method: str, reference: _Reference) -> str:
+        """What is wrong with a method, if anything."""
+        try:
+            if method == "finite":
+                self.run(method)
+                return ""
+            self.run(method, reference.dtype, strict=True)
+            self.run(method)  # and without that mode, in which a compiled decoder is not
+            return reference.disagrees(self.run(method, reference.dtype))
+        except Exception as error:  # another method may work
+            return f"fails, {_account(error)}"
+
+    def run(
+        self, method: str, dtype: torch.dtype | None = None, step: float | None = None, *, strict: bool = False
+    ) -> _Decoded:
         """One method, and its backward: in a dtype and without autocast, or as the decoder will be run."""
         torch.set_rng_state(self.seed)
         set_device_states(*self.device_seeds, device_type=self.z.device.type)
         z, direction = (_copy(each, dtype).requires_grad_() for each in (self.z, self.direction))
-        run, trained = self._copied(dtype)
+        modules = submodules_of(self.network)
+        state = {
+            id(t): _copy(t, dtype).requires_grad_(t.requires_grad)
+            for m in modules for t in (*m.parameters(recurse=False), *m.buffers(recurse=False))
+        }  # fmt: skip
+        decode = partial(call, self.network, mask=self.mask)
         autocast = dtype is None and torch.is_autocast_enabled(z.device.type)
-        with torch.autocast(z.device.type, enabled=autocast):
+        with replaced(self.network, state), torch.autocast(z.device.type, enabled=autocast):
+            for m in modules:
+                if isinstance(m, DistributedDataParallel):  # whose passes all end in a backward
+                    vars(m)["forward"] = m.module
             if method == "finite":
-                x, dx = finite(run, z, direction, coarser=coarser)
+                x, dx = finite(decode, z, direction, self.network, step=step)
             else:
-                x, dx = path_derivative(run, z, direction, method=method)
-        torch.autograd.grad(dx.float().square().mean(), [z, direction, *trained], allow_unused=True)
-        return _Decoded(x.detach(), dx.detach())
-
-    def _copied(self, dtype: torch.dtype | None) -> tuple[Network, list[Tensor]]:
-        """The decoder with copies of its parameters, and at each call with new copies of its buffers."""
-        network = self.network
-        if not isinstance(network, nn.Module):
-            return partial(call, network, mask=self.mask), []
-        parameters = {
-            name: _copy(p, dtype).requires_grad_(p.requires_grad) for name, p in network.named_parameters()
-        }
-
-        def run(z: Tensor) -> Tensor:
-            buffers = {name: _copy(b, dtype) for name, b in network.named_buffers()}
-            return with_state(partial(call, network, mask=self.mask), network, parameters | buffers)(z)
-
-        return run, [p for p in parameters.values() if p.requires_grad]
+                x, dx = derivative(decode, z, direction, method, self.network, strict=strict)
+            weights = torch.arange(dx.numel(), device=dx.device, dtype=as_wide(dx).dtype).cos().reshape(dx.shape)
+            trained = [z, direction, *(t for t in state.values() if t.requires_grad)]
+            gradients = torch.autograd.grad(
+                (as_wide(dx) * weights).sum(), trained, allow_unused=True, materialize_grads=True
+            )
+        return _Decoded(x.detach(), dx.detach(), gradients)
 
 
 def _copy(value: Tensor, dtype: torch.dtype | None) -> Tensor:

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 from typing_extensions import override
 
 from interpreg import _checks
+from interpreg._networks import is_synchronised, modules_of, submodules_of
 from interpreg._types import Network
 from interpreg._warnings import warn
 from interpreg.batch import Batch, Decode, Need
-from interpreg.functional.derivative import METHODS, path_derivative, smoothness_loss
+from interpreg.functional.derivative import METHODS, derivative, smoothness_loss
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.method_selection import select_method
@@ -35,17 +35,18 @@ class AlphaSmoothness(SingleTerm):
         interpolator: mixes the codes; when not given, the sum's interpolator, or else ACAI's. Not of
             ``kind="bernoulli"``, which has no path from code to code.
         method: "forward", "double-backward" or "finite", as for :func:`interpreg.functional.path_derivative`; or
-            "auto": at the first call outside compiled code, the first of the three that runs on a few codes, can be
-            trained, and agrees with finite differences; a warning gives the reason where that is not "forward". The
-            trial calls the decoder some more times, without side effects. Compiled code without an earlier trial uses
-            "forward".
+            "auto": at the first call outside compiled code, and at the first in another mode (training, eval), the
+            first of the three that runs on a few codes, can be trained, and agrees with finite differences, as do its
+            gradients; a warning gives the reason where that is not "forward". The trial calls the decoder some more
+            times, without side effects. Compiled code without an earlier trial uses "forward".
         weight: lambda_S (paper: 0.1); at least 0.
 
     In DistributedDataParallel, parameters that do not influence the derivative (the last bias) get a gradient of zero.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type, name or range; at a call, too few samples to mix.
-        RuntimeError: at a call, a decoder that the method cannot differentiate; the message names another method.
+        RuntimeError: at a call, a decoder that the method cannot differentiate, or whose normalisations have a wrong
+            gradient by that method (scripted ones, ``torch.layer_norm``); the message names another method.
     """
 
     name = "smoothness"
@@ -66,9 +67,7 @@ class AlphaSmoothness(SingleTerm):
         super().__init__(encoder, decoder, weight=weight)
         self.interpolator = interpolator
         self._derivative = DerivativeOf(decoder, method)
-        self._synchronised = isinstance(decoder, nn.Module) and any(
-            isinstance(module, DistributedDataParallel) for module in decoder.modules()
-        )
+        self._synchronised = is_synchronised(decoder)
 
     @property
     def method(self) -> str:
@@ -92,28 +91,42 @@ class DerivativeOf:
 
     def __init__(self, decoder: Network, method: str) -> None:
         self.decoder, self.method = decoder, method
-        self.selected: str | None = None
+        self._modules = modules_of(decoder)
+        self._scripted = isinstance(decoder, torch.jit.ScriptFunction) or any(
+            isinstance(module, torch.jit.ScriptModule) for module in submodules_of(decoder)
+        )
+        self._selected: dict[tuple[bool, ...], str] = {}
+        self._checked = False
 
     def __call__(
         self, decode: Network, z: Tensor, direction: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """The decoded codes and their derivative along ``direction``."""
-        return path_derivative(decode, z, direction, method=self._method(mask, z, direction), module=self.decoder)
+        # asked here and not in functions below, each of which is compiled by itself where the graph breaks
+        compiling = torch.compiler.is_compiling()
+        if compiling and self._scripted:
+            raise ValueError("decoder: expected one without scripted or traced parts in compiled code, got some")
+        method = "forward" if self.method == "auto" else self.method
+        if self.method == "auto" and not compiling and _has_values(z):
+            method = self._select(z, direction, mask)
+        strict = not (compiling or self._checked) and torch.is_grad_enabled()
+        decoded = derivative(decode, z, direction, method, self.decoder, strict=strict)
+        self._checked |= strict
+        return decoded
 
-    def _method(self, mask: Tensor | None, z: Tensor, direction: Tensor) -> str:
-        if self.method != "auto":
-            return self.method
-        if self.selected is not None:
-            return self.selected
-        if torch.compiler.is_compiling() or type(z) is not Tensor:  # no values to compare
-            return "forward"
-        if torch.is_inference_mode_enabled():  # no gradients for a trial, and tangents are lost
-            return "finite"
-        selection = select_method(self.decoder, z, direction, mask)
-        self.selected = selection.method
-        if selection.why:
-            warn(
-                f"AlphaSmoothness uses method={selection.method!r}, because {selection.why}; give method="
-                f"{selection.method!r} to skip the trial"
-            )
-        return selection.method
+    def _select(self, z: Tensor, direction: Tensor, mask: Tensor | None) -> str:
+        """The method that works in the decoder's present mode: checkpoints, for one, are often for training alone."""
+        mode = tuple(module.training for module in self._modules)
+        if mode not in self._selected:
+            self._selected[mode], why = select_method(self.decoder, z, direction, mask)
+            if why:
+                warn(
+                    f"AlphaSmoothness uses method={self._selected[mode]!r}, because {why}; give method="
+                    f"{self._selected[mode]!r} to skip the trial"
+                )
+        return self._selected[mode]
+
+
+def _has_values(z: Tensor) -> bool:
+    """Whether codes have values for a trial: not under a transform of ``torch.func``."""
+    return type(z) is Tensor and not torch._C._are_functorch_transforms_active()
