@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg.datasets.samples import Samples
+from interpreg.datasets.samples import Samples, check_generator
 
 SPAN = 2.0  # pixels painted along the minor axis
 IMAGES_PER_CPU_BLOCK = 256  # so that temporaries stay in cache
@@ -87,9 +87,10 @@ def sample(
     as in ACAI's published code.
 
     Raises:
-        TypeError, ValueError: ``n`` or ``size`` is not a count.
+        TypeError, ValueError: ``n`` or ``size`` is not a count, or ``generator`` none.
     """
     _checks.as_count("n", n)
+    check_generator(generator)
     turns = torch.rand(n, generator=generator, device=device)
     angles = 2 * math.pi * turns
     labels = (10 * turns).long().clamp_(max=9)

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg._numerics import wide_dtype
-from interpreg.datasets.samples import Samples
+from interpreg.datasets.samples import Samples, check_generator
 
 HEIGHT = 0.8  # of the pole, in half widths of the image
 RADIUS = 0.09
@@ -129,9 +129,10 @@ def sample(
     """``n`` images with their (elevation, azimuth) in degrees, uniform over [45, 80) and [0, 360).
 
     Raises:
-        TypeError, ValueError: ``n`` or ``size`` is not a count.
+        TypeError, ValueError: ``n`` or ``size`` is not a count, or ``generator`` none.
     """
     _checks.as_count("n", n)
+    check_generator(generator)
     low = torch.tensor([MIN_ELEVATION, 0.0], device=device)
     span = torch.tensor([MAX_ELEVATION - MIN_ELEVATION, 360.0], device=device)
     return _images(low + span * torch.rand(n, 2, generator=generator, device=device), size)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
-from interpreg.datasets.samples import Samples
+from interpreg.datasets.samples import Samples, check_generator
 
 PRESETS = (None, "published")
 UNITS = ("alpha (radians a pixel)", "theta (radians)")
@@ -69,9 +69,10 @@ def sample(
         device: of the images.
 
     Raises:
-        TypeError, ValueError: ``n`` or ``size`` is not a count, or the ``preset`` is unknown.
+        TypeError, ValueError: ``n`` or ``size`` is not a count, ``generator`` none, or the ``preset`` unknown.
     """
     _checks.as_count("n", n)
+    check_generator(generator)
     _checks.check_one_of("preset", preset, PRESETS)
     if preset == "published":
         alpha = 0.2 + 0.5 * torch.rand(n, generator=generator, device=device)
