@@ -55,3 +55,14 @@ def doubt(name: str, images: Tensor) -> str:
         f"{name}: expected images in [-1, 1], got values from {low:.4g} to {high:.4g}, on which the scores and the "
         f"pictures depend; give {mend(images)}, and networks of that range"
     )
+
+
+def sigmoid_doubt(images: Tensor, x_hat: Tensor) -> str:
+    """What is wrong with reconstructions in [0, 1] of images in [-1, 1]; or ""."""
+    (low, _), (least, most) = extremes(images), extremes(x_hat)
+    if low > -0.5 or not (least >= 0 and 0.5 < most <= 1):
+        return ""
+    return (
+        f"decoder: expected the range of the data, from {low:.4g}, got reconstructions from {least:.4g} to {most:.4g}; "
+        "end it in a tanh or nothing instead of a sigmoid, or measure lambda z: 2 * decoder(z) - 1"
+    )
