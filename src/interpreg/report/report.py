@@ -203,20 +203,21 @@ def _check_arguments(
     encoder: Any, decoder: Any, features: Any, history: Any, prior: Any, name: Any, draw: Any
 ) -> None:
     """Raise for arguments of the wrong type, and for such as have no effect."""
-    for network_name, network in (("encoder", encoder), ("decoder", decoder), ("features", features)):
-        if network is not None or network_name != "features":
-            _checks.check_network(network_name, network)
+    _checks.check_network("encoder", encoder)
+    _checks.check_network("decoder", decoder)
+    if features is not None:
+        _checks.check_network("features", features)
     if not isinstance(name, str):
         raise TypeError(f"name: expected a text, got {_checks.describe(name)}")
     if draw:
         optional_import("matplotlib.pyplot", "plot", "interpolation_report (with draw=True)")
+    if prior is not None:
+        as_prior(prior)
     for argument, value in (("prior", prior), ("history", history)):
         if value is not None and not draw:
             raise ValueError(
                 f"{argument}: expected None with draw=False, because it becomes a picture, got a value"
             )
-    if prior is not None:
-        as_prior(prior)
 
 
 def _check_outputs(subject: Subject, features: Network | None) -> None:
