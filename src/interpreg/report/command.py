@@ -7,14 +7,14 @@ import torch
 
 from interpreg._files import as_path
 from interpreg.metrics.lines import grid
-from interpreg.report import config
+from interpreg.report import checkpoint, config
 from interpreg.report.report import Report, interpolation_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument(
-        "checkpoint", type=Path, help="a file of torch.save; only tensors and plain values are read"
+        "checkpoint", type=Path, help="a file of torch.save or safetensors; only tensors and plain values are read"
     )
     parser.add_argument("--config", type=Path, help="a TOML file naming encoder, decoder and data (see the docs); the "
                         "checkpoints of the demo need none")  # fmt: skip
@@ -34,9 +34,9 @@ def run(arguments: argparse.Namespace) -> Report:
         device = torch.device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     except RuntimeError as error:
         raise ValueError(f"--device: expected a device such as cpu or cuda:0, got {arguments.device!r}") from error
-    checkpoint = as_path("checkpoint", arguments.checkpoint)
-    report = checkpoint_report(checkpoint, arguments.config, device=device)
-    folder = as_path("--out", arguments.out or checkpoint.parent / f"{checkpoint.stem}-report")
+    path = as_path("checkpoint", arguments.checkpoint)
+    report = checkpoint_report(path, arguments.config, device=device)
+    folder = as_path("--out", arguments.out or path.parent / f"{path.stem}-report")
     folder.mkdir(parents=True, exist_ok=True)
     print(f"{report}\n")
     print(f"Page: {report.save_html(folder / 'report.html')}")
@@ -60,7 +60,7 @@ def checkpoint_report(
     """
     path = as_path("checkpoint", path)
     configuration = None if configuration is None else as_path("--config", configuration)
-    state = config.checkpoint(path)
+    state = checkpoint.load(path)
     if configuration is None:
         content, folder, history = config.embedded(path, state), path.parent, state.get("history")
     else:

@@ -68,15 +68,15 @@ def samples(name: str, data: Data, labels: Tensor | None = None) -> Samples:
     _codes.check_finite(name, data)
     if data.ndim < 2:
         raise ValueError(f"{name}: expected shape [n, ...], got {_checks.describe(data)}")
-    return Samples(data, None if labels is None else given_labels(labels, len(data)))
+    return Samples(data, None if labels is None else given_labels("labels", labels, len(data)))
 
 
-def given_labels(labels: object, n: int) -> Tensor:
+def given_labels(name: str, labels: object, n: int) -> Tensor:
     """Labels ``[n]``; ``ValueError`` unless they are whole numbers ``[n]`` or ``[n, 1]``, or one-hot ``[n, k]``."""
     found = as_labels(labels, n)
     if found is None:
         raise ValueError(
-            f"labels: expected whole numbers of shape [{n}] or [{n}, 1], or one-hot ones [{n}, k], "
+            f"{name}: expected whole numbers of shape [{n}] or [{n}, 1], or one-hot ones [{n}, k], "
             f"got {_checks.describe(labels)}{_fractions(labels)}"
         )
     return found
