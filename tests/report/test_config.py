@@ -78,7 +78,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path) -> None:
         config.read(tmp_path / "report.toml")
     with pytest.raises(IsADirectoryError, match="expected a file, got a folder"):
         config.read(tmp_path)
-    with pytest.raises(FileNotFoundError, match="none.toml: no such file"):
+    with pytest.raises(FileNotFoundError, match=r"none.toml: no such file"):
         config.read(tmp_path / "none.toml")
 
 
