@@ -30,7 +30,9 @@ MEASURES = {
     "paths": lambda: path_scores(PATHS, CODES).mean_distance,
     "conditions": lambda: admissibility(PATHS, PATHS[:, 0], PATHS[:, -1], references=CODES).lipschitz,
     "error": lambda: interpolation_error(PATHS, PATHS + 1).overall,
-    "by interval": lambda: error_by_interval(lambda x: x, lambda z: z, VIEWS, images=[3, 9], batch_size=16).mean.sum(),
+    "by interval": lambda: error_by_interval(
+        lambda x: x, lambda z: z, VIEWS, images=[3, 9], batch_size=16
+    ).mean.sum(),
     "Frechet": lambda: frechet_distance(CODES, CODES, features=lambda x: x[:, :3].contiguous()),
 }
 

@@ -124,25 +124,22 @@ def _concatenated(name: str, data: Iterable[Any]) -> tuple[Tensor, Tensor | None
         labels += others[:1]
     if not batches:
         raise ValueError(f"{name}: expected at least one batch, got none")
-    return torch.cat(batches), _joined_labels(name, batches, labels)
+    x = torch.cat(batches)
+    return x, _joined_labels(name, x, labels, len(batches))
 
 
-def _joined_labels(name: str, batches: list[Tensor], labels: list[Any]) -> Tensor | None:
+def _joined_labels(name: str, x: Tensor, entries: list[Any], batches: int) -> Tensor | None:
     """The second entries of batches as labels; None with a warning if they are neither labels nor targets like x."""
-    if not labels or all(
-        isinstance(y, Tensor) and y.shape == x.shape for x, y in zip(batches, labels, strict=False)
-    ):
-        return None
-    shapes = [(y.shape[1:], y.dtype) if isinstance(y, Tensor) and y.ndim else None for y in labels]
-    together = (
-        torch.cat(labels) if len(labels) == len(batches) and None not in shapes and len({*shapes}) == 1 else None
-    )
-    found = as_labels(together, sum(map(len, batches)))
-    if found is None:
+    together = None
+    if len(entries) == batches and all(isinstance(y, Tensor) and y.ndim for y in entries):
+        together = torch.cat(entries) if len({y.shape[1:] for y in entries}) == 1 else None
+    found = as_labels(together, len(x))
+    is_target = together is not None and together.shape == x.shape
+    if entries and found is None and not is_target:
         warnings.warn(
             f"{name}: the second entries of batches are no labels and are not used, "
-            f"{_checks.describe(labels[0])}{_fractions(together)}; labels are whole numbers of shape [B] or [B, 1], or "
-            "one-hot ones. Give batches (x, labels), or x alone",
+            f"{_checks.describe(entries[0])}{_fractions(together)}; labels are whole numbers of shape [B] or [B, 1], "
+            "or one-hot ones. Give batches (x, labels), or x alone",
             UserWarning,
             stacklevel=4,
         )
