@@ -1,5 +1,6 @@
 """The pictures of a report, drawn along with it, because the networks may change later."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -43,7 +44,9 @@ def pictures(
     """All pictures that the data allow, and the reasons for those that fail."""
     found: list[Picture] = []
     reasons: list[str] = []
-    with optional_import("matplotlib.pyplot", "plot", "the report's pictures").ioff():
+    pyplot = optional_import("matplotlib.pyplot", "plot", "the report's pictures")
+    with pyplot.ioff(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*expected pixels in")  # the report says it once
         for title, make in _makers(subject, curves, name, history, prior):
             try:
                 found += make()
