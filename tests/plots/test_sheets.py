@@ -216,7 +216,6 @@ def test_pixels_of_another_range_are_said(draw) -> None:
     ):
         draw(255.0 * bits)
     draw(3 * bits.float() - 1.5)  # an overshoot is cut off
-    draw(255 * bits if draw is not interpolation_rows else bits.float())
 
 
 def test_bytes_of_zeros_and_ones_are_said() -> None:
