@@ -102,7 +102,7 @@ def test_a_single_class_is_none(measure) -> None:
     ("error_by_interval", {"kind": "curved"}, "kind: expected one of"),
     ("error_by_interval", {"step": 0.0}, "step: expected a positive number"),
     ("error_by_interval", {"encoder": 3}, "encoder: expected a module"),
-    ("error_by_interval", {"encoder": lambda x: {"z": x}}, r"encoder: .* a dict; .* lambda x: encoder\(x\)\['z'\]"),
+    ("error_by_interval", {"encoder": lambda x: {"z": x}}, r"encoder: .* a dict; .*lambda x: encoder\(x\)\['z'\]"),
 ])  # fmt: skip
 def test_arguments_without_effect_or_of_the_wrong_kind_are_named(measure: str, change: dict, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
