@@ -107,6 +107,14 @@ def test_the_numbers_file_is_strict_json(tmp_path) -> None:
         report["nonsense"]
 
 
+def test_files_are_written_to_a_tilde_too(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    report = interpolation_report(*pair(), torch.rand(20, 1, 16, 16), draw=False)
+    assert report.save_json("~/r.json") == tmp_path / "r.json"
+    assert report.save_html("~/r.html") == tmp_path / "r.html"
+    assert {p.name for p in tmp_path.iterdir()} == {"r.json", "r.html"}
+
+
 def test_the_table_shows_every_metric() -> None:
     data = turned()
     report = interpolation_report(*pair(), data, train=data, draw=False)
