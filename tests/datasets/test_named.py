@@ -47,3 +47,24 @@ def test_official_files(tmp_path) -> None:
 def test_bad_input_is_named(arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         datasets.named(*arguments)
+
+
+@pytest.mark.fault(
+    "Arguments",
+    "`named('digits', n=10)`, `named('pole', generator=g)`: an argument that does not apply to the data set.",
+    now="`ValueError`; it was ignored",
+)
+@pytest.mark.parametrize(("name", "arguments", "message"), [
+    ("digits", {"n": 10}, "n: expected None, digits is not generated, got 10"),
+    ("digits", {"generator": torch.Generator()}, "generator: expected None, digits is not generated"),
+    ("mnist", {"path": "x", "n": 10}, "n: expected None, mnist is not generated"),
+    ("pole", {"generator": torch.Generator()}, "generator: expected None, the paper's set of pole is not random"),
+])  # fmt: skip
+def test_arguments_that_do_not_apply_are_refused(name: str, arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        datasets.named(name, **arguments)
+
+
+def test_digits_take_no_options() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'size'"):
+        datasets.named("digits", size=16)

@@ -1,9 +1,13 @@
 """Samples in memory: images, labels and parameters are indexed together, and mismatches are refused."""
 
+import re
+
+import numpy as np
 import pytest
 import torch
+from torch.utils.data import ConcatDataset, DataLoader, Subset, random_split
 
-from interpreg.datasets import Samples
+from interpreg.datasets import Samples, lines, pole, stripes
 
 BYTES = torch.arange(24, dtype=torch.uint8).view(6, 1, 2, 2) * 10
 LABELS = torch.arange(6)
@@ -67,3 +71,74 @@ def test_bad_input_is_named(arguments: tuple, message: str) -> None:
 def test_samples_of_any_rank(shape: tuple[int, ...]) -> None:
     data = Samples(torch.rand(6, *shape), LABELS)
     assert (data[1:3].images.shape, data.draw(9).shape) == ((2, *shape), (9, *shape))
+
+
+@pytest.mark.fault(
+    "Data",
+    "`DataLoader(pole.paper_set())`: samples look like a `Dataset` of torch's and were none.",
+    now="they are one: batches `x`, or `(x, labels)`, in [-1, 1]",
+)
+@pytest.mark.parametrize("labelled", [False, True])
+def test_samples_are_a_dataset_of_torchs(labelled: bool) -> None:
+    data = Samples(BYTES, LABELS if labelled else None)
+    expected = BYTES.float() / 127.5 - 1
+    batch = next(iter(DataLoader(data, batch_size=4)))
+    x = batch[0] if labelled else batch
+    torch.testing.assert_close(x, expected[:4])
+    if labelled:
+        assert batch[1].tolist() == [0, 1, 2, 3]
+    parts = random_split(data, [4, 2], torch.Generator().manual_seed(0))
+    for dataset in (parts[0], ConcatDataset([data, data]), data + data, Subset(data, torch.tensor([5, 0]))):
+        items = [dataset[i] for i in range(len(dataset))]
+        images = torch.stack([item[0] if labelled else item for item in items])
+        assert images.dtype == torch.float32
+        assert all(any(torch.equal(image, each) for each in data.scaled()) for image in images)
+    assert len(list(data)) == 6  # iteration ends
+    last = data[np.int64(-1)]
+    torch.testing.assert_close(last[0] if labelled else last, expected[5])
+
+
+@pytest.mark.parametrize(("rows", "error"), [
+    (6, IndexError), (-7, IndexError), (1.5, TypeError), ("a", TypeError), (torch.tensor([0.5]), TypeError),
+    ((slice(1), 0), TypeError), (torch.zeros(2, 2, dtype=torch.long), TypeError),
+])  # fmt: skip
+def test_rows_that_are_none_are_named(rows: object, error: type[Exception]) -> None:
+    with pytest.raises(error, match="samples: expected an"):
+        things()[rows]
+    assert len(things()[[]]) == 0
+
+
+@pytest.mark.fault(
+    "Data",
+    "Images of 16 bits, wide integers or booleans are scaled as if they had 8 bits (Nerogar/mgds#55).",
+    now="`TypeError` with the expression that brings them to [-1, 1]",
+)
+@pytest.mark.parametrize(("images", "line"), [
+    (torch.tensor([[0, 65535]], dtype=torch.uint16), "x.float() / 32767.5 - 1"),
+    (torch.tensor([[0, 4000]], dtype=torch.uint16), "x.float() / 2047.5 - 1"),
+    (torch.tensor([[0, 30_000]], dtype=torch.int16), "x.float() / 32767.5 - 1"),
+    (torch.tensor([[0, 254]]), "x.float() / 127.5 - 1"),
+    (torch.tensor([[False, True]]), "2 * x.float() - 1"),
+    (torch.tensor([[-1000, 3000]], dtype=torch.int16), "2 * (x.float() - -1000) / 4000 - 1"),
+])  # fmt: skip
+def test_other_integers_are_refused_with_the_line_that_mends_them(images: torch.Tensor, line: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"; give {line}")):
+        Samples(images)
+    mended = eval(line, {"x": images})
+    assert mended.min() == -1
+    assert mended.max() <= 1
+    Samples(mended)
+
+
+@pytest.mark.parametrize("draw", [
+    lambda g: things().draw(2, g),
+    lambda g: lines.sample(2, 8, generator=g),
+    lambda g: stripes.sample(2, 8, generator=g),
+    lambda g: pole.sample(2, 8, generator=g),
+])  # fmt: skip
+def test_a_seed_is_no_generator(draw) -> None:
+    with pytest.raises(
+        TypeError, match=r"generator: expected a torch.Generator or None, got 42; give torch.Generator"
+    ):
+        draw(42)
+    draw(torch.Generator().manual_seed(42))

@@ -78,3 +78,59 @@ def test_what_is_no_tensor_of_finite_numbers_is_named_by_every_measure(measure: 
 def test_a_single_class_is_none(measure) -> None:
     with pytest.raises(ValueError, match=r"labels: expected at least two classes, got 1"):
         measure(**SETS | {"labels": torch.zeros_like(LABELS), "test_labels": torch.zeros_like(LABELS)})
+
+
+@pytest.mark.fault(
+    "Arguments",
+    "A measure is given an argument that has no effect, or a seed in place of a generator.",
+    now="`ValueError` or `TypeError` that names it",
+)
+@pytest.mark.parametrize(("measure", "change", "message"), [
+    ("path_scores", {"parameters": None, "period": 6.28}, "period: expected None without parameters, got 6.28"),
+    ("admissibility", {"quantile": 0.5}, "quantile: expected its default without references"),
+    ("admissibility", {"distance": 3}, "distance: expected a module or another callable"),
+    ("admissibility", {"distance": lambda a, b: torch.full((len(a),), math.nan)}, "distance: expected finite values"),
+    ("admissibility", {"distance": lambda a, b: 0.0}, "distance: expected a tensor, got 0.0"),
+    ("admissibility", {"probability": lambda x: [1.0]}, "probability: expected a tensor, got a list"),
+    ("perceptual_path_length", {"generator": 42}, "generator: expected a torch.Generator or None, got 42"),
+    ("perceptual_path_length", {"decoder": lambda z: (z, z)},
+     r"output of decoder: expected a tensor, got a tuple .* decoder=lambda x: decoder\(x\)\[0\]"),
+    ("error_by_interval", {"images": 4}, "images: expected numbers of images, such as range"),
+    ("error_by_interval", {"images": []}, "images: expected at least one number of images"),
+    ("error_by_interval", {"images": [4, 7]}, "images: expected at most as many as there are views, 6, got 7"),
+    ("error_by_interval", {"batch_size": 0}, "batch_size: expected an int of at least 1"),
+    ("error_by_interval", {"kind": "curved"}, "kind: expected one of"),
+    ("error_by_interval", {"step": 0.0}, "step: expected a positive number"),
+    ("error_by_interval", {"encoder": 3}, "encoder: expected a module"),
+    ("error_by_interval", {"encoder": lambda x: {"z": x}}, r"encoder: .* a dict; .*lambda x: encoder\(x\)\['z'\]"),
+])  # fmt: skip
+def test_arguments_without_effect_or_of_the_wrong_kind_are_named(measure: str, change: dict, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        getattr(metrics, measure)(**GOOD[measure] | change)
+
+
+@pytest.mark.parametrize("index", [-2, 6])
+def test_indices_to_leave_out_are_checked(index: int) -> None:
+    x = torch.rand(6, 4)
+    with pytest.raises(ValueError, match="leave_out: expected -1 or indices below 6, got some outside"):
+        metrics.nearest(x, x, leave_out=torch.tensor([0, 1, 2, 3, 4, index]))
+    with pytest.raises(ValueError, match="leave_out: expected whole numbers"):
+        metrics.nearest(x, x, leave_out=torch.zeros(6))
+
+
+@pytest.mark.fault(
+    "Numerics",
+    "A path has an image of zeros, as black ones in [0, 1]: its cosine distance is 0 / 0, and the mean NaN.",
+    now="`ValueError` with their number, and what to give",
+)
+def test_images_of_zeros_have_no_cosine_distance() -> None:
+    paths, references = torch.rand(2, 3, 4), torch.rand(5, 4)
+    paths[1, 1] = 0
+    with pytest.raises(ValueError, match=r"paths: .* undefined, got 1 of 6; give pixels in \[-1, 1\]"):
+        metrics.path_scores(paths, references)
+    assert metrics.path_scores(paths, references, measure="mse").mean_distance > 0
+
+
+def test_a_probe_that_would_not_learn_is_refused() -> None:
+    with pytest.raises(ValueError, match="lr: expected a positive number, got 0"):
+        metrics.OnlineProbe(4, 2, lr=0)

@@ -7,7 +7,14 @@ from matplotlib import pyplot
 from matplotlib.colors import to_hex
 from torch import Tensor, nn
 
-from interpreg.plots import corner_grid, corner_grid_of, image_sheet, prior_samples
+from interpreg.plots import (
+    corner_grid,
+    corner_grid_of,
+    image_sheet,
+    interpolation_rows,
+    latent_scatter,
+    prior_samples,
+)
 from interpreg.priors import Normal
 
 HEIGHT, WIDTH = 10, 14
@@ -127,7 +134,7 @@ def test_prior_samples_are_the_priors_and_take_no_gradients() -> None:
 
         def forward(self, codes: Tensor) -> Tensor:
             seen.append(self.weight * codes)
-            return 10 * seen[-1][:, :1, :, None].expand(-1, 3, 2, 4)
+            return seen[-1][:, :1, :, None].expand(-1, 3, 2, 4)
 
     generators = [torch.Generator().manual_seed(3) for _ in range(2)]
     decoder = Decoder().train()
@@ -190,3 +197,69 @@ def test_bad_input_is_named_before_anything_is_drawn(draw, message: str) -> None
     with pytest.raises((TypeError, ValueError), match=message):
         draw()
     assert pyplot.get_fignums() == []
+
+
+@pytest.mark.fault(
+    "Data",
+    "Floats of 0 to 255 or bytes of 0 and 1 are drawn: all white, or all black.",
+    now="a warning with the line that mends it",
+)
+@pytest.mark.parametrize("draw", [
+    image_sheet,
+    lambda images: corner_grid(images.view(2, 2, 1, 4, 4)),
+    lambda images: interpolation_rows(images.float().view(1, 4, 1, 4, 4)),
+])  # fmt: skip
+def test_pixels_of_another_range_are_said(draw) -> None:
+    bits = (torch.arange(4 * 16).view(4, 1, 4, 4) % 2).to(torch.uint8)
+    with pytest.warns(
+        UserWarning, match=r"expected pixels in \[-1, 1\], got values up to 255, .*; give x / 127.5 - 1"
+    ):
+        draw(255.0 * bits)
+    draw(3 * bits.float() - 1.5)  # an overshoot is cut off
+
+
+def test_bytes_of_zeros_and_ones_are_said() -> None:
+    with pytest.warns(
+        UserWarning, match=r"expected pixels of 0 to 255, got values up to 1, drawn black; give 255 \* x"
+    ):
+        image_sheet(torch.eye(4).to(torch.uint8).view(1, 1, 4, 4))
+
+
+@pytest.mark.fault(
+    "Reports and files",
+    "A picture of a decoder in training mode moved its batch statistics.",
+    now="it is drawn in eval mode; modes and statistics are as before",
+)
+@pytest.mark.parametrize("through", [lambda m: m, lambda m: m.forward, lambda m: lambda z: m(z)])
+def test_pictures_are_of_networks_in_eval_mode(through) -> None:
+    torch.manual_seed(0)
+    decoder = nn.Sequential(nn.Linear(3, 16), nn.BatchNorm1d(16), nn.Dropout(0.5), nn.Unflatten(1, (1, 4, 4)))
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(16, 3), nn.BatchNorm1d(3))
+    before = [b.clone() for m in (encoder, decoder) for b in m.buffers()]
+    corners = greys(4)[..., :4, :4].contiguous()
+    draws = {
+        "corners": lambda: corner_grid_of(through(encoder), through(decoder), corners),
+        "samples": lambda: prior_samples(through(decoder), (3,), n=4, generator=torch.Generator().manual_seed(0)),
+        "codes": lambda: latent_scatter(torch.linspace(-1, 1, 15).view(5, 3).sin(), decoder=through(decoder)),
+    }
+    for name, draw in draws.items():
+        encoder.eval()
+        decoder.eval()
+        expected = np.asarray(draw().images[0].get_array())
+        encoder.train()
+        decoder.train()
+        assert np.array_equal(np.asarray(draw().images[0].get_array()), expected, equal_nan=True), name
+        assert all(m.training for m in [*encoder.modules(), *decoder.modules()])
+    after = [b for m in (encoder, decoder) for b in m.buffers()]
+    assert all(torch.equal(a, b) for a, b in zip(after, before, strict=True))
+
+
+def test_a_seed_is_no_generator_and_a_tuple_no_image() -> None:
+    with pytest.raises(TypeError, match=r"generator: expected a torch.Generator or None, got 42"):
+        prior_samples(lambda z: z[..., None, None].tanh(), (1,), generator=42)
+    with pytest.raises(
+        TypeError, match=r"decoder: expected a tensor, got a tuple .* decoder=lambda x: decoder\(x\)\[0\]"
+    ):
+        prior_samples(lambda z: (z[..., None, None], z), (1,))
+    with pytest.raises(TypeError, match=r"encoder: expected a tensor, got a tuple"):
+        corner_grid_of(lambda x: (x, x), nn.Identity(), greys(4))

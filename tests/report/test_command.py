@@ -176,7 +176,7 @@ def test_a_checkpoint_is_never_executed(tmp_path, capsys) -> None:
     ('key = ""', 'key = "model"', "[encoder] key: expected 'model' in the checkpoint"),
     ('file = "images.npz"', "", "expected a table [data]"),
     ('file = "images.npz"', 'file = "none.npz"', "none.npz"),
-    ('file = "images.npz"', 'file = "models.py"', "expected an .npz file"),
+    ('file = "images.npz"', 'file = "models.py"', "expected an .npz or .npy file"),
     ('file = "images.npz"', 'file = "a.npz"\nname = "lines"', "[data]: expected either a name or a file"),
     ('file = "images.npz"', 'name = "imagenet"', "name: expected one of"),
     ('file = "images.npz"', 'name = "mnist"', "path: expected the place of mnist's official files"),

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from turntable import pair
+from turntable import pair, turned
 
 from interpreg.datasets import Samples
 from interpreg.report import interpolation_report
@@ -67,3 +67,66 @@ def test_labels_beside_data_that_has_its_own_are_refused() -> None:
         samples("data", Samples(torch.zeros(6, 1, 4, 4), labels, None, (), ()), labels)
     with pytest.raises(TypeError, match="labels: expected None, because data has its own, got a"):
         samples("data", [(torch.zeros(6, 3), labels)], labels)
+
+
+ONE_HOT = torch.eye(3)[torch.tensor([0, 2, 1, 1, 0, 2])]
+
+
+@pytest.mark.fault(
+    "Data",
+    "A loader's labels are `[B, 1]`, one-hot, booleans or whole floats.",
+    now="they are used as labels; they were dropped without a word",
+)
+@pytest.mark.parametrize("y", [
+    ONE_HOT.argmax(1), ONE_HOT.argmax(1)[:, None], ONE_HOT.argmax(1).float(), ONE_HOT, ONE_HOT.long(), ONE_HOT > 0,
+    ONE_HOT.argmax(1).to(torch.uint8),
+], ids=str)  # fmt: skip
+def test_labels_in_every_form(y: torch.Tensor) -> None:
+    x = torch.rand(6, 4)
+    dataset = torch.utils.data.TensorDataset(x, y)
+    for data in (dataset, torch.utils.data.DataLoader(dataset, batch_size=2), [(x[:5], y[:5]), (x[5:], y[5:])]):
+        assert samples("data", data).labels.tolist() == [0, 2, 1, 1, 0, 2]
+    assert samples("data", x, y).labels.tolist() == [0, 2, 1, 1, 0, 2]
+
+
+@pytest.mark.fault(
+    "Data",
+    "The second entry of a loader's batches is neither labels nor a target: a regression target, masks, texts.",
+    now="a warning that it is not used, and how labels look",
+)
+@pytest.mark.parametrize(("y", "message"), [
+    (torch.full((6,), 0.7), "a torch.float32 tensor .* with values such as 0.7"),
+    (torch.ones(6, 3), "a torch.float32 tensor"),
+    (list("abcabc"), "a list of length 6"),
+    ({"age": torch.ones(6)}, "a dict"),
+    (torch.ones(6, 2, 2).long(), "a torch.int64 tensor"),
+    (torch.tensor([1.0, 2, 3, 4, 5, torch.nan]), "a torch.float32 tensor .* with values such as nan"),
+])  # fmt: skip
+def test_second_entries_that_are_no_labels_are_said(y: object, message: str) -> None:
+    with pytest.warns(UserWarning, match=f"data: the second entries .* not used, {message}.*Give batches"):
+        assert samples("data", [(torch.rand(6, 4), y)]).labels is None
+
+
+def test_targets_like_x_are_no_labels_and_silent() -> None:
+    x = torch.rand(6, 1)
+    assert samples("data", [(x, x)]).labels is None
+    assert samples("data", [(x, torch.ones(6, 1, dtype=torch.long))]).labels is not None
+
+
+@pytest.mark.parametrize(("batches", "message"), [
+    ([torch.rand(2, 3), torch.rand(2, 4)], r"data: expected samples of one shape, \(3,\), got"),
+    ([{"image": torch.rand(2, 3)}], r"got a dict; give the part that is meant, of \['image'\]"),
+    ("path", "data: expected Samples, a tensor, or batches of tensors, got 'path'"),
+    ([torch.zeros(2, 3, dtype=torch.uint8)], r"data: .*got a torch.uint8 .*; give x.float\(\) / 127.5 - 1"),
+])  # fmt: skip
+def test_batches_that_are_none_are_named(batches: object, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        samples("data", batches)
+
+
+def test_a_subset_of_samples_keeps_their_parameters() -> None:
+    parts = torch.utils.data.random_split(turned(12), [8, 4], torch.Generator().manual_seed(0))
+    for part in parts:
+        found = samples("data", part)
+        assert torch.equal(found.parameters, turned(12)[part.indices].parameters)
+        assert len(found) == len(part)

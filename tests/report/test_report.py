@@ -107,6 +107,14 @@ def test_the_numbers_file_is_strict_json(tmp_path) -> None:
         report["nonsense"]
 
 
+def test_files_are_written_to_a_tilde_too(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    report = interpolation_report(*pair(), torch.rand(20, 1, 16, 16), draw=False)
+    assert report.save_json("~/r.json") == tmp_path / "r.json"
+    assert report.save_html("~/r.html") == tmp_path / "r.html"
+    assert {p.name for p in tmp_path.iterdir()} == {"r.json", "r.html"}
+
+
 def test_the_table_shows_every_metric() -> None:
     data = turned()
     report = interpolation_report(*pair(), data, train=data, draw=False)
@@ -130,8 +138,8 @@ MORE = {"data": torch.rand(12, 1, 16, 16)}  # of which two are held out
     ({"data": torch.zeros(9)}, r"data: expected shape \[n, \.\.\.\]"),
     ({"data": torch.zeros(1, 1, 16, 16)}, r"data: expected at least two held-out samples"),
     ({"labels": torch.zeros(8, dtype=torch.long)}, r"labels: expected whole numbers of shape \[9\]"),
-    ({"labels": [0] * 9}, r"labels: expected whole numbers of shape \[9\], .* got a list"),
-    ({"labels": torch.zeros(9)}, r"labels: expected whole numbers"),
+    ({"labels": [0] * 9}, r"labels: expected whole numbers of shape \[9\] .* got a list"),
+    ({"labels": torch.full((9,), 0.5)}, r"labels: expected whole numbers .* with values such as 0.5"),
     ({"train": torch.zeros(9, 1, 8, 8)}, r"train: expected the shape of one sample of data"),
     (MORE | {"references": torch.zeros(9, 1, 8, 8)}, r"references: expected the shape of one sample of data"),
     ({"train_labels": torch.zeros(9).long()}, r"train_labels: expected None without train"),

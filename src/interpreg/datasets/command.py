@@ -2,12 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from interpreg._extras import optional_import
-from interpreg._files import atomic_write
+from interpreg._files import as_path, atomic_write
 from interpreg.datasets.named import GENERATED, NAMES, named
 from interpreg.datasets.readers import ABOUT, READERS
 from interpreg.datasets.samples import Samples
@@ -40,14 +41,16 @@ def run(arguments: argparse.Namespace) -> None:
     """
     optional_import("matplotlib", "plot", "drawing images")
     generator = torch.Generator().manual_seed(arguments.seed)
-    options = {"checksum": False} if arguments.no_checksum and arguments.name in READERS else {}
-    images = named(arguments.name, arguments.path, arguments.split, n=arguments.n, generator=generator, **options)
+    options: dict[str, Any] = {"checksum": False} if arguments.no_checksum and arguments.name in READERS else {}
+    if arguments.name in GENERATED:
+        options = {"n": arguments.n, "generator": generator}
+    images = named(arguments.name, arguments.path, arguments.split, **options)
     print(description(images))
     if len(images) == 0:
         return
     if arguments.name not in GENERATED:
         images = images[torch.randperm(len(images), generator=generator)[: arguments.n]]
-    out = arguments.out or Path(f"data-{arguments.name}.png")
+    out = as_path("--out", arguments.out or f"data-{arguments.name}.png")
     with atomic_write(out) as partial:
         save_png(image_sheet(images.images), partial)
     print(f"Picture: {out}, {len(images)} images")

@@ -87,9 +87,10 @@ def sample(
     as in ACAI's published code.
 
     Raises:
-        TypeError, ValueError: ``n`` or ``size`` is not a count.
+        TypeError, ValueError: ``n`` or ``size`` is not a count, or ``generator`` none.
     """
     _checks.as_count("n", n)
+    _checks.as_generator(generator)
     turns = torch.rand(n, generator=generator, device=device)
     angles = 2 * math.pi * turns
     labels = (10 * turns).long().clamp_(max=9)

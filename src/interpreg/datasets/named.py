@@ -42,6 +42,12 @@ def named(
     torch.Size([576, 1, 16, 16])
     """
     _checks.check_one_of("name", name, NAMES)
+    if name not in GENERATED:
+        for argument, value in (("n", n), ("generator", generator)):
+            if value is not None:
+                raise ValueError(
+                    f"{argument}: expected None, {name} is not generated, got {_checks.describe(value)}"
+                )
     if name in READERS:
         if path is None:
             raise ValueError(f"path: expected the place of {name}'s official files, got None")
@@ -50,9 +56,13 @@ def named(
         raise ValueError(f"path: expected None, {name} needs no files, got {str(path)!r}")
     if name == "digits":
         _checks.check_one_of("split", split, ("train", "test", None))
-        return digits.load("test" if split == "test" else "train")
+        return digits.load("test" if split == "test" else "train", **options)
     if split is not None:
         raise ValueError(f"split: expected None, {name} has no splits, got {split!r}")
     if n is None and name == "pole":
+        if generator is not None:
+            raise ValueError(
+                "generator: expected None, the paper's set of pole is not random; give n for a random one"
+            )
         return pole.paper_set(**options)
     return GENERATORS[name](DEFAULT_COUNT if n is None else n, generator=generator, **options)

@@ -129,9 +129,10 @@ def sample(
     """``n`` images with their (elevation, azimuth) in degrees, uniform over [45, 80) and [0, 360).
 
     Raises:
-        TypeError, ValueError: ``n`` or ``size`` is not a count.
+        TypeError, ValueError: ``n`` or ``size`` is not a count, or ``generator`` none.
     """
     _checks.as_count("n", n)
+    _checks.as_generator(generator)
     low = torch.tensor([MIN_ELEVATION, 0.0], device=device)
     span = torch.tensor([MAX_ELEVATION - MIN_ELEVATION, 360.0], device=device)
     return _images(low + span * torch.rand(n, 2, generator=generator, device=device), size)

@@ -69,9 +69,10 @@ def sample(
         device: of the images.
 
     Raises:
-        TypeError, ValueError: ``n`` or ``size`` is not a count, or the ``preset`` is unknown.
+        TypeError, ValueError: ``n`` or ``size`` is not a count, ``generator`` none, or the ``preset`` unknown.
     """
     _checks.as_count("n", n)
+    _checks.as_generator(generator)
     _checks.check_one_of("preset", preset, PRESETS)
     if preset == "published":
         alpha = 0.2 + 0.5 * torch.rand(n, generator=generator, device=device)

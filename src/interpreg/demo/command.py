@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from interpreg._extras import optional_import
-from interpreg._files import atomic_write
+from interpreg._files import as_path, atomic_write
 from interpreg.datasets.command import count
 from interpreg.demo import training
 from interpreg.demo.tasks import TASKS
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     for module in ("sklearn", "scipy", "matplotlib", "tqdm"):
         optional_import(module, "demo", "the demo")
     torch.set_num_threads(arguments.threads)
-    folder = arguments.out / f"{arguments.data}-seed{arguments.seed}"
+    folder = as_path("--out", arguments.out) / f"{arguments.data}-seed{arguments.seed}"
     folder.mkdir(parents=True, exist_ok=True)
     task = TASKS[arguments.data](arguments.seed, arguments.steps)
     print(f"Training the same autoencoder twice on {arguments.data}: plain, and with ACAIRegularizer.")

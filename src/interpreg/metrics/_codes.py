@@ -8,7 +8,7 @@ from torch import Tensor
 from interpreg import _checks
 
 Array = np.ndarray[Any, np.dtype[Any]]
-SAMPLES_PER_BLOCK = 4096  # bounds the memory
+NUMBERS_PER_BLOCK = 2**22  # 32 MiB in float64: bounds the memory
 MIN_RELATIVE_STD = 1e-6  # of the largest: an element or direction of less does not vary
 
 
@@ -21,11 +21,28 @@ def as_rows(name: str, codes: Tensor, low: int = 1) -> Tensor:
     return codes.detach().reshape(len(codes), -1)
 
 
+def rows_per_block(values: Tensor) -> int:
+    """How many samples have ``NUMBERS_PER_BLOCK`` elements, at least 1."""
+    return max(1, NUMBERS_PER_BLOCK // max(1, values[:1].numel()))
+
+
+def blocks(*values: Tensor) -> Any:
+    """Values in blocks of samples, so that a copy of a block in float64 is small; of several, tuples of blocks."""
+    size = rows_per_block(values[0])
+    parts = [each.detach().split(size) for each in values]
+    return parts[0] if len(parts) == 1 else zip(*parts, strict=True)
+
+
+def mean_squared_error(images: Tensor, others: Tensor) -> float:
+    """The mean squared difference of an element, in float64."""
+    sums = [float((a.double() - b.double()).square().sum()) for a, b in blocks(images, others)]
+    return sum(sums) / images.numel()
+
+
 def check_finite(name: str, values: Tensor) -> None:
     """Raise unless ``values`` are a floating point batch; the error counts the samples that are not finite."""
     _checks.check_tensor(name, values)
-    blocks = values.detach().split(SAMPLES_PER_BLOCK)
-    wrong = sum(int((~block[:, None].isfinite()).flatten(1).any(1).sum()) for block in blocks)
+    wrong = sum(int((~block[:, None].isfinite()).flatten(1).any(1).sum()) for block in blocks(values))
     if wrong:
         raise ValueError(
             f"{name}: expected finite {'codes' if 'codes' in name else 'values'}, got {wrong} of {len(values)} samples "

@@ -11,6 +11,7 @@ from interpreg import _progress as bars
 from interpreg._types import Network
 from interpreg.functional import path
 from interpreg.metrics import _codes
+from interpreg.metrics._evaluation import check_output
 
 Period = float | Sequence[float | None] | None
 
@@ -70,9 +71,11 @@ def run_in_batches(name: str, network: Network, values: Tensor, batch_size: int,
     """The output of a network for ``values``, at most ``batch_size`` at a time; an error unless it is finite."""
     outputs = []
     for block in bars.progress(values.split(batch_size), name, shown=progress):
-        outputs.append(network(block))
-        _codes.check_finite(name, outputs[-1])
-        _checks.check_batch_size(name, outputs[-1], len(block))
+        output = network(block)
+        check_output(name, output)
+        _codes.check_finite(name, output)
+        _checks.check_batch_size(name, output, len(block))
+        outputs.append(output.detach())
     return torch.cat(outputs)
 
 
@@ -86,6 +89,13 @@ def decode_paths(
     batch_size: int = 256,
     progress: bool = True,
 ) -> Tensor:
-    """The decoded paths ``[n, steps, ...]`` between codes ``[n, ...]``."""
-    images = run_in_batches("decoder", decoder, path(start, end, steps, kind).flatten(0, 1), batch_size, progress)
-    return images.view(len(start), steps, *images.shape[1:])
+    """The decoded paths ``[n, steps, ...]`` between codes ``[n, ...]``; codes of a batch exist at a time."""
+    pairs = max(1, batch_size // steps)
+    images = []
+    for ends in bars.progress(
+        list(zip(start.split(pairs), end.split(pairs), strict=True)), "paths", shown=progress
+    ):
+        codes = path(*ends, steps, kind).flatten(0, 1)
+        images.append(run_in_batches("decoder", decoder, codes, batch_size, progress=False))
+    decoded = torch.cat(images)
+    return decoded.view(len(start), steps, *decoded.shape[1:])

@@ -9,11 +9,13 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg._types import Network
-from interpreg.metrics import _paths
+from interpreg.metrics import _codes, _paths
+from interpreg.metrics._evaluation import check_output, evaluating
 from interpreg.metrics.nearest import nearest
 
 MIN_RELATIVE_LENGTH = 1e-3  # of the distance between the data: a shorter path is stationary
 STEP_TOLERANCE = 1e-6  # of the same distance: a smaller step is not a step back
+QUANTILE = 0.95  # of the distances of real images from each other
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -61,7 +63,7 @@ def admissibility(
     references: Tensor | None = None,
     probability: Network | None = None,
     distance: Distance = euclidean,
-    quantile: float = 0.95,
+    quantile: float = QUANTILE,
     progress: bool = True,
 ) -> Admissibility:
     r"""Boundary, monotonicity, Lipschitz constant and credibility of interpolations (AEAI, section 2).
@@ -103,10 +105,15 @@ def admissibility(
     if references is not None and probability is not None:
         raise ValueError("probability: expected None beside references, got both")
     _checks.as_number("quantile", quantile, high=1.0)
-    images, first, last = paths.detach().double(), start.detach().double(), end.detach().double()
-    boundary = ((images[:, 0] - first).square().mean() + (images[:, -1] - last).square().mean()).item() / 2
-    strides = images.diff(dim=1).flatten(2).norm(dim=2)  # [n, steps - 1]
-    moving = strides.sum(1) > MIN_RELATIVE_LENGTH * euclidean(first, last)
+    if references is None and quantile != QUANTILE:
+        raise ValueError(f"quantile: expected its default without references, of which it is, got {quantile!r}")
+    for name, network in (("probability", probability), ("distance", distance)):
+        if network is not None:
+            _checks.check_network(name, network)
+    boundary = (_codes.mean_squared_error(paths[:, 0], start) + _codes.mean_squared_error(paths[:, -1], end)) / 2
+    steps = zip(paths.unbind(1), paths.unbind(1)[1:], strict=False)
+    strides = torch.stack([_distances(image, following) for image, following in steps], dim=1)  # [n, steps - 1]
+    moving = strides.sum(1) > MIN_RELATIVE_LENGTH * _distances(start, end)
     forward, backtrack = _monotonicity(paths[moving], start[moving], end[moving], distance)
     credibility, threshold = _credibility(paths[moving], start, end, references, probability, quantile, progress)
     speeds = strides[moving] * strides.shape[1]
@@ -123,18 +130,35 @@ def admissibility(
     )
 
 
+def _distances(images: Tensor, others: Tensor) -> Tensor:
+    """Euclidean distances ``[n]`` in float64."""
+    return torch.cat([euclidean(a.double(), b.double()) for a, b in _codes.blocks(images, others)])
+
+
+def _distance(distance: Distance, images: Tensor, others: Tensor) -> Tensor:
+    """The caller's distance, ``[n]`` in float64; an error unless it is one finite number an image."""
+    apart = distance(images, others)
+    check_output("distance", apart)
+    if apart.shape != (len(images),):
+        raise ValueError(
+            f"distance: expected one number for each of {len(images)} images, got {_checks.describe(apart)}"
+        )
+    _codes.check_finite("distance", apart)
+    return apart.double()
+
+
 @torch.no_grad()
 def _monotonicity(paths: Tensor, start: Tensor, end: Tensor, distance: Distance) -> tuple[float, float]:
     """The share of steps that lead forward, and the share of the way that leads back."""
     if len(paths) == 0:
         return math.nan, math.nan
-    away = torch.stack([distance(image, start).double() for image in paths.unbind(1)], dim=1)
-    nearer = -torch.stack([distance(image, end).double() for image in paths.unbind(1)], dim=1)
-    if away.shape != paths.shape[:2]:
-        raise ValueError(
-            f"distance: expected one number for each of {len(paths)} images, got shape {away.shape[:1]}"
+    with evaluating(distance):
+        away, nearer = (
+            torch.stack([_distance(distance, image, data) for image in paths.unbind(1)], dim=1)
+            for data in (start, end)
         )
-    whole = distance(start, end).double()[:, None]
+        whole = _distance(distance, start, end)[:, None]
+    nearer = -nearer
     steps = torch.stack([away.diff(dim=1), nearer.diff(dim=1)])  # [2, n, steps - 1]
     forward = (steps >= -STEP_TOLERANCE * whole).all(0).double().mean().item()
     length = steps.abs().sum((0, 2))
@@ -154,9 +178,9 @@ def _credibility(
     """The share of images in between that count as real, and the distance up to which they do."""
     between = paths[:, 1:-1].flatten(0, 1)
     if probability is not None:
-        _checks.check_network("probability", probability)
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(probability):
             probabilities = probability(between) if len(between) else between.new_empty(0)
+        check_output("probability", probabilities)
         if probabilities.numel() != len(between):
             raise ValueError(f"probability: expected one number an image, got {_checks.describe(probabilities)}")
         if not ((probabilities >= 0) & (probabilities <= 1)).all():

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from interpreg.metrics import _codes
 
+COLUMNS_PER_BLOCK = 256  # of a correlation matrix: bounds the memory
+
 
 def correlation(codes: Tensor) -> Tensor:
     r"""Pearson's correlation of every two elements of the code over the samples, :math:`r_{ij}` in [-1, 1].
@@ -15,7 +17,7 @@ def correlation(codes: Tensor) -> Tensor:
               {\sqrt{\sum_n (z_{ni} - \bar z_i)^2 \sum_n (z_{nj} - \bar z_j)^2}}
 
     Rows and columns of :func:`dead_units` are NaN, the diagonal too: their correlation is undefined. Computed in
-    float64, in blocks of samples: two passes, and memory for a block and the result.
+    float64, in blocks of samples: memory for a block and the result.
 
     Args:
         codes: ``[n, ...]``, at least two, floating point; flattened.
@@ -31,9 +33,10 @@ def correlation(codes: Tensor) -> Tensor:
             [-1.,  1., nan],
             [nan, nan, nan]], dtype=torch.float64)
     """
-    scatter, deviation, alive = _moments(_codes.as_rows("codes", codes, low=2))
+    rows = _codes.as_rows("codes", codes, low=2)
+    mean, deviation, alive = _statistics(rows)
     scale = torch.where(alive, deviation, torch.nan)
-    r = (scatter / scale / scale[:, None]).clamp(-1, 1)
+    r = (_scatter(rows, mean) / scale / scale[:, None]).clamp(-1, 1)
     r.diagonal().masked_fill_(alive, 1.0)
     return r
 
@@ -45,20 +48,26 @@ def latent_correlation(codes: Tensor) -> float:
     NaN where fewer than two elements vary. For codes of two elements it is :math:`|r|` of the one pair. It depends on
     the rotation of the code: the same codes along their principal axes have 0. Dead units are left out; report
     :func:`dead_units` beside it. The published numbers come from the whole training set, or from 4,000 test images
-    where that is large.
+    where that is large. Memory: a few rows of the matrix at a time.
 
     Args and errors: as :func:`correlation`.
 
     >>> latent_correlation(torch.tensor([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]))
     0.0
     """
-    r = correlation(codes)
-    alive = ~r.diagonal().isnan()
+    rows = _codes.as_rows("codes", codes, low=2)
+    mean, deviation, alive = _statistics(rows)
     count = int(alive.sum())
     if count < 2:
         return math.nan
-    pairs = r[alive][:, alive].abs()
-    return float((pairs.sum() - pairs.trace()) / (count * (count - 1)))
+    varying = alive.nonzero().flatten()
+    total = 0.0
+    for first in range(0, count, COLUMNS_PER_BLOCK):
+        columns = varying[first : first + COLUMNS_PER_BLOCK]
+        r = (_scatter(rows, mean, columns) / deviation / deviation[columns, None]).clamp(-1, 1)[:, varying].abs()
+        r[:, first : first + len(columns)].fill_diagonal_(0)  # of an element with itself
+        total += float(r.sum())
+    return total / (count * (count - 1))
 
 
 def dead_units(codes: Tensor) -> int:
@@ -72,19 +81,27 @@ def dead_units(codes: Tensor) -> int:
     >>> dead_units(torch.tensor([[0.0, 1.0, 5.0], [1.0, 0.0, 5.0]]))
     1
     """
-    _, _, alive = _moments(_codes.as_rows("codes", codes, low=2))
+    _, _, alive = _statistics(_codes.as_rows("codes", codes, low=2))
     return int((~alive).sum())
 
 
-def _moments(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The scatter matrix, the root of its diagonal, and which elements vary."""
-    blocks = codes.split(_codes.SAMPLES_PER_BLOCK)
-    mean = torch.stack([block.double().sum(0) for block in blocks]).sum(0) / len(codes)
-    scatter = torch.zeros(len(mean), len(mean), dtype=torch.float64, device=codes.device)
+def _statistics(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean, the root of the sum of squared deviations, and which elements vary; ``[d]`` each."""
+    mean = torch.stack([block.double().sum(0) for block in _codes.blocks(codes)]).sum(0) / len(codes)
+    squares = torch.zeros_like(mean)
     differs = torch.zeros(len(mean), dtype=torch.bool, device=codes.device)
-    for block in blocks:
-        centred = block.double() - mean
-        scatter.addmm_(centred.T, centred)
+    for block in _codes.blocks(codes):
+        squares += (block.double() - mean).square().sum(0)
         differs |= (block != codes[0]).any(0)
-    deviation = torch.where(differs, scatter.diagonal().sqrt(), 0.0)  # the mean of equal values may be rounded
-    return scatter, deviation, deviation > _codes.MIN_RELATIVE_STD * deviation.max()
+    deviation = torch.where(differs, squares.sqrt(), 0.0)  # the mean of equal values may be rounded
+    return mean, deviation, deviation > _codes.MIN_RELATIVE_STD * deviation.max()
+
+
+def _scatter(codes: Tensor, mean: Tensor, columns: Tensor | None = None) -> Tensor:
+    """The scatter matrix ``[d, d]``, or its rows of some elements."""
+    height = len(mean) if columns is None else len(columns)
+    scatter = torch.zeros(height, len(mean), dtype=torch.float64, device=codes.device)
+    for block in _codes.blocks(codes):
+        centred = block.double() - mean
+        scatter.addmm_((centred if columns is None else centred[:, columns]).T, centred)
+    return scatter

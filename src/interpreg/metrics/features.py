@@ -13,6 +13,7 @@ from interpreg._types import Network
 from interpreg._warnings import warn
 from interpreg.functional.mixing import PATH_KINDS, mix, slerp
 from interpreg.metrics import _codes
+from interpreg.metrics._evaluation import check_output, evaluating
 
 SAMPLINGS = ("full", "ends")
 
@@ -66,8 +67,8 @@ def perceptual_path_length(
     own step, and by 1e-3 at 1e-5. Half precision, autocast or TF32 need a step of 1e-2 or more, whose error, from the
     decoder's curvature, is some 1e-3 to 1e-2 of the result.
 
-    Networks are called as they are, ``decoder(codes)`` and ``features(images)``, on both ends of a step in one
-    batch, without gradients, and stay in training or evaluation mode as they were.
+    Networks are called, ``decoder(codes)`` and ``features(images)``, on both ends of a step in one batch, without
+    gradients, in eval mode, and are then as they were.
 
     Args:
         decoder: codes ``[B, ...]`` to images.
@@ -104,6 +105,7 @@ def perceptual_path_length(
     if not 0 < _checks.as_number("epsilon", epsilon, high=1.0) < 1:
         raise ValueError(f"epsilon: expected a number between 0 and 1, got {epsilon!r}")
     _checks.as_count("draws", draws, low=1)
+    _checks.as_generator(generator)
     _checks.as_count("batch_size", batch_size, low=1)
     index = torch.arange(len(start), device=start.device).repeat(draws)
     device = torch.device("cpu") if generator is None else generator.device
@@ -112,11 +114,12 @@ def perceptual_path_length(
     starts = (1 - epsilon) * t.to(start.device)
     pairs = list(zip(index.split(batch_size), starts.split(batch_size), strict=True))
     distances = []
-    for i, low in bars.progress(pairs, "path length", shown=progress):
-        step = mix if kind == "linear" else slerp
-        both = [step(end[i].double(), start[i].double(), at).to(start.dtype) for at in (low, low + epsilon)]
-        x = _features(decoder, features, torch.cat(both))
-        distances.append((x[len(i) :] - x[: len(i)]).square().sum(1) / epsilon**2)
+    step = mix if kind == "linear" else slerp
+    with evaluating(decoder, features):
+        for i, low in bars.progress(pairs, "path length", shown=progress):
+            both = [step(end[i].double(), start[i].double(), at).to(start.dtype) for at in (low, low + epsilon)]
+            x = _features(decoder, features, torch.cat(both))
+            distances.append((x[len(i) :] - x[: len(i)]).square().sum(1) / epsilon**2)
     moving = (start != end).reshape(len(start), -1).any(1)[index]
     return _summary(torch.cat(distances)[moving], int((~moving).sum()), trim)
 
@@ -139,9 +142,8 @@ def frechet_distance(
     :math:`\Sigma_1^{1/2} \Sigma_2^{1/2}`. With the features of an Inception network this is the FID, which means
     nothing on digits or lines: use features of your own. The estimate is biased upwards, the more the fewer samples, so
     compare only sets of the same size; with no more samples than features a covariance is singular, and a
-    ``UserWarning`` is issued. It does not depend on ``batch_size`` but for rounding, unless ``features`` has batch
-    statistics in training mode: its mode stays as it was. Called without gradients. Memory: a batch, and a few matrices
-    ``[d, d]`` of d features.
+    ``UserWarning`` is issued. It does not depend on ``batch_size`` but for rounding. ``features`` is called without
+    gradients, in eval mode, and is then as it was. Memory: a batch, and a few matrices ``[d, d]`` of d features.
 
     Args:
         images, reference: ``[n, ...]`` and ``[m, ...]``, at least two each.
@@ -161,8 +163,9 @@ def frechet_distance(
     _checks.as_count("batch_size", batch_size, low=1)
     if features is not None:
         _checks.check_network("features", features)
-    mean, scatter = _moments(features, images, batch_size, progress)
-    other, other_scatter = _moments(features, reference, batch_size, progress)
+    with evaluating(features):
+        mean, scatter = _moments(features, images, batch_size, progress)
+        other, other_scatter = _moments(features, reference, batch_size, progress)
     if mean.shape != other.shape:
         raise ValueError(f"reference: expected as many features as images, {len(mean)}, got {len(other)}")
     if min(len(images), len(reference)) <= len(mean):
@@ -192,6 +195,7 @@ def _features(decoder: Network | None, features: Network | None, inputs: Tensor)
     for name, network in (("decoder", decoder), ("features", features)):
         if network is not None:
             x = network(x)
+            check_output(f"output of {name}", x, name)
             _codes.check_finite(f"output of {name}", x)
             _checks.check_batch_size(f"output of {name}", x, len(inputs))
     return x.reshape(len(x), -1).double()

@@ -11,7 +11,8 @@ from interpreg import _progress as bars
 from interpreg.metrics._codes import check_finite
 
 MEASURES = ("cosine", "mse")
-IMAGES_PER_BLOCK, REFERENCES_PER_BLOCK = 1024, 16_384  # bound the memory
+IMAGES_PER_BLOCK, REFERENCES_PER_BLOCK = 1024, 16_384  # at most; fewer of large images: bound the memory
+REFERENCE_NUMBERS = 2**24  # 128 MiB in float64
 
 
 class Nearest(NamedTuple):
@@ -63,19 +64,20 @@ def nearest(
             f"got {_checks.describe(references)}"
         )
     if leave_out is not None:
-        _checks.check_shape("leave_out", leave_out, images.shape[:1], "one index an image")
+        _check_indices(leave_out, images, references)
         if len(references) < 2:
             raise ValueError(f"references: expected two where one is left out, got {_checks.describe(references)}")
     x = images.detach().reshape(len(images), references[0].numel())
     best = x.new_full((len(x),), -torch.inf, dtype=torch.float64)  # the largest similarity so far
     indices = torch.zeros(len(x), dtype=torch.long, device=x.device)
-    offsets, firsts = range(0, len(references), REFERENCES_PER_BLOCK), range(0, len(x), IMAGES_PER_BLOCK)
+    height, width = _block_sizes(x.shape[1])
+    offsets, firsts = range(0, len(references), width), range(0, len(x), height)
     pieces = [(offset, first) for offset in offsets for first in firsts]
     for offset, first in bars.progress(pieces, "matching", shown=progress):
         if first == 0:
-            rows = references[offset : offset + REFERENCES_PER_BLOCK].detach().reshape(-1, x.shape[1]).double()
+            rows = references[offset : offset + width].detach().reshape(-1, x.shape[1]).double()
             rows = normalize(rows, dim=1) if measure == "cosine" else rows
-        block = slice(first, first + IMAGES_PER_BLOCK)
+        block = slice(first, first + height)
         similarities = x[block].double() @ rows.T  # [images, references]
         if measure == "mse":
             # minus the squared distance, up to the squares of x
@@ -88,12 +90,26 @@ def nearest(
         best[block] = torch.where(better, similarity, best[block])
         indices[block] = torch.where(better, index + offset, indices[block])
     if measure == "cosine":
-        return Nearest(1 - best / x.double().norm(dim=1), indices)
+        norms = [block.double().norm(dim=1) for block in x.split(height)]
+        return Nearest(1 - best / torch.cat(norms) if norms else best, indices)
     return Nearest(_mean_squares(x, references.detach().reshape(-1, x.shape[1]), indices), indices)
+
+
+def _check_indices(leave_out: Tensor, images: Tensor, references: Tensor) -> None:
+    _checks.check_labels("leave_out", leave_out, len(images), "the images")
+    if ((leave_out < -1) | (leave_out >= len(references))).any():
+        raise ValueError(f"leave_out: expected -1 or indices below {len(references)}, got some outside")
+
+
+def _block_sizes(elements: int) -> tuple[int, int]:
+    """How many images and how many references are compared at a time."""
+    count = max(1, REFERENCE_NUMBERS // max(1, elements))
+    return min(IMAGES_PER_BLOCK, max(1, count // 4)), min(REFERENCES_PER_BLOCK, count)
 
 
 def _mean_squares(x: Tensor, rows: Tensor, indices: Tensor) -> Tensor:
     """The distances to the nearest references, without the cancellation of the expansion."""
-    blocks = zip(x.split(IMAGES_PER_BLOCK), indices.split(IMAGES_PER_BLOCK), strict=True)
+    height, _ = _block_sizes(x.shape[1])
+    blocks = zip(x.split(height), indices.split(height), strict=True)
     means = [(block.double() - rows[index].double()).square().mean(1) for block, index in blocks]
     return torch.cat(means) if means else x.new_empty(0, dtype=torch.float64)

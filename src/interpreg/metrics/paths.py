@@ -81,8 +81,15 @@ def path_scores(
     (0.0, 0.0, 0.0)
     """
     _paths.check_paths(paths)
+    if parameters is None and period is not None:
+        raise ValueError(f"period: expected None without parameters, got {period!r}")
     images = rearrange(paths, "n t ... -> (n t) ...")
     distances, indices = nearest(images, references, measure, progress=progress)
+    if undefined := int(distances.isnan().sum()):
+        raise ValueError(
+            f"paths: expected images that are not 0 everywhere, whose cosine distance is undefined, got {undefined} of "
+            f"{len(images)}; give pixels in [-1, 1], as published, or measure='mse'"
+        )
     if parameters is None:
         return PathScores(distances.mean().item(), math.nan, math.nan, math.nan, len(paths), len(paths))
     values, cycle = _paths.as_parameters(references, parameters, period)

@@ -72,7 +72,7 @@ class OnlineProbe(nn.Module):
         super().__init__()
         _checks.as_count("code_size", code_size, low=1)
         _checks.as_count("classes", classes, low=2)
-        _checks.as_number("lr", lr)
+        _checks.as_positive("lr", lr)
         self.layer = nn.Linear(code_size, classes)
         nn.init.xavier_uniform_(self.layer.weight)
         nn.init.zeros_(self.layer.bias)

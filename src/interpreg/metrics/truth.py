@@ -10,7 +10,9 @@ from torch import Tensor
 from interpreg import _checks
 from interpreg import _progress as bars
 from interpreg._types import Network
-from interpreg.metrics import _paths
+from interpreg.functional.mixing import PATH_KINDS
+from interpreg.metrics import _codes, _paths
+from interpreg.metrics._evaluation import evaluating
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def error_by_interval(
     """The interpolation error of all intervals of a ring of views, by the interval's length (AEAI, Fig. 6 right).
 
     Args:
-        encoder, decoder: the pair, called as it is: set eval mode first where there is one.
+        encoder, decoder: the pair, called without gradients in eval mode, and then as it was.
         views: the real images of one or more objects, each in order: ``[objects, views, ...]``.
         images: views of each interval, both ends included. The default has lengths of 15 to 80 degrees
             where views are 5 degrees apart, as in the paper.
@@ -144,11 +146,47 @@ def error_by_interval(
     Raises:
         TypeError, ValueError: as :func:`intervals` and :func:`interpolation_error`.
     """
+    _checks.check_network("encoder", encoder)
+    _checks.check_network("decoder", decoder)
     _paths.check_paths(views, "views")
+    _checks.check_one_of("kind", kind, PATH_KINDS)
+    _checks.as_count("batch_size", batch_size, low=1)
+    _checks.as_positive("step", step)
+    counts = _counts(images, views.shape[1])
+    with evaluating(encoder, decoder):
+        return _errors_by_interval(encoder, decoder, views, counts, closed, step, unit, kind, batch_size, progress)
+
+
+def _counts(images: Iterable[int], views: int) -> list[int]:
+    """The numbers of images in an interval, each at least 3 and at most as many as there are views."""
+    if isinstance(images, str) or not isinstance(images, Iterable):
+        raise TypeError(
+            f"images: expected numbers of images, such as range(4, 18), got {_checks.describe(images)}"
+        )
+    counts = [_checks.as_count("images", count, low=3) for count in images]
+    if not counts:
+        raise ValueError("images: expected at least one number of images, got none")
+    if max(counts) > views:
+        raise ValueError(f"images: expected at most as many as there are views, {views}, got {max(counts)}")
+    return counts
+
+
+def _errors_by_interval(
+    encoder: Network,
+    decoder: Network,
+    views: Tensor,
+    counts: list[int],
+    closed: bool,
+    step: float,
+    unit: str,
+    kind: str,
+    batch_size: int,
+    progress: bool,
+) -> ErrorByInterval:
     codes = _paths.run_in_batches("encoder", encoder, views.flatten(0, 1), batch_size, progress)
     codes = codes.view(*views.shape[:2], *codes.shape[1:])
     lengths, means, stds = [], [], []
-    for count in bars.progress(list(images), "intervals", shown=progress):
+    for count in bars.progress(counts, "intervals", shown=progress):
         rows = intervals(views.shape[1], count, closed=closed)
         errors = []
         for ring, z in zip(views, codes, strict=True):
@@ -167,4 +205,5 @@ def error_by_interval(
 
 def _errors(paths: Tensor, truth: Tensor) -> Tensor:
     """The mean squared error of each image between the ends, ``[n, steps - 2]`` in float64."""
-    return (paths - truth)[:, 1:-1].double().square().flatten(2).mean(2)
+    blocks = _codes.blocks(paths[:, 1:-1], truth[:, 1:-1])
+    return torch.cat([(images - real).double().square().flatten(2).mean(2) for images, real in blocks])

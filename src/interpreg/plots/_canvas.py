@@ -14,6 +14,10 @@ from torch.nn.functional import pad
 
 from interpreg import _checks
 from interpreg._extras import optional_import
+from interpreg._types import Network
+from interpreg._warnings import warn
+from interpreg.datasets import pixels
+from interpreg.metrics._evaluation import check_output, evaluating
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +33,7 @@ NARROW_AXES_POINTS = 180  # axes of less width have a smaller legend
 FRAME_COLOUR = "#E69F00"  # visible on dark images and on light ones
 IMAGE_INCHES = 0.6  # height of an image in a new figure
 EDGE_INCHES = 0.04  # around a sheet
+WHITE = 8.0  # of floats that are not negative: no decoder's overshoot
 IMAGE_GAP = 0.06  # of an image's height, between two images
 
 
@@ -116,6 +121,27 @@ def check_images(name: str, value: Any, lead: str) -> None:
     if value.ndim != lead.count(",") + 4 or value.shape[-3] not in (1, 3) or 0 in value.shape:
         raise ValueError(f"{name}: expected shape [{lead}, 1 or 3, H, W], got {tuple(value.shape)}")
     check_finite(name, value)
+
+
+def warn_of_range(name: str, images: Tensor) -> None:
+    """Warn if floats are pixels of 0 to 255 or more, which would be drawn white, or bytes zeros and ones."""
+    low, high = pixels.extremes(images)
+    floats = images.is_floating_point()
+    if (floats and low >= 0 and high > WHITE) or (not floats and high == 1):
+        expected, advice = ("in [-1, 1]", pixels.mend(images)) if floats else ("of 0 to 255", "255 * x")
+        warn(
+            f"{name}: expected pixels {expected}, got values up to {high:g}, drawn {'white' if floats else 'black'}; "
+            f"give {advice}"
+        )
+
+
+def decoded(decoder: Network, codes: Tensor, n: int) -> Tensor:
+    """A decoder's ``n`` images of codes, without gradients and in eval mode; it is then as it was."""
+    with torch.no_grad(), evaluating(decoder):
+        images = decoder(codes)
+    check_output("decoder", images)
+    check_decoded(images, n)
+    return images
 
 
 def check_decoded(images: Any, n: int) -> None:

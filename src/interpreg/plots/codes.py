@@ -48,8 +48,8 @@ def latent_scatter(
         codes: ``[n, ...]``, flattened for drawing. A code of one element lies on a line.
         values: one a code. Whole numbers (an integer tensor, ints) are classes: up to ten get a colour and a marker
             each and a legend, more a colour scale. Floats are drawn on a colour scale.
-        decoder: codes in, images ``[m, C, H, W]`` out, C 1 or 3, in [-1, 1]; run as it is (call ``eval()``
-            before), without gradients, on 121 codes of the codes' shape, type and device.
+        decoder: codes in, images ``[m, C, H, W]`` out, C 1 or 3, in [-1, 1]; run in eval mode,
+            without gradients, on 121 codes of the codes' shape, type and device.
         period: of the values, such as 360 for degrees; the colour scale is then periodic, too.
         names: of classes; class k is called ``names[k]``.
         ax: where to draw; a new figure when not given.
@@ -158,9 +158,8 @@ def _decoded(decoder: Network, plane: _Plane, limits: list[tuple[float, float]],
     middles = (torch.arange(LATTICE_SIDE, dtype=torch.float64) + 0.5) / LATTICE_SIDE
     x, y = (low + middles * (high - low) for low, high in limits)
     points = torch.stack([x.expand(LATTICE_SIDE, -1), y[:, None].expand(-1, LATTICE_SIDE)], dim=-1).flatten(0, 1)
-    with torch.no_grad():
-        images = decoder((plane.origin + points @ plane.axes).to(like).view(-1, *like.shape[1:]))
-    _canvas.check_decoded(images, len(points))
+    codes = (plane.origin + points @ plane.axes).to(like).view(-1, *like.shape[1:])
+    images = _canvas.decoded(decoder, codes, len(points))
     return _canvas.as_rgb(images).reshape(LATTICE_SIDE, LATTICE_SIDE, 3, *images.shape[2:])
 
 

@@ -70,6 +70,7 @@ def _checked(methods: list[tuple[str, str, Tensor]], ends: tuple[Tensor, Tensor]
         if len(shape) != 5 or shape[2] not in (1, 3) or 0 in shape:
             raise ValueError(f"rows: expected shape [n, steps, 1 or 3, H, W], got {tuple(shape)}")
         _canvas.check_finite(title, paths)
+        _canvas.warn_of_range(title, paths)
     for index, end in enumerate(ends or ()):
         _checks.check_tensor(f"ends[{index}]", end)
         _checks.check_shape(f"ends[{index}]", end, torch.Size([shape[0], *shape[2:]]), "one image a path")

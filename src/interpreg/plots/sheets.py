@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from interpreg import _checks
+from interpreg._networks import parameters_of
 from interpreg._types import Network
 from interpreg.functional import bilinear
+from interpreg.metrics._evaluation import check_output, evaluating
 from interpreg.plots import _canvas
 from interpreg.priors import as_prior
 
@@ -42,6 +44,7 @@ def image_sheet(
         ImportError: matplotlib is not installed.
     """
     _canvas.check_images("images", images, "n")
+    _canvas.warn_of_range("images", images)
     n, _, height, width = images.shape
     if columns is None:
         columns = math.ceil(math.sqrt(n * height / width))
@@ -110,7 +113,7 @@ def corner_grid_of(
     """Encode four images, mix their codes bilinearly, decode, draw: :func:`corner_grid` in one call.
 
     Args:
-        encoder, decoder: one tensor in, one out; run as they are (call ``eval()`` before), without gradients.
+        encoder, decoder: one tensor in, one out; run in eval mode, without gradients, and then as they were.
         corners: ``[4, C, H, W]``: top left, top right, bottom left, bottom right.
         steps: rows and columns of the grid, at least 2.
         ax: where to draw; a new figure of fitting size when not given.
@@ -121,9 +124,10 @@ def corner_grid_of(
     _checks.check_network("decoder", decoder)
     _checks.check_tensor("corners", corners)
     _checks.check_batch_size("corners", corners, 4)
-    with torch.no_grad():
-        images = decoder(bilinear(encoder(corners), steps, steps).flatten(0, 1))
-    _canvas.check_decoded(images, steps**2)
+    with torch.no_grad(), evaluating(encoder):
+        codes = encoder(corners)
+    check_output("encoder", codes)
+    images = _canvas.decoded(decoder, bilinear(codes, steps, steps).flatten(0, 1), steps**2)
     return corner_grid(images.unflatten(0, (steps, steps)), ax=ax)
 
 
@@ -140,7 +144,7 @@ def prior_samples(
     """Draw the images decoded from samples of a prior.
 
     Args:
-        decoder: codes in, images ``[n, C, H, W]`` out; run as it is (call ``eval()`` before), without gradients.
+        decoder: codes in, images ``[n, C, H, W]`` out; run in eval mode, without gradients.
         shape: a code's, without the batch.
         prior: a name ("normal", "ball", "sphere"), an :class:`interpreg.priors.Prior`, a torch distribution or a
             callable of the number of samples.
@@ -161,14 +165,11 @@ def prior_samples(
     if isinstance(shape, (str, int)) or not shape:
         raise TypeError(f"shape: expected a code's shape without the batch, got {_checks.describe(shape)}")
     sizes = [_checks.as_count(f"shape[{i}]", size, low=1) for i, size in enumerate(shape)]
-    parameters = decoder.parameters() if isinstance(decoder, nn.Module) else ()
-    own = next((p for p in parameters if p.is_floating_point()), torch.zeros(0))
+    _checks.as_generator(generator)
+    own = next((p.detach() for p in parameters_of(decoder) if p.is_floating_point()), torch.zeros(0))
     like = own.new_zeros(1, math.prod(sizes))
-    with torch.no_grad():
-        codes = as_prior(prior).sample(n, like.to(device), generator)
-        images = decoder(codes.view(n, *sizes))
-    _canvas.check_decoded(images, n)
-    return image_sheet(images, ax=ax)
+    codes = as_prior(prior).sample(n, like.to(device), generator)
+    return image_sheet(_canvas.decoded(decoder, codes.view(n, *sizes), n), ax=ax)
 
 
 def _check_labels(labels: Sequence[str] | None, n: int) -> None:
@@ -184,6 +185,7 @@ def _checked(grids: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
     methods = _canvas.methods("grids", grids)
     for _, title, grid in methods:
         _canvas.check_images(title, grid, "rows, columns")
+        _canvas.warn_of_range(title, grid)
         _checks.check_shape(title, grid, methods[0][2].shape, "the other methods")
     return {name: grid for name, _, grid in methods}
 

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import torch
 
+from interpreg._files import as_path
 from interpreg.metrics.lines import grid
-from interpreg.report import config
+from interpreg.report import checkpoint, config
 from interpreg.report.report import Report, interpolation_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument(
-        "checkpoint", type=Path, help="a file of torch.save; only tensors and plain values are read"
+        "checkpoint", type=Path, help="a file of torch.save or safetensors; only tensors and plain values are read"
     )
     parser.add_argument("--config", type=Path, help="a TOML file naming encoder, decoder and data (see the docs); the "
                         "checkpoints of the demo need none")  # fmt: skip
@@ -33,8 +34,9 @@ def run(arguments: argparse.Namespace) -> Report:
         device = torch.device(arguments.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     except RuntimeError as error:
         raise ValueError(f"--device: expected a device such as cpu or cuda:0, got {arguments.device!r}") from error
-    report = checkpoint_report(arguments.checkpoint, arguments.config, device=device)
-    folder = arguments.out or arguments.checkpoint.parent / f"{arguments.checkpoint.stem}-report"
+    path = as_path("checkpoint", arguments.checkpoint)
+    report = checkpoint_report(path, arguments.config, device=device)
+    folder = as_path("--out", arguments.out or path.parent / f"{path.stem}-report")
     folder.mkdir(parents=True, exist_ok=True)
     print(f"{report}\n")
     print(f"Page: {report.save_html(folder / 'report.html')}")
@@ -56,7 +58,9 @@ def checkpoint_report(
     Raises:
         ImportError, OSError, ValueError: as :func:`run`.
     """
-    state = config.checkpoint(path)
+    path = as_path("checkpoint", path)
+    configuration = None if configuration is None else as_path("--config", configuration)
+    state = checkpoint.load(path)
     if configuration is None:
         content, folder, history = config.embedded(path, state), path.parent, state.get("history")
     else:
@@ -66,6 +70,9 @@ def checkpoint_report(
     )
     data = config.data("data", content["data"], folder)
     assert data is not None
+    options = dict(content["report"])
+    if not draw:
+        history, _ = None, options.pop("prior", None)
     is_lines = content["data"].get("name") == "lines"
     return interpolation_report(
         encoder,
@@ -76,5 +83,5 @@ def checkpoint_report(
         history=history,
         name=content.get("name", path.stem),
         draw=draw,
-        **content["report"],
+        **options,
     )

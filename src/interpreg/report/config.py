@@ -5,30 +5,35 @@
 
 import importlib
 import importlib.util
-import pickle
 import tomllib
-import warnings
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from interpreg import _checks
+from interpreg._files import as_path, head_of
 from interpreg.datasets import Samples, named
+from interpreg.report import arrays, checkpoint
 
-NETWORK_KEYS = {"factory", "arguments", "key", "prefix"}
-DATA_KEYS = {"name", "file", "path", "split", "limit", "seed", "options"}
-TABLES = {
-    "encoder": NETWORK_KEYS,
-    "decoder": NETWORK_KEYS,
-    "data": DATA_KEYS,
-    "train": DATA_KEYS,
-    "report": {"prior", "pairs", "steps", "kind", "restarts", "batch_size", "seed"},
+NETWORK: dict[str, type] = {"factory": str, "arguments": dict, "key": str, "prefix": str}
+DATA: dict[str, type] = {
+    "name": str,
+    "file": str,
+    "path": str,
+    "split": str,
+    "limit": int,
+    "seed": int,
+    "options": dict,
 }
+NAMED_ONLY = ("path", "split", "seed", "options")  # without effect on a file
+REPORT = {"prior": str, "pairs": int, "steps": int, "kind": str, "restarts": int, "batch_size": int, "seed": int}
+TABLES: dict[str, dict[str, type]] = {
+    "encoder": NETWORK, "decoder": NETWORK, "data": DATA, "train": DATA, "report": REPORT,
+}  # fmt: skip
+TYPES = {str: "a text", int: "a whole number", dict: "a table"}
 # the only code that a configuration in a checkpoint may call, because other code could be harmful
 BUILT_IN_FACTORIES = "interpreg.demo.networks:"
 
@@ -40,9 +45,10 @@ def read(path: Path) -> dict[str, Any]:
         OSError: there is no such file.
         ValueError: it is not TOML, has unknown names, or lacks a table.
     """
+    head_of(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected TOML, got a file that is not: {error}") from error
     return _checked(path, content)
 
@@ -76,12 +82,15 @@ def _checked(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     for table, values in tables.items():
         if not isinstance(values, dict):
             raise ValueError(f"{path}: expected a table [{table}], got {_checks.describe(values)}")
-        if unknown := set(values) - TABLES[table]:
+        if unknown := set(values) - set(TABLES[table]):
             raise ValueError(
                 f"{path}: [{table}] expected names among {sorted(TABLES[table])}, got {sorted(unknown)}"
             )
+        for key, value in values.items():
+            _check_type(f"{path}: [{table}] {key}", value, TABLES[table][key])
     if unknown := set(content) - set(TABLES) - {"name"}:
         raise ValueError(f"{path}: expected tables among {sorted(TABLES)}, got {sorted(unknown)}")
+    _check_type(f"{path}: name", content.get("name", ""), str)
     for table in ("encoder", "decoder"):
         if "factory" not in tables[table]:
             raise ValueError(f"{path}: [{table}] expected a factory, such as 'models.py:Encoder', got none")
@@ -90,23 +99,9 @@ def _checked(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, **tables}
 
 
-def checkpoint(path: Path) -> Any:
-    """The content of a file of ``torch.save``: tensors and plain values only, nothing is executed.
-
-    Raises:
-        OSError: there is no such file.
-        ValueError: it is not a checkpoint, or holds other objects.
-    """
-    try:
-        with warnings.catch_warnings():
-            # about foreign pickles, which are refused below
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
-        raise ValueError(
-            f"{path}: expected a checkpoint of tensors, such as torch.save({{'encoder': encoder.state_dict(), ...}}, "
-            f"path), got a file with other objects, which would have to be executed: {str(error).splitlines()[0]}"
-        ) from error
+def _check_type(where: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(f"{where}: expected {TYPES[kind]}, got {_checks.describe(value)}")
 
 
 def network(name: str, table: Mapping[str, Any], state: Any, folder: Path) -> nn.Module:
@@ -118,11 +113,13 @@ def network(name: str, table: Mapping[str, Any], state: Any, folder: Path) -> nn
     module = _factory(name, table["factory"], folder)(**table.get("arguments", {}))
     if not isinstance(module, nn.Module):
         raise ValueError(f"[{name}] factory: expected it to make an nn.Module, got {_checks.describe(module)}")
-    weights = _weights(name, state, table.get("key", ""), table.get("prefix", ""))
+    prefix = table.get("prefix", "")
+    weights = checkpoint.weights(name, state, table.get("key", ""), prefix)
     try:
         module.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"[{name}]: expected the weights of a {type(module).__name__}: {error}") from error
+    except (RuntimeError, TypeError, AttributeError) as error:
+        hint = checkpoint.wrapper_hint(weights, prefix)
+        raise ValueError(f"[{name}]: expected the weights of a {type(module).__name__}: {error}{hint}") from error
     return module
 
 
@@ -136,28 +133,15 @@ def data(name: str, table: Mapping[str, Any], folder: Path) -> Samples | None:
         return None
     if ("name" in table) == ("file" in table):
         raise ValueError(f"[{name}]: expected either a name or a file, got {sorted(table)}")
+    if "file" in table and (useless := [key for key in NAMED_ONLY if key in table]):
+        raise ValueError(f"[{name}] {useless[0]}: expected none beside a file, got {table[useless[0]]!r}")
     limit = None if "limit" not in table else _checks.as_count(f"[{name}] limit", table["limit"], low=2)
     if "file" in table:
-        return _arrays(folder / Path(table["file"]).expanduser())[:limit]
-    path = None if "path" not in table else folder / Path(table["path"]).expanduser()
+        return arrays.read(folder / as_path(f"[{name}] file", table["file"]))[:limit]
+    path = None if "path" not in table else folder / as_path(f"[{name}] path", table["path"])
     generator = None if "seed" not in table else torch.Generator().manual_seed(table["seed"])
     options = table.get("options", {})
     return named(table["name"], path, table.get("split"), generator=generator, **options)[:limit]
-
-
-def _arrays(path: Path) -> Samples:
-    """The samples of an .npz file: ``X``, uint8 and channels last, or floats in [-1, 1], and ``y``."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: torch.from_numpy(archive[key]) for key in ("X", "y") if key in archive}
-    except (zipfile.BadZipFile, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: expected an .npz file of numbers, got one that is not: {error}") from error
-    if "X" not in arrays:
-        raise ValueError(f"{path}: expected an array X, got none")
-    x, labels = arrays["X"], arrays["y"].long() if "y" in arrays else None
-    if x.dtype != torch.uint8:
-        return Samples(x.float(), labels)
-    return Samples((x[..., None] if x.ndim == 3 else x).movedim(-1, 1), labels)
 
 
 def _factory(name: str, text: Any, folder: Path) -> Callable[..., Any]:
@@ -168,7 +152,7 @@ def _factory(name: str, text: Any, folder: Path) -> Callable[..., Any]:
             f"[{name}] factory: expected 'models.py:Encoder' or 'package.module:Encoder', got {text!r}"
         )
     if where.endswith(".py"):
-        path = folder / where
+        path = folder / as_path(f"[{name}] factory", where)
         spec = importlib.util.spec_from_file_location(path.stem, path)
         if spec is None or spec.loader is None or not path.is_file():
             raise FileNotFoundError(f"[{name}] factory: no such file: {path}")
@@ -180,20 +164,3 @@ def _factory(name: str, text: Any, folder: Path) -> Callable[..., Any]:
     if not callable(factory):
         raise ValueError(f"[{name}] factory: expected {attribute!r} in {where}, got none that can be called")
     return factory  # type: ignore[no-any-return]  # the caller checks the result
-
-
-def _weights(name: str, state: Any, key: str, prefix: str) -> dict[str, Any]:
-    """The entries under a dotted key whose names begin with ``prefix``, without it."""
-    for part in [p for p in key.split(".") if p]:
-        if not isinstance(state, Mapping) or part not in state:
-            keys = sorted(map(str, state)) if isinstance(state, Mapping) else _checks.describe(state)
-            raise ValueError(f"[{name}] key: expected {key!r} in the checkpoint, which has {keys}")
-        state = state[part]
-    if not isinstance(state, Mapping):
-        raise ValueError(f"[{name}] key: expected a state_dict under {key!r}, got {_checks.describe(state)}")
-    weights = {n.removeprefix(prefix): t for n, t in state.items() if str(n).startswith(prefix)}
-    if not weights:
-        raise ValueError(
-            f"[{name}] prefix: expected names that begin with {prefix!r}, got {sorted(state)[:5]} ..."
-        )
-    return weights

@@ -2,17 +2,18 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from interpreg import _checks
 from interpreg._progress import progress
-from interpreg.datasets import Samples
+from interpreg._warnings import warn
+from interpreg.datasets import Samples, pixels
 from interpreg.metrics import _codes
 
 Data = Samples | Tensor | Iterable[Any]
@@ -44,45 +45,103 @@ def samples(name: str, data: Data, labels: Tensor | None = None) -> Samples:
     Raises:
         TypeError, ValueError: not a batch, values that are not finite, labels of another length.
     """
+    if isinstance(data, Subset) and isinstance(data.dataset, Samples):
+        data = data.dataset[data.indices]
     if isinstance(data, Samples):
         if labels is not None:
             raise TypeError(f"labels: expected None, because {name} has its own, got a tensor")
         if data.images.is_floating_point():
             _codes.check_finite(name, data.images)
+        else:
+            pixels.check_depth(name, data.images)
         return replace(data, images=data.scaled())
     if not isinstance(data, Tensor):
         data, own_labels = _concatenated(name, data)
         if labels is not None and own_labels is not None:
             raise TypeError(f"labels: expected None, because {name} has its own, got {_checks.describe(labels)}")
         labels = labels if own_labels is None else own_labels
-    if data.dtype == torch.uint8:
+    if not data.is_floating_point():
+        hint = "" if data.is_complex() else f"; give {pixels.mend(data)}"
         raise TypeError(
-            f"{name}: expected floats in [-1, 1] or an interpreg.datasets.Samples, got {_checks.describe(data)}"
+            f"{name}: expected floats in [-1, 1] or an interpreg.datasets.Samples, got {_checks.describe(data)}{hint}"
         )
     _codes.check_finite(name, data)
     if data.ndim < 2:
         raise ValueError(f"{name}: expected shape [n, ...], got {_checks.describe(data)}")
-    return Samples(data, labels)
+    return Samples(data, None if labels is None else given_labels("labels", labels, len(data)))
+
+
+def given_labels(name: str, labels: object, n: int) -> Tensor:
+    """Labels ``[n]``; ``ValueError`` unless they are whole numbers ``[n]`` or ``[n, 1]``, or one-hot ``[n, k]``."""
+    found = as_labels(labels, n)
+    if found is None:
+        raise ValueError(
+            f"{name}: expected whole numbers of shape [{n}] or [{n}, 1], or one-hot ones [{n}, k], "
+            f"got {_checks.describe(labels)}{_fractions(labels)}"
+        )
+    return found
+
+
+def as_labels(labels: object, n: int) -> Tensor | None:
+    """Whole numbers ``[n]`` of labels ``[n]``, ``[n, 1]``, or one-hot ``[n, k]``; None if they are none of these."""
+    if not isinstance(labels, Tensor) or labels.ndim not in (1, 2) or len(labels) != n or labels.is_complex():
+        return None
+    values = labels.squeeze(1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if values.ndim == 2:
+        is_one_hot = bool(((values == 0) | (values == 1)).all()) and bool((values.sum(1) == 1).all())
+        return values.to(torch.uint8).argmax(1) if is_one_hot and values.shape[1] else None
+    return None if _fractions(values) else values.long()
+
+
+def _fractions(labels: object) -> str:
+    """What is wrong with labels that are not whole numbers, or ""."""
+    if not isinstance(labels, Tensor) or not labels.is_floating_point():
+        return ""
+    wrong = labels[labels != labels.round()]  # NaN too
+    return f" with values such as {wrong[0].item():g}" if len(wrong) else ""
 
 
 def _concatenated(name: str, data: Iterable[Any]) -> tuple[Tensor, Tensor | None]:
-    """All samples of batches ``x`` or ``(x, ...)``, and their labels if the second entry holds integers."""
+    """All samples of batches ``x`` or ``(x, ...)``, and their labels if the second entry holds labels."""
     if isinstance(data, Dataset):
         data = DataLoader(data, batch_size=DATASET_BATCH)
-    if not isinstance(data, Iterable):
+    if not isinstance(data, Iterable) or isinstance(data, (str, Mapping)):
         raise TypeError(f"{name}: expected Samples, a tensor, or batches of tensors, got {_checks.describe(data)}")
-    batches, labels = [], []
+    batches: list[Tensor] = []
+    labels: list[Any] = []
     for batch in progress(data, f"reading {name}"):
         x, *others = batch if isinstance(batch, (tuple, list)) else (batch,)
         if not isinstance(x, Tensor) or x.ndim == 0:
-            raise TypeError(f"{name}: expected batches x or (x, labels) of tensors, got {_checks.describe(x)}")
-        batches.append(x)
-        y = others[0] if others else None
-        if isinstance(y, Tensor) and not y.is_floating_point() and y.shape == x.shape[:1]:
-            labels.append(y)
+            hint = f"; give the part that is meant, of {sorted(map(str, x))}" if isinstance(x, Mapping) else ""
+            raise TypeError(
+                f"{name}: expected batches x or (x, labels) of tensors, got {_checks.describe(x)}{hint}"
+            )
+        if batches and x.shape[1:] != batches[0].shape[1:]:
+            raise ValueError(
+                f"{name}: expected samples of one shape, {tuple(batches[0].shape[1:])}, got {_checks.describe(x)}"
+            )
+        batches.append(x.detach().to(batches[0].device if batches else x.device))
+        labels += others[:1]
     if not batches:
         raise ValueError(f"{name}: expected at least one batch, got none")
-    return torch.cat(batches), torch.cat(labels) if len(labels) == len(batches) else None
+    x = torch.cat(batches)
+    return x, _joined_labels(name, x, labels, len(batches))
+
+
+def _joined_labels(name: str, x: Tensor, entries: list[Any], batches: int) -> Tensor | None:
+    """The second entries of batches as labels; None with a warning if they are neither labels nor targets like x."""
+    together = None
+    if len(entries) == batches and all(isinstance(y, Tensor) and y.ndim for y in entries):
+        together = torch.cat(entries) if len({y.shape[1:] for y in entries}) == 1 else None
+    found = as_labels(together, len(x))
+    is_target = together is not None and together.shape == x.shape
+    if entries and found is None and not is_target:
+        warn(
+            f"{name}: the second entries of batches are no labels and are not used, "
+            f"{_checks.describe(entries[0])}{_fractions(together)}; labels are whole numbers of shape [B] or [B, 1], "
+            "or one-hot ones. Give batches (x, labels), or x alone"
+        )
+    return found
 
 
 def split(data: Samples) -> tuple[Samples, Samples]:

@@ -11,6 +11,7 @@ from interpreg._types import Network
 from interpreg.datasets import Samples
 from interpreg.metrics import (
     PathScores,
+    _codes,
     admissibility,
     clustering,
     dead_units,
@@ -23,23 +24,47 @@ from interpreg.metrics import (
 from interpreg.report.metric import Metric
 from interpreg.report.subject import EQUAL_CODES, Subject
 
+FAILED = "failed"
+# titles of groups
+PATHS, CONDITIONS = "Interpolants and real samples", "Is it an admissible interpolation"
+CODES = "Codes"
+MAX_CORRELATED = 4096  # elements of a code whose correlations are taken
+MAX_FITTED_NUMBERS = 2**27  # elements of all codes that are fitted to: 1 GiB in float64
 MAX_FEATURES = 1024  # of a Frechet distance: with more it is slow and dominated by the number of samples
+
+
+def attempted(group: str, key: str, name: str, metrics: Iterator[Metric]) -> list[Metric]:
+    """The metrics; where computing them fails, those so far, and one without a value that gives the reason."""
+    found: list[Metric] = []
+    try:
+        for metric in metrics:
+            found.append(metric)
+    except ImportError:  # which the caller can mend
+        raise
+    except Exception as error:
+        found.append(Metric(group, key, name, None, undefined=failure(error)))
+    return found
+
+
+def failure(error: Exception) -> str:
+    """The reason that a failed computation leaves behind, in a line."""
+    text = str(error).strip() or "without a message"
+    return f"{FAILED}, {type(error).__name__}: {text.splitlines()[0]}"
 
 
 def reconstruction(subject: Subject) -> Iterator[Metric]:
     """The error on held-out samples."""
     group, data = "Reconstruction", subject.data.images
-    error = (subject.x_hat - data).double().square().mean().item()
-    variance = (data - data.mean(0)).double().square().mean().item()
+    variance = _codes.mean_squared_error(data, data.mean(0).expand_as(data))
     yield Metric(
-        group, "reconstruction_error", "reconstruction error", error, "0",
+        group, "reconstruction_error", "reconstruction error", _codes.mean_squared_error(subject.x_hat, data), "0",
         f"mean squared, an element; a constant output, the mean sample, has {variance:.4f}",
     )  # fmt: skip
 
 
 def paths(subject: Subject, references: Samples) -> Iterator[Metric]:
     """ACAI's scores against the references."""
-    group = "Interpolants and real samples"
+    group = PATHS
 
     def scores(images: Tensor) -> PathScores:
         return path_scores(
@@ -76,7 +101,7 @@ def paths(subject: Subject, references: Samples) -> Iterator[Metric]:
 
 def conditions(subject: Subject, references: Samples) -> Iterator[Metric]:
     """AEAI's four conditions."""
-    group = "Is it an admissible interpolation"
+    group = CONDITIONS
     model, baseline = (
         admissibility(
             images, subject.start, subject.end, references=references.images, progress=subject.settings.progress
@@ -99,27 +124,33 @@ def conditions(subject: Subject, references: Samples) -> Iterator[Metric]:
     yield Metric(group, "stationary", "stationary paths", model.stationary, "0", note, baseline.stationary)
 
 
-def decoded(subject: Subject, references: Samples, features: Network | None) -> Iterator[Metric]:
-    """Path length and Frechet distance, by the pixels or by ``features``."""
-    group = "Interpolants and features" if features is not None else "Interpolants, by their pixels"
-    settings = subject.settings
-    length = partial(Metric, group, "path_length", "perceptual path length", best="lower")
-    distance = partial(Metric, group, "frechet_distance", "Frechet distance", best="0")
+def path_length(subject: Subject, features: Network | None) -> Iterator[Metric]:
+    """The perceptual path length, by the pixels or by ``features``."""
+    settings, size = subject.settings, subject.codes[0].numel()
+    length = partial(Metric, decoded_group(features), "path_length", "perceptual path length", best="lower")
     if subject.collapse:
         yield length(None, undefined=subject.collapse)
-        yield distance(None, undefined=subject.collapse)
         return
-    features = None if features is None else subject.on_device(features)
-    path_length = partial(
+    features = None if features is None else subject.on_device("features", features)
+    measured = partial(
         perceptual_path_length, features=features, draws=4,
         generator=torch.Generator().manual_seed(settings.seed),
-        batch_size=settings.batch_size, progress=settings.progress,
+        batch_size=max(1, min(settings.batch_size, _codes.NUMBERS_PER_BLOCK // size)), progress=settings.progress,
     )  # fmt: skip
     start, end = (subject.codes[indices] for indices in subject.pairs)
-    model = path_length(subject.on_device(subject.decoder), start, end, kind=settings.kind).mean
-    baseline = path_length(torch.nn.Identity(), subject.start, subject.end).mean
+    model = measured(subject.on_device("decoder", subject.decoder), start, end, kind=settings.kind).mean
+    baseline = measured(torch.nn.Identity(), subject.start, subject.end).mean
     note = "mean squared speed of the features along the path"
     yield length(model, note=note, baseline=baseline, undefined="every path is stationary")
+
+
+def frechet(subject: Subject, references: Samples, features: Network | None) -> Iterator[Metric]:
+    """The Frechet distance of interpolants from real samples."""
+    distance = partial(Metric, decoded_group(features), "frechet_distance", "Frechet distance", best="0")
+    if subject.collapse:
+        yield distance(None, undefined=subject.collapse)
+        return
+    features = None if features is None else subject.on_device("features", features)
     interpolants, crossfades = (p[:, 1:-1].flatten(0, 1) for p in (subject.paths, subject.baseline_paths))
     width = interpolants[0].numel() if features is None else features(interpolants[:2])[0].numel()
     count = min(len(interpolants), len(references))
@@ -128,34 +159,53 @@ def decoded(subject: Subject, references: Samples, features: Network | None) -> 
         yield distance(None, undefined=reason)
         return
     model, baseline = (
-        frechet_distance(images, references.images, features=features, progress=settings.progress)
+        frechet_distance(images, references.images, features=features, progress=subject.settings.progress)
         for images in (interpolants, crossfades)
     )
     note = "of all interpolants from the real samples, as normal distributions; depends on their number"
     yield distance(model, note=note, baseline=baseline)
 
 
+def decoded_group(features: Network | None) -> str:
+    """The title of both."""
+    return "Interpolants and features" if features is not None else "Interpolants, by their pixels"
+
+
 def codes(subject: Subject) -> Iterator[Metric]:
-    """Statistics of the codes; probe and clusters where there are labels."""
-    group, size, equal = "Codes", subject.codes[0].numel(), subject.equal_codes
-    yield Metric(group, "code_size", "elements of a code", size)
+    """Statistics of the codes."""
+    size, equal = subject.codes[0].numel(), subject.equal_codes
+    yield Metric(CODES, "code_size", "elements of a code", size)
     dead = size if equal else dead_units(subject.codes)
-    yield Metric(group, "dead_units", "elements that never change", dead, "0", "without information")
+    yield Metric(CODES, "dead_units", "elements that never change", dead, "0", "without information")
+
+
+def related(subject: Subject) -> Iterator[Metric]:
+    """The correlation of the code's elements, of a random selection where there are many."""
+    codes, equal, among = subject.codes.flatten(1), subject.equal_codes, ""
+    if codes.shape[1] > MAX_CORRELATED:
+        generator = torch.Generator().manual_seed(subject.settings.seed)
+        selection = torch.randperm(codes.shape[1], generator=generator)[:MAX_CORRELATED]
+        codes, among = codes[:, selection.to(codes.device)], f", among {MAX_CORRELATED:,} random ones"
     yield Metric(
-        group, "latent_correlation", "correlation of elements",
-        None if equal else latent_correlation(subject.codes), "0",
-        "mean absolute correlation of two different elements (MIDR-AE, Table 1)",
+        CODES, "latent_correlation", "correlation of elements",
+        None if equal else latent_correlation(codes), "0",
+        f"mean absolute correlation of two different elements{among} (MIDR-AE, Table 1)",
         undefined=EQUAL_CODES if equal else "fewer than two elements change",
     )  # fmt: skip
-    if subject.data.labels is not None and subject.train.labels is not None:
-        yield from _labelled(subject, group, subject.train.labels, subject.data.labels)
 
 
-def _labelled(subject: Subject, group: str, train_labels: Tensor, labels: Tensor) -> Iterator[Metric]:
-    settings = subject.settings
+def probe(subject: Subject, train_labels: Tensor, labels: Tensor) -> Iterator[Metric]:
+    """The accuracy of a linear classifier."""
     reason = _no_probe(subject, train_labels, labels)
+    accuracy = None if reason else linear_probe(subject.train_codes, train_labels, subject.codes, labels)
+    note = "of a linear classifier fitted to training codes, on held-out ones"
+    yield Metric(CODES, "linear_probe", "linear probe accuracy", accuracy, "1", note, undefined=reason)
+
+
+def clusters(subject: Subject, train_labels: Tensor, labels: Tensor) -> Iterator[Metric]:
+    """The agreement of clusters with classes."""
+    settings, reason = subject.settings, _no_probe(subject, train_labels, labels)
     names = (
-        ("linear_probe", "linear probe accuracy", "of a linear classifier fitted to training codes, on held-out ones"),
         ("clustering_accuracy", "clustering accuracy",
          f"k-means on whitened codes, the best of {settings.restarts} restarts (ACAI, section 4.2)"),
         ("nmi", "clusters and classes, NMI", "normalised mutual information"),
@@ -163,15 +213,20 @@ def _labelled(subject: Subject, group: str, train_labels: Tensor, labels: Tensor
     )  # fmt: skip
     values: tuple[float | None, ...] = (None,) * len(names)
     if not reason:
-        data = subject.train_codes, train_labels, subject.codes, labels
-        clusters = clustering(*data, restarts=settings.restarts, seed=settings.seed, progress=settings.progress)
-        values = linear_probe(*data), clusters.accuracy, clusters.nmi, clusters.ari
+        result = clustering(
+            subject.train_codes, train_labels, subject.codes, labels,
+            restarts=settings.restarts, seed=settings.seed, progress=settings.progress,
+        )  # fmt: skip
+        values = result.accuracy, result.nmi, result.ari
     for (key, name, note), value in zip(names, values, strict=True):
-        yield Metric(group, key, name, value, "1", note, undefined=reason)
+        yield Metric(CODES, key, name, value, "1", note, undefined=reason)
 
 
 def _no_probe(subject: Subject, train_labels: Tensor, labels: Tensor) -> str:
     """The reason for leaving out the probe and the clusters, or ""."""
+    size, count = subject.codes[0].numel(), len(train_labels) + len(labels)
+    if size * count > MAX_FITTED_NUMBERS:
+        return f"{count:,} codes of {size:,} elements are too many numbers; give fewer samples, or smaller codes"
     classes = train_labels.unique()
     if len(classes) < 2:
         return "a single class"

@@ -13,16 +13,17 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg._extras import optional_import
-from interpreg._files import atomic_write
+from interpreg._files import as_path, atomic_write
 from interpreg._types import Network
-from interpreg.datasets import Samples
+from interpreg.datasets import Samples, pixels
+from interpreg.metrics._evaluation import evaluating
 from interpreg.priors import as_prior
 from interpreg.report import groups, truth
 from interpreg.report.data import Data, samples, split
 from interpreg.report.metric import Metric, number
 from interpreg.report.page import page
 from interpreg.report.pictures import Picture, pictures
-from interpreg.report.subject import Settings, Subject, evaluating
+from interpreg.report.subject import Settings, Subject
 
 MAX_LEGEND_LETTERS = 20  # of a name in a picture
 
@@ -37,7 +38,7 @@ class Report:
         about: the circumstances of the measurement, as texts.
         curves: against the real images in between, by name: of the model and of cross-fades. None where the data have
             no rings of views.
-        warnings: what invalidates a metric, such as a collapse.
+        warnings: what invalidates metrics: a collapse, pixels of another range, a measure or a picture that failed.
     """
 
     name: str
@@ -75,9 +76,10 @@ class Report:
 
     def save_html(self, path: str | Path) -> Path:
         """Write the page, whole or not at all; it opens from disk without anything else."""
-        with atomic_write(Path(path)) as partial:
+        target = as_path("path", path)
+        with atomic_write(target) as partial:
             partial.write_text(self.html(), encoding="utf-8")
-        return Path(path)
+        return target
 
     def save_json(self, path: str | Path) -> Path:
         """Write all numbers, whole or not at all; ``null`` stands for undefined."""
@@ -88,9 +90,10 @@ class Report:
             "warnings": self.warnings,
             "about": self.about,
         }
-        with atomic_write(Path(path)) as partial:
+        target = as_path("path", path)
+        with atomic_write(target) as partial:
             partial.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
-        return Path(path)
+        return target
 
 
 def interpolation_report(
@@ -122,7 +125,9 @@ def interpolation_report(
     parameters (of :class:`interpreg.datasets.Samples`): smoothness and detours, and where there are evenly spaced
     views of the same object, errors against the images in between. The baseline is cross-fades of the same samples.
 
-    Networks are set to eval mode and back, and run without gradients, on the device of their parameters.
+    Networks are set to eval mode and back, and run without gradients, on the device of their parameters; modes and
+    buffers are then as before, also of modules behind methods and functions. A measure that fails, such as for want of
+    memory, leaves its reason in place of its value, and the others are there.
 
     Args:
         encoder, decoder: the pair.
@@ -149,8 +154,9 @@ def interpolation_report(
         progress: whether to show progress bars on a terminal.
 
     Raises:
-        TypeError: not networks, or data that are not floating point.
-        ValueError: other shapes, samples or outputs that are not finite, fewer than two held-out samples.
+        TypeError: not networks, outputs that are no tensors, data that are not floating point.
+        ValueError: other shapes, samples or outputs that are not finite, fewer than two held-out samples, an argument
+            without effect: ``prior`` or ``history`` with ``draw=False``, ``prior`` where samples are no images.
         ImportError: matplotlib is not installed, or with labels scikit-learn or scipy.
 
     >>> angles = torch.arange(0, 360, 5.0).deg2rad()
@@ -159,12 +165,7 @@ def interpolation_report(
     >>> report["reconstruction_error"], report["monotonicity"], report["stationary"]
     (0.0, 1.0, 0)
     """
-    _checks.check_network("encoder", encoder)
-    _checks.check_network("decoder", decoder)
-    if draw:
-        optional_import("matplotlib.pyplot", "plot", "interpolation_report (with draw=True)")
-    if prior is not None:
-        as_prior(prior)
+    _check_arguments(encoder, decoder, features, history, prior, name, draw)
     settings = Settings(pairs, steps, kind, restarts, batch_size, seed, progress)
     held_out = samples("data", data, labels)
     if train is None:
@@ -176,28 +177,85 @@ def interpolation_report(
     else:
         train_samples = _alike("train", samples("train", train, train_labels), held_out)
     subject = Subject(encoder, decoder, held_out, train_samples, settings)
+    if prior is not None and not subject.has_images:
+        raise ValueError(
+            "prior: expected None, because the samples are no grey or colour images to draw, got a prior"
+        )
     neighbours = _references(subject, references)
-    with evaluating(encoder, decoder), torch.no_grad():
-        rows = [
-            *groups.reconstruction(subject),
-            *groups.paths(subject, neighbours),
-            *groups.conditions(subject, neighbours),
-            *groups.decoded(subject, neighbours, features),
-            *groups.codes(subject),
-        ]
-        label = name if len(name) <= MAX_LEGEND_LETTERS else "autoencoder"
-        curves = truth.curves(subject, label)
-        if curves is not None:
-            rows += truth.metrics(curves, label)
-        images = pictures(subject, curves, label, history, prior) if draw else []
+    label = name if len(name) <= MAX_LEGEND_LETTERS else "autoencoder"
+    with evaluating(encoder, decoder, features), torch.no_grad():
+        _check_outputs(subject, features)
+        rows = _rows(subject, neighbours, features)
+        curves, true_rows = truth.attempted(subject, label)
+        rows += true_rows
+        images, losses = pictures(subject, curves, label, history, prior) if draw else ([], [])
     return Report(
         name,
         tuple(rows),
         _about(subject, neighbours),
         curves,
-        (f"{subject.collapse[0].upper()}{subject.collapse[1:]}.",) if subject.collapse else (),
+        (*_warnings(subject, rows), *losses),
         tuple(images),
     )
+
+
+def _check_arguments(
+    encoder: Any, decoder: Any, features: Any, history: Any, prior: Any, name: Any, draw: Any
+) -> None:
+    """Raise for arguments of the wrong type, and for such as have no effect."""
+    _checks.check_network("encoder", encoder)
+    _checks.check_network("decoder", decoder)
+    if features is not None:
+        _checks.check_network("features", features)
+    if not isinstance(name, str):
+        raise TypeError(f"name: expected a text, got {_checks.describe(name)}")
+    if draw:
+        optional_import("matplotlib.pyplot", "plot", "interpolation_report (with draw=True)")
+    if prior is not None:
+        as_prior(prior)
+    for argument, value in (("prior", prior), ("history", history)):
+        if value is not None and not draw:
+            raise ValueError(
+                f"{argument}: expected None with draw=False, because it becomes a picture, got a value"
+            )
+
+
+def _check_outputs(subject: Subject, features: Network | None) -> None:
+    """Raise unless all networks return finite tensors of fitting shapes."""
+    assert len(subject.x_hat) == len(subject.codes)
+    assert len(subject.paths)
+    if features is not None:
+        output = subject.on_device("features", features)(subject.data.images[:2])
+        _checks.check_batch_size("features", output, 2)
+
+
+def _rows(subject: Subject, neighbours: Samples, features: Network | None) -> list[Metric]:
+    """The metrics of all groups but the last."""
+    decoded, attempted = groups.decoded_group(features), groups.attempted
+    rows = [
+        *groups.reconstruction(subject),
+        *attempted(groups.PATHS, "mean_distance", "mean distance", groups.paths(subject, neighbours)),
+        *attempted(groups.CONDITIONS, "boundary", "the four conditions", groups.conditions(subject, neighbours)),
+        *attempted(decoded, "path_length", "perceptual path length", groups.path_length(subject, features)),
+        *attempted(decoded, "frechet_distance", "Frechet distance", groups.frechet(subject, neighbours, features)),
+        *groups.codes(subject),
+        *attempted(groups.CODES, "latent_correlation", "correlation of elements", groups.related(subject)),
+    ]
+    labels = subject.train.labels, subject.data.labels
+    if labels[0] is not None and labels[1] is not None:
+        both = labels[0], labels[1]
+        rows += attempted(groups.CODES, "linear_probe", "linear probe accuracy", groups.probe(subject, *both))
+        rows += attempted(groups.CODES, "clustering_accuracy", "clustering", groups.clusters(subject, *both))
+    return rows
+
+
+def _warnings(subject: Subject, rows: list[Metric]) -> list[str]:
+    """What invalidates metrics: a collapse, pixels of another range, failures."""
+    images, x_hat = subject.data.images, subject.x_hat
+    found = [f"{subject.collapse[0].upper()}{subject.collapse[1:]}."] if subject.collapse else []
+    found += [f"{text}." for text in (pixels.doubt("data", images), pixels.sigmoid_doubt(images, x_hat)) if text]
+    failures = [m for m in rows if m.value is None and m.undefined.startswith(groups.FAILED)]
+    return [*found, *(f"{m.name[0].upper()}{m.name[1:]} {m.undefined}" for m in failures)]
 
 
 def _references(subject: Subject, references: Data | None) -> Samples:

@@ -1,19 +1,18 @@
 """A pair of networks and its data, with codes, reconstructions and paths, each computed once."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from interpreg import _checks
 from interpreg._types import Network
 from interpreg.datasets import Samples
 from interpreg.functional import path
-from interpreg.metrics import _paths
+from interpreg.metrics import _codes, _paths
+from interpreg.metrics._evaluation import check_output, device_of
 from interpreg.report.data import Rings, rings
 
 ROUNDING_TOLERANCE = 1e-6  # of a relative difference
@@ -36,6 +35,7 @@ class Settings:
     def __post_init__(self) -> None:
         for name, low in (("pairs", 1), ("steps", 3), ("restarts", 1), ("batch_size", 1)):
             _checks.as_count(name, getattr(self, name), low=low)
+        _checks.as_count("seed", self.seed)
         _checks.check_one_of("kind", self.kind, ("linear", "spherical"))
 
 
@@ -47,8 +47,7 @@ class Subject:
     ) -> None:
         self.encoder, self.decoder = encoder, decoder
         self.data, self.train, self.settings = data, train, settings
-        parameters = (p for n in (encoder, decoder) if isinstance(n, nn.Module) for p in n.parameters())
-        self.device = next((p.device for p in parameters), data.images.device)
+        self.device = device_of(encoder, device_of(decoder, data.images.device))
         if len(data) < 2:
             raise ValueError(
                 f"data: expected at least two held-out samples to interpolate between, got {len(data)}"
@@ -146,32 +145,29 @@ class Subject:
     def decoded_path(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
         """Decoded paths between codes."""
         options = {name: getattr(self.settings, name) for name in ("kind", "batch_size", "progress")}
-        return _paths.decode_paths(self.on_device(self.decoder), start, end, steps, **options)
+        return _paths.decode_paths(self.on_device("decoder", self.decoder), start, end, steps, **options)
 
-    def on_device(self, network: Network) -> Network:
-        """The network with its inputs moved to its device and its outputs to that of the data."""
-        return lambda value: network(value.to(self.device)).to(self.data.images.device)
+    def on_device(self, name: str, network: Network) -> Network:
+        """The network with its inputs moved to its device and its outputs, which are checked, to that of the data."""
+        device, home = device_of(network, self.device), self.data.images.device
+
+        def moved(value: Tensor) -> Tensor:
+            output = network(value.to(device))
+            check_output(name, output)
+            return output.to(home)
+
+        return moved
 
     def _output(self, name: str, network: Network, values: Tensor) -> Tensor:
         return _paths.run_in_batches(
-            name, self.on_device(network), values, self.settings.batch_size, self.settings.progress
+            name, self.on_device(name, network), values, self.settings.batch_size, self.settings.progress
         )
 
 
 def _equal(values: Tensor) -> bool:
     """Whether all samples are equal up to rounding."""
-    flat = values.flatten(1).double()
-    return bool((flat - flat[0]).norm(dim=1).max() <= ROUNDING_TOLERANCE * flat.norm(dim=1).max())
-
-
-@contextmanager
-def evaluating(*networks: object) -> Iterator[None]:
-    """Set the networks to eval mode, and each module back to its own mode afterwards."""
-    modes = [(m, m.training) for n in networks if isinstance(n, nn.Module) for m in n.modules()]
-    try:
-        for module, _ in modes:
-            module.eval()
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    flat = values.flatten(1)
+    first = flat[0].double()
+    norms = [(b.double().norm(dim=1).max(), (b.double() - first).norm(dim=1).max()) for b in _codes.blocks(flat)]
+    largest, farthest = (torch.stack(each).max() for each in zip(*norms, strict=True))
+    return bool(farthest <= ROUNDING_TOLERANCE * largest)

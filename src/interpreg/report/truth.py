@@ -16,6 +16,7 @@ from interpreg.metrics import (
     intervals,
     retrieved_alpha,
 )
+from interpreg.report import groups
 from interpreg.report.data import Rings
 from interpreg.report.metric import Metric
 from interpreg.report.subject import Subject
@@ -23,6 +24,7 @@ from interpreg.report.subject import Subject
 ERROR_INTERVAL = 2 / 9  # of a whole turn: the paper's 80 degrees
 RETRIEVAL_INTERVAL = 7 / 36  # the paper's 70 degrees
 BASELINE = "cross-fade"
+GROUP = "Against the real images in between"
 PathBetween = Callable[[Tensor, Tensor, int], Tensor]  # of starts, ends and a number of steps
 
 
@@ -50,6 +52,16 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {
         name: None if isinstance(value, float) and math.isnan(value) else value for name, value in lists.items()
     }
+
+
+def attempted(subject: Subject, name: str) -> tuple[Curves | None, list[Metric]]:
+    """The curves and their means; where they fail, none and a metric with the reason."""
+    try:
+        found = curves(subject, name)
+        return found, [] if found is None else list(metrics(found, name))
+    except Exception as error:
+        reason = groups.failure(error)
+        return None, [Metric(GROUP, "interpolation_error", "interpolation error", None, undefined=reason)]
 
 
 def curves(subject: Subject, name: str) -> Curves | None:
@@ -82,7 +94,6 @@ def curves(subject: Subject, name: str) -> Curves | None:
 
 def metrics(curves: Curves, name: str) -> Iterator[Metric]:
     """The means of the curves."""
-    group = "Against the real images in between"
     by_interval = curves.by_interval[name]
     rows = (
         ("interpolation_error", "interpolation error", curves.by_alpha, "overall",
@@ -96,7 +107,7 @@ def metrics(curves: Curves, name: str) -> Iterator[Metric]:
     )  # fmt: skip
     for key, title, results, attribute, note in rows:
         value, other = (getattr(results[method], attribute) for method in (name, BASELINE))
-        yield Metric(group, key, title, value, "0", note, other)
+        yield Metric(GROUP, key, title, value, "0", note, other)
 
 
 def _intervals(subject: Subject, rings: Rings, count: int) -> Tensor:

@@ -105,7 +105,7 @@ def test_what_is_missing_is_named_with_its_home(tmp_path: Path) -> None:
     (picture(face(1)[:100], "JPEG"), "expected 178 x 218 pixels of mode RGB, got 178 x 100"),
     (picture(face(1), "PNG"), "not a JPEG file, or corrupt"),
     (JPEGS["000002.jpg"][:3000], "corrupt"),
-    (b"", "not a JPEG file, or corrupt"),
+    (b"", "expected content, got an empty file"),
 ])  # fmt: skip
 def test_images_that_are_something_else(tmp_path: Path, content: bytes, message: str) -> None:
     write(tmp_path, IMAGES | LISTS | {"img_align_celeba/000002.jpg": content})

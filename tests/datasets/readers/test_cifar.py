@@ -26,7 +26,7 @@ def test_five_files_in_their_order_to_train_on_one_to_test(tmp_path: Path, archi
 
 @pytest.mark.parametrize(("content", "message"), [
     (BATCHES[0][0][:-1], r"data_batch_1.bin: expected records of 3073 bytes, got 12291 bytes"),
-    (b"", r"data_batch_1.bin: expected records of 3073 bytes, got 0 bytes"),
+    (b"", r"data_batch_1.bin: expected content, got an empty file; get it again"),
     (b"\x0a" + BATCHES[0][0][1:], r"data_batch_1.bin: expected labels of 0 to 9, got 10 at index 0"),
     (bytes(10_001 * 3073), r"data_batch_1.bin: expected at most 30730000 bytes, got 30733073"),
 ])  # fmt: skip

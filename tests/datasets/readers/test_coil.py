@@ -75,7 +75,7 @@ PIXELS = np.zeros((128, 128, 3), np.uint8)
     (picture(PIXELS[..., 0]), "expected 128 x 128 pixels of mode RGB, got 128 x 128 of mode L"),
     (picture(PIXELS, "JPEG"), "not a PNG file"),
     (picture(PIXELS, "BMP"), r"not a PNG file|expected at most"),
-    (b"", "not a PNG file"),
+    (b"", "expected content, got an empty file"),
     (GOOD[:-20], "a PNG file that is truncated or corrupt"),
     (GOOD[:60] + bytes([GOOD[60] ^ 1]) + GOOD[61:], "a PNG file that is truncated or corrupt"),
     (bytes(2**20 + 1), "expected at most 1048576 bytes, got 1048577"),

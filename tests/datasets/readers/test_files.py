@@ -8,8 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from original_files import tarred, write, zipped
+from original_files import mnist_files, tarred, write, zipped
 
+from interpreg.datasets import mnist
+from interpreg.datasets.readers import npz
 from interpreg.datasets.readers.about import About
 from interpreg.datasets.readers.files import gunzip, opened
 
@@ -108,7 +110,7 @@ def test_two_members_of_one_full_name_are_refused(tmp_path: Path) -> None:
 def test_corrupt_archives_are_named(tmp_path: Path) -> None:
     whole = {p.name: p.read_bytes() for p in (KINDS[k](tmp_path) for k in ("zip", "tar.gz"))}
     for name, content in whole.items():
-        for broken in (b"", b"not an archive at all", content[: len(content) // 2]):
+        for broken in (b"not an archive at all", content[: len(content) // 2]):
             path = tmp_path / name
             path.write_bytes(broken)
             refused(path, f"{name}: .*corrupt")
@@ -156,7 +158,9 @@ def test_gunzip_stops_at_its_limit_and_names_what_is_corrupt() -> None:
         gunzip(packed, 999, "here")
     flipped = packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:]  # in the checksum
     for broken in (b"plain", packed[:-10], flipped):
-        with pytest.raises(ValueError, match="here: cannot be decompressed, the file is corrupt"):
+        with pytest.raises(
+            ValueError, match="here: cannot be decompressed, the file is truncated or corrupt; get it again"
+        ):
             gunzip(broken, 1000, "here")
 
 
@@ -164,3 +168,90 @@ def test_reading_in_the_archives_order(tmp_path: Path) -> None:
     path = tarred(tmp_path / "a.tar.gz", {f"{i}": bytes([i]) for i in (3, 1, 2)})
     with opened(path, ABOUT) as files:
         assert [name for name, _ in files.each(["1", "2", "3"], 9)] == ["3", "1", "2"]
+
+
+def read_x(path: Path) -> bytes:
+    if path.suffix == ".npz":
+        return npz.Arrays(path, ABOUT).get("x").tobytes()
+    with opened(path, ABOUT) as files:
+        return files.read("x", 10)
+
+
+PAGE, POINTER = (
+    b"\n<!DOCTYPE html><html>please log in</html>",
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:4d",
+)
+INSTEAD = {
+    "a web page in place of the file": PAGE,
+    "run git lfs pull": POINTER,
+    "an empty file; get it again": b"",
+}
+
+
+@pytest.mark.fault(
+    "Reports and files",
+    "A web page, a Git LFS pointer or an empty file was saved under the name of an archive or of a data set's file.",
+    now='`ValueError` that says which, and what to do; it was "corrupt"',
+)
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.npz", "folder"])
+@pytest.mark.parametrize("message", INSTEAD)
+def test_what_lies_in_place_of_a_file_is_named(tmp_path: Path, name: str, message: str) -> None:
+    if name == "folder":
+        write(tmp_path / name, {"train-images-idx3-ubyte.gz": INSTEAD[message]})
+    else:
+        (tmp_path / name).write_bytes(INSTEAD[message])
+    with pytest.raises(ValueError, match=message):
+        mnist(tmp_path / name)
+
+
+@pytest.mark.fault(
+    "Reports and files",
+    "A zip archive is encrypted, or compressed by deflate64 as Windows does with large files.",
+    now='`ValueError` that says so, and to unpack it; it was "corrupt"',
+)
+@pytest.mark.parametrize(("offset", "value", "message"), [
+    (6, 1, "x: is encrypted; unpack it with its password"),
+    (8, 9, "x: is compressed by deflate64, which Python cannot read; unpack it"),
+    (8, 97, "x: is compressed by method 97"),
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["a.zip", "a.npz"])
+def test_zips_that_python_cannot_read_are_not_called_corrupt(tmp_path, name, offset, value, message) -> None:
+    """The flags and the method are at 6 and 8 of a member's own header, and at 8 and 10 of the directory's."""
+    content = bytearray(zipped(tmp_path / name, {"x": b"content"}).read_bytes())
+    for start in (0, content.index(b"PK\x01\x02") + 2):
+        content[start + offset] = value
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_x(tmp_path / name)
+
+
+def test_an_archive_under_another_archives_name_is_told_to_be_renamed(tmp_path: Path) -> None:
+    KINDS["zip"](tmp_path).rename(tmp_path / "b.tar.gz")
+    refused(tmp_path / "b.tar.gz", "got a zip archive; rename it")
+    KINDS["tar.gz"](tmp_path).rename(tmp_path / "b.zip")
+    refused(tmp_path / "b.zip", "got a gzip file; rename it")
+    (tmp_path / "c.zip").write_bytes(b"7z\xbc\xaf\x27\x1c")
+    refused(tmp_path / "c.zip", "got a 7z archive; unpack it, and give the folder")
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"x"))
+    refused(tmp_path / "train-images-idx3-ubyte.gz", "give the folder that it is in")
+
+
+@pytest.mark.fault(
+    "Reports and files",
+    "A path begins with `~`, which only a shell expands: `mnist('~/data/MNIST')`.",
+    now="it is expanded everywhere; a path that is none is a `TypeError`",
+)
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "data", mnist_files())
+    KINDS["zip"](tmp_path)
+    with opened("~/a.zip", ABOUT) as files:
+        assert len(files.sizes) == 3
+    assert len(mnist("~/data", checksum=False)) == 12
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        mnist("~/none.npz")
+    for wrong in (None, 3, [tmp_path]):
+        with pytest.raises(TypeError, match="path: expected a path, got"):
+            mnist(wrong)
+    with pytest.raises(ValueError, match="path: expected a path, got ''"):
+        mnist("")

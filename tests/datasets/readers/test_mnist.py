@@ -53,7 +53,7 @@ def changed(**new: bytes) -> dict[str, bytes]:
     (changed(images=FILES[IMAGES][:-1]), r"train-images.*: expected 9424 bytes for \[12, 28, 28\].*, got 9423"),
     (changed(images=FILES[IMAGES] + b"\0"), r"train-images.*: expected 9424 bytes.*, got 9425"),
     (changed(images=FILES[IMAGES][:10]), r"train-images.*: expected .* bytes.*, got 10"),
-    (changed(images=b""), r"train-images.*: expected an idx file of magic number 2051, got 0"),
+    (changed(images=b""), r"train-images.*: expected content, got an empty file"),
     (changed(labels=FILES[LABELS][:-3]), r"train-labels.*: expected 20 bytes.*, got 17"),
     (changed(images=FILES[LABELS]), r"train-images.*magic number 2051, got 2049, which is a file of labels"),
     (changed(labels=FILES[IMAGES]), r"train-labels.*magic number 2049, got 2051, which is a file of images"),

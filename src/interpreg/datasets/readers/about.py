@@ -103,6 +103,12 @@ def check_checksum(value: object) -> None:
         raise ValueError(f"checksum: expected True, False or 'full', got {_checks.describe(value)}")
 
 
+def check_flag(value: object) -> None:
+    """Raise ``ValueError`` unless it is True or False, for a data set without an official archive to check."""
+    if not isinstance(value, bool):
+        raise ValueError(f"checksum: expected True or False, got {_checks.describe(value)}")
+
+
 def listed(names: Sequence[str], limit: int = 5) -> str:
     """The first ``limit`` names, and the number of further ones."""
     more = len(names) - limit

@@ -8,11 +8,17 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from lzma import LZMAError
 from pathlib import Path
 from typing import IO, Any
 
+from interpreg._files import head_of, kind_of
+
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+UNREADABLE = ("a 7z archive", "a rar archive")
+ENCRYPTED, DEFLATE64 = 0x1, 9  # a flag and a method of a zip's member
+READABLE_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 MAX_TOTAL_BYTES = 16 * 2**30  # by its own listing; the largest, CelebA's, has 1.5 GB
 CORRUPTION_ERRORS = (
     zipfile.BadZipFile,
@@ -21,8 +27,8 @@ CORRUPTION_ERRORS = (
     LZMAError,
     EOFError,
     OSError,
-    NotImplementedError,  # a compression that zipfile does not support
-    RuntimeError,  # an encrypted member
+    NotImplementedError,
+    RuntimeError,
 )
 Listing = tuple[dict[str, int], Callable[[str], IO[bytes]]]
 
@@ -46,11 +52,15 @@ def opened(path: Path) -> Iterator[Listing]:
         ValueError: the archive is corrupt, holds two files of one name, or has a member or a link that points out.
     """
     is_zip = path.name.lower().endswith(".zip")
+    kind = kind_of(head_of(path))
+    if kind in UNREADABLE or (kind and (kind == "a zip archive") != is_zip):
+        remedy = "unpack it, and give the folder" if kind in UNREADABLE else "rename it"
+        raise ValueError(f"{path}: expected an archive as its name ends, got {kind}; {remedy}")
     members: dict[str, Any] = {}
     sizes: dict[str, int] = {}
     total = 0
     with ExitStack() as stack:
-        with value_errors(f"{path}: cannot be read, the archive is corrupt"):
+        with value_errors(f"{path}: cannot be read, the archive is truncated or corrupt; get it again"):
             archive: Any = stack.enter_context((zipfile.ZipFile if is_zip else tarfile.open)(path))
             for name, size, member in (_zip if is_zip else _tar)(path, archive):
                 if name in sizes:
@@ -61,7 +71,7 @@ def opened(path: Path) -> Iterator[Listing]:
                     raise ValueError(
                         f"{path}: expected at most {MAX_TOTAL_BYTES} bytes in all, got {total} and more"
                     )
-        read = archive.open if is_zip else archive.extractfile
+        read = partial(_open_zipped, path, archive) if is_zip else archive.extractfile
         yield sizes, lambda name: read(members[name])
 
 
@@ -74,6 +84,26 @@ def _zip(path: Path, archive: zipfile.ZipFile) -> Iterator[tuple[str, int, zipfi
             _inside(path, posixpath.join(posixpath.dirname(name), target.decode(errors="replace")))
         elif not info.is_dir():
             yield name, info.file_size, info
+
+
+def _open_zipped(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    """The content of a member; ``ValueError`` if it is encrypted or compressed in a way that Python cannot read."""
+    check_readable(path, info)
+    return archive.open(info)
+
+
+def check_readable(path: Path, info: zipfile.ZipInfo) -> None:
+    """Raise ``ValueError`` if a member is encrypted, or compressed in a way that Python cannot read."""
+    if info.flag_bits & ENCRYPTED:
+        raise ValueError(
+            f"{path}: {info.filename}: is encrypted; unpack it with its password, and give the folder"
+        )
+    if info.compress_type not in READABLE_METHODS:
+        method = "deflate64" if info.compress_type == DEFLATE64 else f"method {info.compress_type}"
+        raise ValueError(
+            f"{path}: {info.filename}: is compressed by {method}, which Python cannot read; unpack it with another "
+            "program, such as 7-Zip, and give the folder"
+        )
 
 
 def _tar(path: Path, archive: tarfile.TarFile) -> Iterator[tuple[str, int, tarfile.TarInfo]]:

@@ -68,7 +68,7 @@ def celeba(
     _checks.as_count("size", size, low=1)
     check_checksum(checksum)
     if npz.is_npz(path):
-        return _arrays(path, split, size, attribute)
+        return _arrays(path, split, size, attribute, checksum)
     with ExitStack() as stack:
         files = stack.enter_context(opened(path, CELEBA))
         inner = files.find(ZIP) if files.path.is_dir() else None
@@ -118,8 +118,10 @@ def _attribute(files: Files, attribute: str, names: list[str], checksum: bool | 
     return torch.tensor([int(has[name] == "1") for name in names], dtype=torch.long)
 
 
-def _arrays(path: StrPath, split: str, size: int, attribute: str | None) -> Samples:
+def _arrays(path: StrPath, split: str, size: int, attribute: str | None, checksum: bool | str) -> Samples:
     """Images of ``size`` in an .npz file, and its labels if it has any."""
+    if checksum == "full":
+        raise ValueError(f"{path}: checksum='full' needs the official {ZIP}, got an .npz file")
     if attribute is not None:
         raise ValueError(f"attribute: expected None for an .npz file, which has its own labels, got {attribute!r}")
     arrays = npz.Arrays(path, CELEBA)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg.datasets.readers import npz
-from interpreg.datasets.readers.about import About, StrPath
+from interpreg.datasets.readers.about import About, StrPath, check_flag
 from interpreg.datasets.readers.files import Files, opened
 from interpreg.datasets.samples import Samples
 
@@ -46,6 +46,7 @@ def cifar10(path: StrPath, split: str = "train", *, checksum: bool = True) -> Sa
         ValueError: a file is malformed, not official, or pickled; the message names it.
     """
     _checks.check_one_of("split", split, SPLITS)
+    check_flag(checksum)
     if npz.is_npz(path):
         images, labels = npz.images_and_labels(path, CIFAR10, split, channels=3)
     else:
@@ -64,7 +65,7 @@ def _records(files: Files, batch: str, checksum: bool) -> Tensor:
             f"can run any code and is never loaded: get {CIFAR10.files}, from {CIFAR10.home}"
         )
     content, where = files.official(name, limit=MAX_FILE_BYTES, checksum=checksum)
-    if not content or len(content) % RECORD:
+    if len(content) % RECORD:
         raise ValueError(f"{where}: expected records of {RECORD} bytes, got {len(content)} bytes")
     records = torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, RECORD)
     CIFAR10.label_range(records[:, 0].long(), where)

@@ -1,13 +1,13 @@
 """COIL-20 and COIL-100: objects on a turntable, one view every 5 degrees."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from interpreg import _checks
+from interpreg._files import as_path
 from interpreg.datasets.readers import npz, pictures
 from interpreg.datasets.readers.about import About, StrPath, check_checksum, listed, reduce
 from interpreg.datasets.readers.files import Files, opened
@@ -83,6 +83,8 @@ def _read(
     checksum: bool | str,
 ) -> Samples:
     if objects is not None:
+        if isinstance(objects, (int, str)):
+            raise TypeError(f"objects: expected a list of ids, got {_checks.describe(objects)}")
         objects = [_checks.as_count("objects", i, low=1) for i in objects]
         if not objects or max(objects) > count or len(set(objects)) < len(objects):
             raise ValueError(f"objects: expected different ids of 1 to {count}, at least one, got {objects}")
@@ -90,7 +92,7 @@ def _read(
         _checks.as_count("size", size, low=1)
     check_checksum(checksum)
     if checksum == "full":
-        about.check_archive(Path(path))
+        about.check_archive(as_path("path", path))
     if npz.is_npz(path):
         images, ids, angles = _arrays(path, about, channels, objects)
         images = images if size is None else torch.from_numpy(reduce(images.numpy(), size))

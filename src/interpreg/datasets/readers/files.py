@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from interpreg._files import as_path, check_content
 from interpreg.datasets.readers import archives
 from interpreg.datasets.readers.about import About, StrPath, listed
 from interpreg.datasets.readers.archives import value_errors
@@ -66,10 +67,13 @@ class Files:
             ValueError: its declared or actual size is above ``limit`` bytes, or the archive is corrupt.
         """
         self._fits(name, self.sizes[name], limit)
-        corrupt = value_errors(f"{self.where(name)}: cannot be read, the file is corrupt")
+        corrupt = value_errors(
+            f"{self.where(name)}: cannot be read, the file is truncated or corrupt; get it again"
+        )
         with corrupt, self.reading(name) as stream:
             content = stream.read(limit + 1)
         self._fits(name, len(content), limit)
+        check_content(self.where(name), content)
         return content
 
     def official(self, *names: str, limit: int, checksum: bool | str) -> tuple[bytes, str]:
@@ -113,7 +117,7 @@ def opened(path: StrPath, about: About) -> Iterator[Files]:
         ValueError: it is neither, an archive that cannot be read, or one with a member or a link that points out of
             the archive.
     """
-    path = Path(path)
+    path = as_path("path", path)
     if not path.exists():
         raise about.missing("such folder or archive", path)
     if path.is_dir():
@@ -122,7 +126,10 @@ def opened(path: StrPath, about: About) -> Iterator[Files]:
         with archives.opened(path) as (sizes, reading):
             yield Files(path, about, sizes, reading)
     else:
-        raise ValueError(f"{path}: expected a folder, or a file that ends in .npz, {', '.join(archives.ENDINGS)}")
+        raise ValueError(
+            f"{path}: expected a folder, or a file that ends in .npz, {', '.join(archives.ENDINGS)}; of a single file "
+            "give the folder that it is in"
+        )
 
 
 def gunzip(content: bytes, limit: int, where: str) -> bytes:
@@ -131,7 +138,7 @@ def gunzip(content: bytes, limit: int, where: str) -> bytes:
     Raises:
         ValueError: it is not gzip, it is corrupt or truncated, or there are more than ``limit`` bytes in it.
     """
-    corrupt = value_errors(f"{where}: cannot be decompressed, the file is corrupt")
+    corrupt = value_errors(f"{where}: cannot be decompressed, the file is truncated or corrupt; get it again")
     with corrupt, gzip.open(BytesIO(content)) as stream:
         plain = stream.read(limit + 1)
     if len(plain) > limit:

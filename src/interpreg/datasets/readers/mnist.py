@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from interpreg import _checks
 from interpreg.datasets.readers import npz
-from interpreg.datasets.readers.about import About, StrPath
+from interpreg.datasets.readers.about import About, StrPath, check_flag
 from interpreg.datasets.readers.files import Files, opened
 from interpreg.datasets.samples import Samples
 
@@ -85,6 +85,7 @@ def fashion_mnist(
 
 def _read(path: StrPath, about: About, split: str, size: int | None, checksum: bool) -> Samples:
     _checks.check_one_of("split", split, SPLITS)
+    check_flag(checksum)
     if size not in (None, 28, 32):
         raise ValueError(f"size: expected None, 28 or 32, got {_checks.describe(size)}")
     if npz.is_npz(path):

@@ -2,7 +2,6 @@
 
 import math
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,9 @@ import torch
 from numpy.lib import format as npy
 from torch import Tensor
 
+from interpreg._files import as_path, head_of, kind_of
 from interpreg.datasets.readers.about import About, StrPath, listed
-from interpreg.datasets.readers.archives import value_errors
+from interpreg.datasets.readers.archives import check_readable, value_errors
 
 MAX_ARRAY_BYTES = 8 * 2**30
 IMAGES = ("X", "images", "x")
@@ -20,7 +20,7 @@ LABELS = ("y", "labels")
 
 def is_npz(path: StrPath) -> bool:
     """Whether ``path`` is an .npz file, by its name."""
-    return str(path).lower().endswith(".npz") and not Path(path).is_dir()
+    return str(path).lower().endswith(".npz") and not as_path("path", path).is_dir()
 
 
 class Arrays:
@@ -32,12 +32,17 @@ class Arrays:
     """
 
     def __init__(self, path: StrPath, about: About) -> None:
-        self.path, self.about = Path(path), about
+        self.path, self.about = as_path("path", path), about
         if not self.path.exists():
             raise about.missing("such file", path)
-        corrupt = value_errors(f"{path}: cannot be read, the archive is corrupt")
+        kind = kind_of(head_of(self.path))
+        if kind and "zip archive" not in kind:
+            raise ValueError(f"{path}: expected an .npz file, got {kind}")
+        corrupt = value_errors(f"{path}: cannot be read, the archive is truncated or corrupt; get it again")
         with corrupt, zipfile.ZipFile(self.path) as archive:
             self.sizes = {info.filename: info.file_size for info in archive.infolist()}
+            for info in archive.infolist():
+                check_readable(self.path, info)
 
     def get(self, *keys: str) -> np.ndarray[Any, Any] | None:
         """The array of the first of ``keys`` that exists, None if none does.

@@ -8,7 +8,7 @@ import torch
 from interpreg import _checks
 from interpreg._extras import optional_import
 from interpreg.datasets.readers import npz
-from interpreg.datasets.readers.about import About, StrPath
+from interpreg.datasets.readers.about import About, StrPath, check_flag
 from interpreg.datasets.readers.archives import value_errors
 from interpreg.datasets.readers.files import opened
 from interpreg.datasets.samples import Samples
@@ -49,6 +49,7 @@ def svhn(path: StrPath, split: str = "train", *, checksum: bool = True) -> Sampl
         ValueError: the file is malformed or not official; the message names it, what was expected and what came.
     """
     _checks.check_one_of("split", split, SPLITS)
+    check_flag(checksum)
     if npz.is_npz(path):
         images, labels = npz.images_and_labels(path, SVHN, split, channels=3)
         return Samples(images, labels=labels, name="svhn")
