@@ -108,6 +108,11 @@ def two(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return x.flatten(1)[:, :4], x
 
 
+@pytest.mark.fault(
+    "Data",
+    "Integer images, reconstructions of another shape, codes of another batch.",
+    now="an error that names the argument, before anything is changed",
+)
 @pytest.mark.parametrize(("encoder", "decoder", "x", "message"), [
     (None, None, torch.zeros(4, 1, 8, 8, dtype=torch.uint8), r"x: expected a floating point .*torch.uint8"),
     (None, None, [1.0, 2.0], r"x: expected a tensor, got a list of length 2"),

@@ -58,8 +58,6 @@ def test_subclasses_of_tensors_are_tensors(case: Case) -> None:
 
 
 def test_inference_mode_is_no_grad(case: Case) -> None:
-    if case is CASES["path_derivative"]:
-        pytest.xfail("tangents are lost there")
     tensors = arguments(case, torch.float32)
     with torch.no_grad():
         expected = value(case, tensors)

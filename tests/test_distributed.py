@@ -74,6 +74,11 @@ def test_gradients_are_exactly_the_mean_over_processes(name: str, tmp_path) -> N
             torch.testing.assert_close(gradient, sum(own) / WORLD, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.fault(
+    "Processes",
+    "A derivative through a wrapped decoder leaves its gradients unsynchronised.",
+    now="exactly the mean over processes, step after step",
+)
 @pytest.mark.usefixtures("process_group")
 @pytest.mark.parametrize("method", METHODS)
 def test_wrapped_networks_are_differentiated_step_after_step(method: str) -> None:

@@ -146,3 +146,11 @@ def test_every_example_is_short_and_tested() -> None:
     for path in (ROOT / "examples").glob("*.py"):
         assert len(path.read_text().splitlines()) <= 120
         assert f'example("{path.stem}")' in tested
+
+
+def test_the_table_of_faults_is_that_of_the_tests() -> None:
+    spec = importlib.util.spec_from_file_location("faults_table", ROOT / "docs" / "faults_table.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.TABLE.read_text() == module.table(), "run python docs/faults_table.py"
+    assert len(list(module.faults())) > 60

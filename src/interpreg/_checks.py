@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from interpreg._networks import is_sharded
+from interpreg._networks import is_sharded, modules_of
 
 PLAIN = {
     "DTensor": "its whole, x.full_tensor(), or the part of this process, x.to_local()",
@@ -204,11 +204,11 @@ def as_flag(name: str, value: object) -> bool:
     return value
 
 
-def check_unsharded(name: str, module: nn.Module, instead: str) -> None:
+def check_unsharded(name: str, network: object, instead: str) -> None:
     """Raise ``TypeError`` if a parameter is sharded over processes, as by ``fully_shard``."""
-    if is_sharded(module):
-        sharded = (key for key, p in module.named_parameters() if type(p).__name__ == "DTensor")
-        key = next(sharded, next(key for key, _ in module.named_parameters()))
+    if is_sharded(network):
+        named = [each for module in modules_of(network) for each in module.named_parameters()]
+        key = next((key for key, p in named if type(p).__name__ == "DTensor"), named[0][0])
         raise TypeError(f"{name}: expected whole parameters, got {key!r} sharded over processes; {instead}")
 
 

@@ -11,6 +11,11 @@ from torch.autograd import gradcheck, gradgradcheck
 from interpreg.functional import bilinear, mix, path, slerp
 
 
+@pytest.mark.fault(
+    "Numerics",
+    "Coefficients mean the own code's share in one program and the partner's in another.",
+    now="`alpha` is the own code's share everywhere; recipes convert",
+)
 def test_alpha_is_the_weight_of_the_own_code() -> None:
     z, partner = torch.ones(2, 3), torch.zeros(2, 3)
     assert torch.equal(mix(z, partner, 1.0), z)
@@ -36,6 +41,11 @@ def test_slerp_turns_evenly(angle: float, alpha: float, scale: float) -> None:
     torch.testing.assert_close(slerp(z, partner, alpha), expected, atol=1e-9, rtol=1e-9)
 
 
+@pytest.mark.fault(
+    "Numerics",
+    "The great circle between parallel or opposite codes is NaN.",
+    now="finite values and gradients",
+)
 @pytest.mark.parametrize("partner", ["same", "opposite", "zero", "nearly"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_slerp_and_its_gradients_are_finite_without_a_great_circle(partner: str, dtype: torch.dtype) -> None:

@@ -20,6 +20,11 @@ def samples(n: int = 23, m: int = 17, d: int = 4, seed: int = 0) -> tuple[torch.
     return x.double(), y.double()
 
 
+@pytest.mark.fault(
+    "Numerics",
+    "A mean is divided by the number of pairs once more, or a kernel ignores its scales (AntixK/PyTorch-VAE, pythae).",
+    now="every estimator is the double sum of its definition, in double precision",
+)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("estimator", ["unbiased", "biased"])
 @pytest.mark.parametrize(("n", "m"), [(23, 17), (17, 23), (2, 2), (2, 40)])
@@ -95,6 +100,11 @@ def test_the_unbiased_estimates_have_mean_zero_where_the_distributions_agree(nam
         assert biased.mean() > 8 * biased.std() / 10
 
 
+@pytest.mark.fault(
+    "Numerics",
+    "The unbiased MMD is negative half of the time at the optimum, where a ReLU removes its gradient (thuml/DAN#6).",
+    now="it stays negative; `clamp=True` is your choice, and documented",
+)
 @pytest.mark.parametrize("against", ["samples", "prior"])
 def test_clamping_removes_negative_estimates_and_their_gradient(against: str) -> None:
     def estimate(x: torch.Tensor, y: torch.Tensor, clamp: bool) -> torch.Tensor:

@@ -38,6 +38,11 @@ def test_value_and_slope_are_the_formula_and_its_derivative(name: str, dtype: to
     torch.testing.assert_close(slope[1:], automatic, rtol=rtol, atol=1e-30)
 
 
+@pytest.mark.fault(
+    "Numerics",
+    "The square root of a distance of 0 has the gradient NaN.",
+    now="gradient 0",
+)
 @pytest.mark.parametrize("name", brute.CASES)
 def test_coincident_points_have_gradient_zero(name: str) -> None:
     kernel = brute.CASES[name].kernel

@@ -101,6 +101,11 @@ def test_images_that_are_no_lines() -> None:
     assert line_scores(uniform).mean_distance == pytest.approx(0.98, abs=0.02)
 
 
+@pytest.mark.fault(
+    "Measures",
+    "Undefined paths count as perfect ones in a mean over all (ACAI's `line_eval`).",
+    now="both are given, the published mean and that of defined paths",
+)
 def test_undefined_paths_are_perfect_for_the_paper_alone() -> None:
     still = turning("shortest")[:8, :1].expand(8, STEPS, 1, 32, 32)
     half = torch.cat([faded((torch.arange(STEPS) >= 8).double())[:8], still])

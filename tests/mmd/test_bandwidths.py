@@ -19,6 +19,11 @@ def two_normals(d: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(256, d, generator=g), 0.5 * torch.randn(256, d, generator=g)
 
 
+@pytest.mark.fault(
+    "Numerics",
+    "A kernel whose bandwidth does not grow with the code is blind in high dimensions (Saswatm123/MMD-VAE#1).",
+    now="bandwidths by dimension: the same resolution for codes of 2 to 4,096 elements",
+)
 @pytest.mark.parametrize("kind", [RBF, InverseMultiquadric])
 @pytest.mark.parametrize("rule", ["dimension", "median"])
 def test_kernels_see_in_every_dimension(kind: type, rule: str) -> None:

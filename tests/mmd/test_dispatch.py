@@ -15,6 +15,11 @@ from interpreg.mmd.request import Request
 SWEEPS = {"tiled": tiled.sweep, "native": native.sweep}
 
 
+@pytest.mark.fault(
+    "Numerics",
+    "Distances by `x² + y² - 2xy` cancel far from the origin (pytorch/pytorch#37734, #42479).",
+    now="sets are centred first: 2e-5 of brute force in double precision, also shifted by 100",
+)
 @pytest.mark.parametrize("shift", [0.0, 100.0])
 def test_values_and_gradients_on_ragged_shapes(backend: str, name: str, shift: float) -> None:
     case = brute.CASES[name]

@@ -13,6 +13,11 @@ from interpreg.functional import mmd2
 from interpreg.kernels import RBF
 
 
+@pytest.mark.fault(
+    "Numerics",
+    "`torch.cdist` has no second derivative (pytorch/pytorch#83510).",
+    now="second and forward-mode derivatives are right",
+)
 @pytest.mark.parametrize("backend", ["reference", "tiled"])
 @pytest.mark.parametrize("estimator", ["unbiased", "biased", "linear"])
 def test_derivatives_of_every_order_and_direction(name: str, backend: str, estimator: str) -> None:

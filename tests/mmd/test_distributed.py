@@ -60,6 +60,11 @@ def work(rank: int, world: int, folder: str) -> None:
         torch.save(stepped, f"{folder}/{name} {rank}.pt")
 
 
+@pytest.mark.fault(
+    "Processes",
+    "Each process compares its own codes: another loss, and gradients off by a factor (lightly-ai/lightly#1977).",
+    now="value and gradient of the global batch, with batches of different sizes",
+)
 @pytest.mark.parametrize("world", [2, 3])
 def test_every_process_has_the_value_and_the_gradient_of_the_global_batch(tmp_path, world: int) -> None:
     spawn(work, world, str(tmp_path))

@@ -87,6 +87,11 @@ def agrees(request: Request, want_x: bool = True, want_y: bool = True) -> None:
             torch.testing.assert_close(grad.double(), slope, rtol=1e-3, atol=atol)
 
 
+@pytest.mark.fault(
+    "Numerics",
+    "Kernels are wrong where no GPU is there to tell.",
+    now="they run in Triton's interpreter, against the dense formula",
+)
 @pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 @pytest.mark.parametrize(("n", "m", "d"), SHAPES)
 @pytest.mark.parametrize("name", KERNELS)

@@ -121,6 +121,11 @@ def test_one_optimizer_or_two_make_no_difference(pair: Zoo) -> None:
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.fault(
+    "Critics",
+    "Several losses and one `GradScaler`: unscaled twice, or not at all (neosr-project/neosr PR#50).",
+    now="one backward, one scaler",
+)
 @pytest.mark.parametrize("name", PAIRS)
 def test_two_lines_in_an_existing_loop_with_adamw_amp_and_accumulation(name: str) -> None:
     encoder, decoder, x = PAIRS[name]()
@@ -144,6 +149,26 @@ def test_two_lines_in_an_existing_loop_with_adamw_amp_and_accumulation(name: str
     assert all(p.isfinite().all() for p in after)
     moved = [not torch.equal(p, q) for p, q in zip(after, before, strict=True)]
     assert all(moved)
+
+
+@pytest.mark.fault(
+    "Critics",
+    "The autoencoder is stepped before the critic's backward: an in-place error, or `retain_graph` to hide it.",
+    now="the losses share no graph, so the order is yours",
+)
+def test_the_autoencoder_may_step_before_the_critics_backward(pair: Zoo) -> None:
+    encoder, decoder, x = pair
+    reg = ACAIRegularizer(encoder, decoder)
+    torch.manual_seed(1)
+    together = reg.split(reg(x))
+    expected = torch.autograd.grad(together.critic, list(reg.parameters()))
+    torch.manual_seed(1)
+    players = reg.split(reg(x))
+    optimizer = torch.optim.SGD([*encoder.parameters(), *decoder.parameters()], lr=0.1)
+    players.autoencoder.backward()
+    optimizer.step()
+    players.critic.backward()
+    torch.testing.assert_close([p.grad for p in reg.parameters()], list(expected))
 
 
 def test_each_player_gets_better_at_its_own_game() -> None:

@@ -34,6 +34,11 @@ def test_training_brings_the_codes_to_the_prior() -> None:
     assert torch.corrcoef(codes.T)[0, 1].abs() < 0.2
 
 
+@pytest.mark.fault(
+    "Numerics",
+    "Each step draws other samples of the prior, whose noise is that of the loss.",
+    now="closed forms, where prior and kernel have one",
+)
 @pytest.mark.parametrize("closed_form", [True, False])
 def test_noise_of_the_closed_form_is_that_of_the_codes_alone(closed_form: bool) -> None:
     """The same codes twice give the same value in closed form, and another one against new samples."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from interpreg import _checks
-from interpreg._networks import is_synchronised
+from interpreg._networks import is_synchronised, parameters_of
 from interpreg._numerics import as_wide
 from interpreg._references import Reference
 from interpreg._types import Network, Term
@@ -145,8 +145,6 @@ def _default(encoder: Network, code_shape: Sequence[int | None] | None, example:
         _checks.check_tensor("encoder", code)
         code_shape = tuple(code.shape[1:])
     network = latent_network(code_shape)
-    if not isinstance(encoder, nn.Module):
-        return network
     _checks.check_unsharded("encoder", encoder, "give the latent critic a network, critic=")
-    like = next((p for p in encoder.parameters() if p.is_floating_point()), None)
+    like = next((p for p in parameters_of(encoder) if p.is_floating_point()), None)
     return network if like is None else network.to(like.device, like.dtype)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from interpreg.regularizers.base import Regularizer
 
 OUT_OF_REACH = 0.05  # share of values of x that a decoder's last operation may miss
+SETTLED = 8  # calls, before which quantized codes may be equal by their initialisation
 SLACK = 0.05  # beyond its range, before a value of x counts as missed
 # operations after which values are the same, and the ranges of others, by the names of their nodes
 SAME_VALUES = frozenset({
@@ -77,15 +78,15 @@ class Looks:
         mode = reg.training, torch.is_grad_enabled()
         calls = self.calls[mode] = self.calls.get(mode, 0) + 1
         if is_look(calls):
-            self._look(reg, batch, losses)
+            self._look(reg, batch, losses, calls)
 
-    def _look(self, reg: "Regularizer", batch: Batch, losses: dict[str, Tensor]) -> None:
+    def _look(self, reg: "Regularizer", batch: Batch, losses: dict[str, Tensor], calls: int) -> None:
         faults = [] if torch.is_grad_enabled() else list(moved_statistics(reg))
         if is_readable(batch):
             numbers = self.later.read(lambda: measured(batch, losses))
             faults += [] if numbers is None else faults_of(reg, Numbers(*numbers))
         for fault in faults:
-            if fault.kind not in self.reported:
+            if fault.kind not in self.reported and (fault.kind != "collapsed_codes" or calls >= SETTLED):
                 self.reported.add(fault.kind)
                 warn(f"{fault.message}; {fault.remedy}")
 

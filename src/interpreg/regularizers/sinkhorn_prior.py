@@ -102,8 +102,8 @@ class _Once(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, loss: SamplesLoss) -> Tensor:
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
+        with torch.inference_mode(False), torch.enable_grad():
+            leaf, y = x.detach().clone().requires_grad_(), y.clone()  # of inference mode there are no gradients
             value = loss(leaf, y)
             (slope,) = torch.autograd.grad(value, leaf)
         ctx.save_for_backward(slope)
