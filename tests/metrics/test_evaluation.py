@@ -157,7 +157,7 @@ OUTPUTS = [
      "encoder that returns (mean, log_variance) in GaussianBottleneck(encoder)"),
     ([3, X], "such as encoder=lambda x: encoder(x)[1]"),
     (Pair(X, X), "such as encoder=lambda x: encoder(x).z"),
-    (Output("a", X), "a Output; give the part that is meant, such as encoder=lambda x: encoder(x).latents"),
+    (Output("a", X), "an Output; give the part that is meant, such as encoder=lambda x: encoder(x).latents"),
     ({"kl": 3, "latent": X}, "a dict; give the part that is meant, such as encoder=lambda x: encoder(x)['latent']"),
     (torch.distributions.Normal(X, 1.0), "a Normal; give the part that is meant, such as encoder=lambda x: "
      "encoder(x).mean"),

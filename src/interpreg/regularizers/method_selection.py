@@ -48,7 +48,9 @@ def select_method(decoder: Network, z: Tensor, direction: Tensor, mask: Tensor |
         torch.inference_mode(False),
         torch.enable_grad(),
     ):
-        trial = _Trial(decoder, z[:SAMPLES], direction[:SAMPLES], None if mask is None else mask[:SAMPLES])
+        # a clone, because tensors of inference mode cannot be saved for a backward
+        rows = None if mask is None else mask[:SAMPLES].clone()
+        trial = _Trial(decoder, z[:SAMPLES], direction[:SAMPLES], rows)
         try:
             reference = trial.reference()
         except Exception as error:
