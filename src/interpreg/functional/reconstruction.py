@@ -45,8 +45,8 @@ def reconstruction_loss(
     >>> reconstruction_loss(torch.zeros(2, 3), torch.ones(2, 3), "l1")
     tensor(1.)
     """
-    check_loss(loss)
     if callable(loss):
+        check_loss(loss)
         x_hat, x = _wide_floats(x_hat, x)
         value = loss(x_hat, x) if mask is None else loss(x_hat, x, mask)
         if not isinstance(value, Tensor) or value.ndim != 0:
@@ -54,6 +54,8 @@ def reconstruction_loss(
                 f"reconstruction loss: expected a 0-dim tensor from it, got {_checks.describe(value)}"
             )
         return value
+    if loss not in LOSSES:
+        check_loss(loss)
     _checks.check_tensor("x_hat", x_hat)
     _checks.check_tensor("x", x)
     _checks.check_shape("x_hat", x_hat, x.shape, "x")

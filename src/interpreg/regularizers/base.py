@@ -117,7 +117,8 @@ class Regularizer(Saved, ABC):
         is_step = self.training and torch.is_grad_enabled()
         if not torch.compiler.is_compiling():
             self._call_checks.after(self, batch, losses, z=z, x_hat=x_hat)
-            self._has_trained |= is_step
+            if is_step and not self._has_trained:
+                self._has_trained = True
         if is_step:
             self._advance()
         return losses

@@ -1,8 +1,6 @@
 """Calling a network with detached parameters: no graph to them, running statistics untouched."""
 
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
@@ -46,10 +44,8 @@ class Frozen:
                 raise RuntimeError("critic: expected compiled code to be called outside of parametrize.cached()")
             state = _state(self.network)
             return call(lambda *of: functional_call(self.network, state, of, tie_weights=False), value, mask)
-        with self._lock, self._swapped():
-            if self._checkpointing.is_due(value):
-                return self._checkpointing.refused(value, mask)
-            return call(self.network, value, mask, "critic")
+        with self._lock:
+            return self._called_frozen(value, mask)
 
     def unfrozen(self, value: Tensor, mask: Tensor | None) -> Tensor:
         """``network(value, mask)`` with its parameters, while no other thread has them replaced."""
@@ -58,8 +54,7 @@ class Frozen:
         with self._lock:
             return call(self.network, value, mask, "critic")
 
-    @contextmanager
-    def _swapped(self) -> Iterator[None]:
+    def _called_frozen(self, value: Tensor, mask: Tensor | None) -> Tensor:
         if self._layout() != self._known_layout:
             self._look_up()
         slots = [*self._parameters, *self._buffers()]
@@ -68,7 +63,9 @@ class Frozen:
         cache, parametrize._cache = parametrize._cache, {}
         try:
             self._swap_in(slots, before)
-            yield
+            if self._checkpointing.is_due(value):
+                return self._checkpointing.refused(value, mask)
+            return call(self.network, value, mask, "critic")
         finally:
             parametrize._cache = cache
             for (holder, key), tensor in zip(slots, before, strict=True):

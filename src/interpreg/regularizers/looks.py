@@ -72,9 +72,7 @@ class Looks:
         self.later = Later()
 
     def after(self, reg: "Regularizer", batch: Batch, losses: dict[str, Tensor]) -> None:
-        """Count a call, and look at some."""
-        if torch.compiler.is_compiling():
-            return
+        """Count a call outside compiled code, and look at some."""
         mode = reg.training, torch.is_grad_enabled()
         calls = self.calls[mode] = self.calls.get(mode, 0) + 1
         if is_look(calls):
