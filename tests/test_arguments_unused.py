@@ -11,8 +11,8 @@ from zoo import Zoo, vector_pair
 
 import interpreg as ip
 from interpreg import Interpolator, Mix
-from interpreg.batch import DEFAULT
 from interpreg.kernels import Energy
+from interpreg.needs import DEFAULT
 
 GENERATOR = torch.Generator()
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from interpreg import functional, kernels, priors, recipes, regularizers
 from interpreg._types import Mix, Term
-from interpreg.batch import AtLeast, Batch, Decode
+from interpreg.batch import Batch
 from interpreg.bottlenecks import DenoisingBottleneck, DropoutBottleneck, GaussianBottleneck, VectorQuantizer
 from interpreg.interpolator import Interpolator
+from interpreg.needs import AtLeast, Decode
 from interpreg.recipes import *
 from interpreg.regularizers import *
 

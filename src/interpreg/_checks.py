@@ -6,7 +6,7 @@ No check reads the values of a tensor, so none synchronises with a device.
 import math
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,14 +48,14 @@ def as_plain(name: str, value: object, hint: Callable[[object], str] | None = No
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected a tensor, got {describe(value)}{hint(value) if hint else ''}")
     kind = type(value)
-    if kind is Tensor and value.is_floating_point() and value.layout is torch.strided and not value.is_nested:
-        return value if value.ndim > 0 else _refuse_scalar(name, value)
-    instead = _dense_instead(value)
+    is_usual = (
+        kind is Tensor and value.is_floating_point() and value.layout is torch.strided and not value.is_nested
+    )
+    instead = None if is_usual else _dense_instead(value)
     if instead is not None:
         what = describe(value) if kind is Tensor else f"a {kind.__name__}"
         raise TypeError(f"{name}: expected a dense real tensor, got {what}; give {instead}")
-    if value.ndim == 0:
-        _refuse_scalar(name, value)
+    _check_batch_axis(name, value)
     if kind is Tensor or _has_own_dispatch(kind) or torch.compiler.is_compiling():
         return value
     return value.as_subclass(Tensor)
@@ -69,8 +69,9 @@ def as_floats(name: str, value: object, hint: Callable[[object], str] | None = N
     return plain
 
 
-def _refuse_scalar(name: str, value: Tensor) -> NoReturn:
-    raise ValueError(f"{name}: expected a batch of shape [B, ...], got {describe(value)}")
+def _check_batch_axis(name: str, value: Tensor) -> None:
+    if value.ndim == 0:
+        raise ValueError(f"{name}: expected a batch of shape [B, ...], got {describe(value)}")
 
 
 def _dense_instead(value: Tensor) -> str | None:
@@ -100,8 +101,7 @@ def check_tensor(name: str, value: object, hint: str = "") -> None:
         raise TypeError(f"{name}: expected a tensor, got {describe(value)}{hint}")
     if not value.is_floating_point():
         raise TypeError(f"{name}: expected a floating point tensor, got {describe(value)}{hint}")
-    if value.ndim == 0:
-        _refuse_scalar(name, value)
+    _check_batch_axis(name, value)
 
 
 def check_vector(name: str, value: object) -> None:
@@ -179,12 +179,22 @@ def check_network(name: str, value: object) -> None:
         raise TypeError(f"{name}: expected a module or another callable of one tensor, got {describe(value)}")
 
 
-def check_callable(name: str, value: object, of: str) -> None:
+def check_callable(name: str, value: object, expected: str) -> None:
     """Raise ``TypeError`` unless ``value`` is a callable, as a class in the place of its instance is not."""
     if isinstance(value, type):
-        raise TypeError(f"{name}: expected {of}, got {describe(value)}; give an instance, {value.__name__}()")
+        raise TypeError(
+            f"{name}: expected {expected}, got {describe(value)}; give an instance, {value.__name__}()"
+        )
     if not callable(value):
-        raise TypeError(f"{name}: expected {of}, got {describe(value)}")
+        raise TypeError(f"{name}: expected {expected}, got {describe(value)}")
+
+
+def check_name_or_callable(name: str, value: object, choices: Iterable[str], of: str) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless ``value`` is among ``choices`` or a callable ``of`` something."""
+    if callable(value):
+        check_callable(name, value, f"a name or a callable of {of}")
+    else:
+        check_one_of(name, value, choices)
 
 
 def as_generator(value: object) -> torch.Generator | None:

@@ -21,9 +21,15 @@ def code_instead(output: object) -> str:
 
 
 def image_instead(output: object) -> str:
-    """What to give as the decoder, after what it returns."""
-    lambdas = _lambdas(output, "decoder", "z")
-    return f"; give decoder = {lambdas}, or where no other term reads images, a reconstruction= of your own"
+    """What to give as the decoder of a regularizer, after what it returns."""
+    return (
+        f"{output_instead(output, 'decoder')}, or where no other term reads images, a reconstruction= of your own"
+    )
+
+
+def output_instead(output: object, network: str) -> str:
+    """What to give as another network, or as a decoder where nothing is trained, after what it returns."""
+    return f"; give {network} = {_lambdas(output, network, 'z' if network == 'decoder' else 'x')}"
 
 
 def take_instead(batch: object, name: str = "batch") -> str:

@@ -3,7 +3,7 @@
 import dis
 from collections.abc import Container, Iterable, Iterator
 from functools import partial
-from types import CellType, CodeType, FunctionType, MethodType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import torch
@@ -94,20 +94,19 @@ def nodes_of(values: Iterable[Tensor]) -> set[Any]:
 def _behind(network: object, depth: int) -> list[nn.Module]:
     if isinstance(network, nn.Module):
         return [network]
-    if depth == 0 or isinstance(network, (type, Tensor, torch.Generator)):
+    if depth == 0 or isinstance(network, (type, ModuleType, Tensor, torch.Generator)):
         return []
     if isinstance(network, MethodType):
         return [*_behind(network.__self__, depth), *_behind(network.__func__, depth - 1)]
     if isinstance(network, partial):
-        return [
-            m for each in (network.func, *network.args, *network.keywords.values()) for m in _behind(each, depth)
-        ]
+        given = (network.func, *network.args, *network.keywords.values())
+        return [module for each in given for module in _behind(each, depth)]
     if isinstance(network, FunctionType):
-        return [m for each in _references(network) for m in _behind(each, depth - 1)]
+        return [module for each in _references(network) for module in _behind(each, depth - 1)]
     if isinstance(network, (tuple, list, dict)):
         items = network.values() if isinstance(network, dict) else network
         return [each for each in items if isinstance(each, nn.Module)]
-    attributes = vars(network).values() if hasattr(network, "__dict__") and not _is_package(network) else ()
+    attributes = vars(network).values() if hasattr(network, "__dict__") else ()
     return [each for each in attributes if isinstance(each, nn.Module)]
 
 
@@ -128,7 +127,3 @@ def _global_names(code: CodeType) -> Iterator[str]:
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             yield from _global_names(inner)
-
-
-def _is_package(value: object) -> bool:
-    return type(value).__name__ == "module"

@@ -11,7 +11,7 @@ from interpreg._references import Reference, Referring
 from interpreg._types import Codes, Mix, Network
 from interpreg.functional import mix, path, slerp
 from interpreg.functional.kway import dirichlet_mix, one_of_k
-from interpreg.functional.means import has_positions, valid_part
+from interpreg.functional.means import aligned, has_positions, valid_part
 from interpreg.functional.mixing import continued, direction, mix_of_valid, unchecked_mix
 from interpreg.sampling import (
     Kind,
@@ -189,9 +189,9 @@ class Interpolator(Referring):
         else:
             alpha = torch.as_tensor(alpha, dtype=wide_dtype(z), device=z.device)
             if alpha.ndim == 1:
-                alpha = alpha.view(-1, *[1] * (z.ndim - 1))  # [B, 1, ...]
+                alpha = aligned(alpha, z)  # [B, 1, ...]
         if middle_alone:  # the middle sample of an odd batch is not mixed: its coefficient is 0
-            rows = torch.arange(z.shape[0], device=z.device).view(-1, *[1] * (z.ndim - 1))
+            rows = aligned(torch.arange(z.shape[0], device=z.device), z)
             alpha = alpha * (rows % size != size // 2)
         if mask is not None and partner_mask is not None:
             return mix_of_valid(combine, z, z_partner, alpha, mask, partner_mask)

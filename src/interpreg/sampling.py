@@ -21,10 +21,7 @@ def as_pairing(pairing: object, is_kway: bool) -> Pairing:
     """``pairing``, or its default; ``TypeError`` or ``ValueError`` for what does not pair codes."""
     if pairing is None:
         return "permutation" if is_kway else "reverse"
-    if isinstance(pairing, type):
-        _checks.check_callable("pairing", pairing, "a name or a callable of the codes")
-    if not callable(pairing):
-        _checks.check_one_of("pairing", pairing, PAIRINGS)
+    _checks.check_name_or_callable("pairing", pairing, PAIRINGS, "the codes")
     if pairing == "reverse" and is_kway:
         raise ValueError(
             "pairing: expected 'permutation', 'prior' or a callable to mix more than two codes, got 'reverse'"

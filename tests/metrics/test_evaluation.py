@@ -153,14 +153,13 @@ class Output:
 
 
 OUTPUTS = [
-    ((X, X), "a tuple of length 2; give the part that is meant, such as encoder=lambda x: encoder(x)[0], or wrap an "
-     "encoder that returns (mean, log_variance) in GaussianBottleneck(encoder)"),
-    ([3, X], "such as encoder=lambda x: encoder(x)[1]"),
-    (Pair(X, X), "such as encoder=lambda x: encoder(x).z"),
-    (Output("a", X), "an Output; give the part that is meant, such as encoder=lambda x: encoder(x).latents"),
-    ({"kl": 3, "latent": X}, "a dict; give the part that is meant, such as encoder=lambda x: encoder(x)['latent']"),
-    (torch.distributions.Normal(X, 1.0), "a Normal; give the part that is meant, such as encoder=lambda x: "
-     "encoder(x).mean"),
+    ((X, X), "a tuple of length 2; if it is a mean and a log variance, give GaussianBottleneck(encoder), see scale=; "
+     "else lambda x: encoder(x)[0] or lambda x: encoder(x)[1]"),
+    ([3, X], "give a function of the code alone: encoder = lambda x: encoder(x)[1]"),
+    (Pair(X, X), "else lambda x: encoder(x).z or lambda x: encoder(x).scale"),
+    (Output("a", X), "an Output; give a function of the code alone: encoder = lambda x: encoder(x).latents"),
+    ({"kl": 3, "latent": X}, "a dict; give a function of the code alone: encoder = lambda x: encoder(x)['latent']"),
+    (torch.distributions.Normal(X, 1.0), "else lambda x: encoder(x).rsample()"),
     (None, "encoder: expected a tensor, got None"),
 ]  # fmt: skip
 
@@ -171,7 +170,7 @@ def test_outputs_that_are_no_tensor_are_named_with_the_part_to_give(output: obje
         check_output("encoder", output)
     assert message in str(caught.value)
     with pytest.raises(TypeError, match="features: expected a tensor, got") as caught:
-        check_output("output of features", output, "features")
+        check_output("features", output)
     assert "Gaussian" not in str(caught.value)
 
 

@@ -151,8 +151,8 @@ START, END = torch.randn(6, 4), torch.randn(6, 4)
 @pytest.mark.parametrize(("change", "error", "message"), [
     ({"end": torch.randn(5, 4)}, ValueError, r"end: expected the shape of start, \(6, 4\)"),
     ({"decoder": 3}, TypeError, r"decoder: expected a module"),
-    ({"decoder": lambda z: z / 0}, ValueError, r"output of decoder: expected finite .* got 12 of 12"),
-    ({"decoder": lambda z: z[:3]}, ValueError, r"output of decoder: expected a batch of 12 samples"),
+    ({"decoder": lambda z: z / 0}, ValueError, r"decoder: expected finite .* got 12 of 12"),
+    ({"decoder": lambda z: z[:3]}, ValueError, r"decoder: expected a batch of 12 samples"),
     ({"features": 3}, TypeError, r"features: expected a module"),
     ({"epsilon": 0.0}, ValueError, r"epsilon: expected a number between 0 and 1, got 0.0"),
     ({"epsilon": 1.0}, ValueError, r"epsilon: expected a number between 0 and 1, got 1.0"),

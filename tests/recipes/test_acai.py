@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from zoo import PAIRS, Zoo, convolutional_pair, vector_pair
 
 from interpreg import ACAIRegularizer, Players
-from interpreg.batch import DEFAULT
+from interpreg.needs import DEFAULT
 
 
 def straight_acai(

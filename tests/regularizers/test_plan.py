@@ -6,7 +6,7 @@ from calls import calls
 from zoo import Zoo, vector_pair
 
 from interpreg import AtLeast, Decode, Interpolator, Term
-from interpreg.batch import DEFAULT
+from interpreg.needs import DEFAULT
 from interpreg.recipes import ACAIRegularizer
 from interpreg.regularizers import AlphaSmoothness, Critic, CycleConsistency, Reconstruction, Regularizer
 from interpreg.regularizers.gaia_mixes import DirichletMix

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from interpreg._types import Mix
-from interpreg.functional.means import along_positions
+from interpreg.functional.means import aligned
 from interpreg.functional.mixing import continued, mix
 
 
@@ -27,9 +27,9 @@ def dirichlet_mix(z: Tensor, others: Tensor, uniform: Tensor, valid: Tensor | No
     """
     exponential = -torch.log1p(-uniform)  # normalised: Dirichlet(1, ..., 1)
     exponential = exponential.clamp_min(torch.finfo(exponential.dtype).tiny)
-    exponential = exponential.view(*exponential.shape, *[1] * (z.ndim - 1))  # [k, B, 1, ...]
+    exponential = aligned(exponential, others)  # [k, B, 1, ...]
     if valid is not None:
-        exponential = exponential * _along(valid, z)
+        exponential = exponential * aligned(valid, others)
     weights, share = _shares(exponential), _shares(exponential[1:])
     partner = (share * others.to(uniform.dtype)).sum(0).to(z.dtype)
     return _padded(Mix(mix(z, partner, weights[0]), 1 - weights.amax(0), partner), z, valid)
@@ -53,7 +53,7 @@ def one_of_k(z: Tensor, others: Tensor, uniform: Tensor, valid: Tensor | None = 
     if valid is None:
         candidates = torch.ones((ways, *[1] * z.ndim), dtype=torch.bool, device=z.device)
     else:
-        candidates = _along(valid, z).roll(-1, 0)  # the own code is the last candidate
+        candidates = aligned(valid, others).roll(-1, 0)  # the own code is the last candidate
     count = candidates.sum(0)
     choice = (uniform * count).floor().clamp(max=count - 1)
     chosen = candidates & (candidates.cumsum(0) - 1 == choice)
@@ -62,11 +62,6 @@ def one_of_k(z: Tensor, others: Tensor, uniform: Tensor, valid: Tensor | None = 
     for way in range(1, ways - 1):
         partner = torch.where(chosen[way], others[way], partner)
     return _padded(Mix(mix(z, partner, alpha), alpha, partner), z, valid)
-
-
-def _along(valid: Tensor, z: Tensor) -> Tensor:
-    """``[k, B, T]`` in the rank of ``[k, *codes]``."""
-    return torch.stack([along_positions(each, z) for each in valid])
 
 
 def _shares(values: Tensor) -> Tensor:
@@ -78,7 +73,7 @@ def _padded(mixed: Mix, z: Tensor, valid: Tensor | None) -> Mix:
     """The mix of padded sequences, with coefficients of 0 where only one code is valid, so that nothing is mixed."""
     if valid is None:
         return mixed
-    several = along_positions(valid.sum(0) > 1, mixed.z_mix)
+    several = aligned(valid.sum(0) > 1, z)
     alpha = torch.where(several, mixed.alpha, torch.zeros_like(mixed.alpha))
     return mixed._replace(
         alpha=alpha, z_partner=continued(mixed.z_partner, z, valid[1:].any(0)), mask=valid.any(0)

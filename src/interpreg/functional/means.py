@@ -47,14 +47,15 @@ def mean_of_positions(values: Tensor, mask: Tensor | None = None) -> Tensor:
     """The mean over positions, ``[B, ...]`` of values ``[B, T, ...]``; of the valid ones where there is a mask."""
     if mask is None:
         return values.mean(1)
-    return valid_part(values, mask).sum(1) / mask.sum(1).clamp_min(1).view(-1, *[1] * (values.ndim - 2))
+    sums = valid_part(values, mask).sum(1)
+    return sums / aligned(mask.sum(1).clamp_min(1), sums)
 
 
 def valid_part(values: Tensor, mask: Tensor | None) -> Tensor:
     """The values, with 0 in positions that are not valid, where they may be NaN."""
     if mask is None or not has_positions(values, mask):
         return values
-    return torch.where(along_positions(mask, values), values, torch.zeros_like(values))
+    return torch.where(aligned(mask, values), values, torch.zeros_like(values))
 
 
 def valid_data(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -69,9 +70,9 @@ def with_features(x: Tensor, mask: Tensor | None) -> Tensor:
     return x if mask is None or x.ndim > 2 else x.unsqueeze(-1)
 
 
-def along_positions(mask: Tensor, values: Tensor) -> Tensor:
-    """A mask ``[B, T]`` in the rank of values ``[B, T, ...]``, along which it broadcasts."""
-    return mask.view(*mask.shape, *[1] * (values.ndim - 2))
+def aligned(leading: Tensor, values: Tensor) -> Tensor:
+    """Entries of samples ``[B]`` or positions ``[B, T]``, with axes of 1 to broadcast to values ``[B, T, ...]``."""
+    return leading.view(*leading.shape, *[1] * (values.ndim - leading.ndim))
 
 
 def valid_count(values: Tensor, mask: Tensor | None) -> int | Tensor:

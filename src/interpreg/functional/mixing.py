@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 from interpreg import _checks
 from interpreg._numerics import wide_dtype
 from interpreg._types import Mix
-from interpreg.functional.means import along_positions, has_positions, valid_part
+from interpreg.functional.means import aligned, has_positions, valid_part
 
 PATH_KINDS = ("linear", "spherical")
 
@@ -69,7 +69,7 @@ def mix_of_valid(
         return Mix(combine(z, z_partner, alpha), alpha, z_partner, either)
     own, other = continued(z, z_partner, mask), continued(z_partner, z, partner_mask)
     own, other = valid_part(own, either), valid_part(other, either)
-    both = along_positions(mask & partner_mask, z)
+    both = aligned(mask & partner_mask, z)
     return Mix(combine(own, other, alpha), torch.where(both, alpha, torch.zeros_like(alpha)), other, either)
 
 
@@ -77,7 +77,7 @@ def continued(z: Tensor, by: Tensor, mask: Tensor | None) -> Tensor:
     """Codes with those of ``by`` where they are not valid."""
     if mask is None or not has_positions(z, mask):
         return z
-    return torch.where(along_positions(mask, z), z, by)
+    return torch.where(aligned(mask, z), z, by)
 
 
 def slerp(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
@@ -192,7 +192,7 @@ def _angle(own: Tensor, partner: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     opposite, adjacent = (a - b).norm(dim=1), (a + b).norm(dim=1)
     # two codes of zeros have no angle, and no gradient of one
     omega = 2 * torch.atan2(opposite, torch.where(opposite + adjacent == 0, torch.ones_like(adjacent), adjacent))
-    omega = omega.view(-1, *[1] * (own.ndim - 1))
+    omega = aligned(omega, own)
     sine = omega.sin()
     straight = sine < 1e-4 if own.dtype == torch.float32 else sine < 1e-8
     return omega, torch.where(straight, torch.ones_like(sine), sine), straight
@@ -208,7 +208,7 @@ def _weight(z: Tensor, z_partner: Tensor, alpha: Tensor | float) -> Tensor:
         return torch.full((), alpha, dtype=wide, device=z.device)
     if alpha.ndim == 1:
         _checks.check_batch_size("alpha", alpha, len(z))
-        alpha = alpha.view(-1, *[1] * (z.ndim - 1))  # [B, 1, ...]
+        alpha = aligned(alpha, z)  # [B, 1, ...]
     if alpha.ndim not in (0, z.ndim) or any(a not in (1, n) for a, n in zip(alpha.shape, z.shape, strict=False)):
         raise ValueError(
             f"alpha: expected a number, one per sample [{len(z)}], or a shape that broadcasts to the code "

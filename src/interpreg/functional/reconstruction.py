@@ -45,8 +45,8 @@ def reconstruction_loss(
     >>> reconstruction_loss(torch.zeros(2, 3), torch.ones(2, 3), "l1")
     tensor(1.)
     """
+    check_loss(loss)
     if callable(loss):
-        check_loss(loss)
         x_hat, x = _wide_floats(x_hat, x)
         value = loss(x_hat, x) if mask is None else loss(x_hat, x, mask)
         if not isinstance(value, Tensor) or value.ndim != 0:
@@ -54,8 +54,6 @@ def reconstruction_loss(
                 f"reconstruction loss: expected a 0-dim tensor from it, got {_checks.describe(value)}"
             )
         return value
-    if loss not in LOSSES:
-        check_loss(loss)
     _checks.check_tensor("x_hat", x_hat)
     _checks.check_tensor("x", x)
     _checks.check_shape("x_hat", x_hat, x.shape, "x")
@@ -79,7 +77,4 @@ def _wide_floats(*values: Any) -> tuple[Any, ...]:
 
 def check_loss(loss: object) -> None:
     """Raise ``TypeError`` or ``ValueError`` unless ``loss`` is a callable or one of the names."""
-    if isinstance(loss, type):
-        _checks.check_callable("reconstruction loss", loss, "a name or a callable of (x_hat, x)")
-    if not callable(loss):
-        _checks.check_one_of("reconstruction loss", loss, LOSSES)
+    _checks.check_name_or_callable("reconstruction loss", loss, LOSSES, "(x_hat, x)")

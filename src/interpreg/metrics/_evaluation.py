@@ -2,10 +2,9 @@
 
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from threading import get_ident
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +12,11 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
 
 from interpreg import _checks
+from interpreg._fields import code_instead, output_instead
 from interpreg._networks import parameters_of, submodules_of
+from interpreg._types import Network
 from interpreg._warnings import warn
+from interpreg.metrics._codes import check_finite
 
 STATISTICS = ("running_mean", "running_var")
 
@@ -87,33 +89,18 @@ def device_of(network: object, default: torch.device) -> torch.device:
     return next((tensor.device for tensor in tensors), default)
 
 
-def check_output(name: str, value: Any, argument: str = "") -> None:
-    """Raise unless a network's output is a floating point batch; the error names what it returns and what to give.
-
-    Args:
-        name: of the output in the message.
-        value: the output.
-        argument: the name of the network, ``name`` when not given.
-    """
-    if isinstance(value, Tensor):
-        _checks.check_tensor(name, value)
-        return
-    called = f"{argument or name}(x)"
-    part = _part(value, called)
-    hint = f"; give the part that is meant, such as {argument or name}=lambda x: {part}" if part else ""
-    if (argument or name) == "encoder":
-        hint += ", or wrap an encoder that returns (mean, log_variance) in GaussianBottleneck(encoder)"
-    raise TypeError(f"{name}: expected a tensor, got {_checks.describe(value)}{hint}")
+def check_output(name: str, output: object) -> None:
+    """Raise unless the output of a network is a floating point batch; the error says what to give instead."""
+    hint = ""
+    if not isinstance(output, Tensor):
+        hint = code_instead(output) if name == "encoder" else output_instead(output, name)
+    _checks.check_tensor(name, output, hint)
 
 
-def _part(value: Any, called: str) -> str:
-    """The expression for the first tensor in an output, or ""."""
-    if isinstance(value, torch.distributions.Distribution):
-        return f"{called}.mean"
-    if isinstance(value, Mapping):
-        return next((f"{called}[{key!r}]" for key, entry in value.items() if isinstance(entry, Tensor)), "")
-    names = getattr(value, "_fields", None) or getattr(value, "__dict__", {})  # of a named tuple, or an object
-    found = next((f"{called}.{key}" for key in names if isinstance(getattr(value, key), Tensor)), "")
-    if found or not isinstance(value, (tuple, list)):
-        return found
-    return next((f"{called}[{i}]" for i, entry in enumerate(value) if isinstance(entry, Tensor)), "")
+def output_of(name: str, network: Network, values: Tensor) -> Tensor:
+    """The output of a network; an error unless it is floating point, finite, and of as many rows as ``values``."""
+    output = network(values)
+    check_output(name, output)
+    check_finite(name, output)
+    _checks.check_batch_size(name, output, len(values))
+    return output

@@ -11,7 +11,7 @@ from interpreg import _progress as bars
 from interpreg._types import Network
 from interpreg.functional import path
 from interpreg.metrics import _codes
-from interpreg.metrics._evaluation import check_output
+from interpreg.metrics._evaluation import output_of
 
 Period = float | Sequence[float | None] | None
 
@@ -69,14 +69,8 @@ def largest_distance(parameters: Tensor, period: Tensor) -> float:
 @torch.no_grad()
 def run_in_batches(name: str, network: Network, values: Tensor, batch_size: int, progress: bool) -> Tensor:
     """The output of a network for ``values``, at most ``batch_size`` at a time; an error unless it is finite."""
-    outputs = []
-    for block in bars.progress(values.split(batch_size), name, shown=progress):
-        output = network(block)
-        check_output(name, output)
-        _codes.check_finite(name, output)
-        _checks.check_batch_size(name, output, len(block))
-        outputs.append(output.detach())
-    return torch.cat(outputs)
+    blocks = bars.progress(values.split(batch_size), name, shown=progress)
+    return torch.cat([output_of(name, network, block).detach() for block in blocks])
 
 
 def decode_paths(

@@ -138,7 +138,7 @@ def _distances(images: Tensor, others: Tensor) -> Tensor:
 def _distance(distance: Distance, images: Tensor, others: Tensor) -> Tensor:
     """The caller's distance, ``[n]`` in float64; an error unless it is one finite number an image."""
     apart = distance(images, others)
-    check_output("distance", apart)
+    _checks.check_tensor("distance", apart)
     if apart.shape != (len(images),):
         raise ValueError(
             f"distance: expected one number for each of {len(images)} images, got {_checks.describe(apart)}"

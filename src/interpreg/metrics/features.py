@@ -13,7 +13,7 @@ from interpreg._types import Network
 from interpreg._warnings import warn
 from interpreg.functional.mixing import PATH_KINDS, mix, slerp
 from interpreg.metrics import _codes
-from interpreg.metrics._evaluation import check_output, evaluating
+from interpreg.metrics._evaluation import evaluating, output_of
 
 SAMPLINGS = ("full", "ends")
 
@@ -194,10 +194,7 @@ def _features(decoder: Network | None, features: Network | None, inputs: Tensor)
     x = inputs
     for name, network in (("decoder", decoder), ("features", features)):
         if network is not None:
-            x = network(x)
-            check_output(f"output of {name}", x, name)
-            _codes.check_finite(f"output of {name}", x)
-            _checks.check_batch_size(f"output of {name}", x, len(inputs))
+            x = output_of(name, network, x)
     return x.reshape(len(x), -1).double()
 
 

@@ -154,7 +154,24 @@ def error_by_interval(
     _checks.as_positive("step", step)
     counts = _counts(images, views.shape[1])
     with evaluating(encoder, decoder):
-        return _errors_by_interval(encoder, decoder, views, counts, closed, step, unit, kind, batch_size, progress)
+        codes = _paths.run_in_batches("encoder", encoder, views.flatten(0, 1), batch_size, progress)
+        codes = codes.view(*views.shape[:2], *codes.shape[1:])
+        means, stds = [], []
+        for count in bars.progress(counts, "intervals", shown=progress):
+            rows = intervals(views.shape[1], count, closed=closed)
+            errors = []
+            for ring, z in zip(views, codes, strict=True):
+                truth, ends = ring[rows], (z[rows[:, 0]], z[rows[:, -1]])
+                decoded = _paths.decode_paths(
+                    decoder, *ends, count, kind=kind, batch_size=batch_size, progress=False
+                )
+                _checks.check_shape("decoder", decoded, truth.shape, "the views")
+                errors.append(_errors(decoded, truth).flatten())
+            every = torch.cat(errors)
+            means.append(every.mean())
+            stds.append(every.std(correction=0))
+    lengths = torch.tensor([(count - 1) * step for count in counts], dtype=torch.float64)
+    return ErrorByInterval(lengths, torch.stack(means).cpu(), torch.stack(stds).cpu(), unit)
 
 
 def _counts(images: Iterable[int], views: int) -> list[int]:
@@ -169,38 +186,6 @@ def _counts(images: Iterable[int], views: int) -> list[int]:
     if max(counts) > views:
         raise ValueError(f"images: expected at most as many as there are views, {views}, got {max(counts)}")
     return counts
-
-
-def _errors_by_interval(
-    encoder: Network,
-    decoder: Network,
-    views: Tensor,
-    counts: list[int],
-    closed: bool,
-    step: float,
-    unit: str,
-    kind: str,
-    batch_size: int,
-    progress: bool,
-) -> ErrorByInterval:
-    codes = _paths.run_in_batches("encoder", encoder, views.flatten(0, 1), batch_size, progress)
-    codes = codes.view(*views.shape[:2], *codes.shape[1:])
-    lengths, means, stds = [], [], []
-    for count in bars.progress(counts, "intervals", shown=progress):
-        rows = intervals(views.shape[1], count, closed=closed)
-        errors = []
-        for ring, z in zip(views, codes, strict=True):
-            truth, ends = ring[rows], (z[rows[:, 0]], z[rows[:, -1]])
-            decoded = _paths.decode_paths(decoder, *ends, count, kind=kind, batch_size=batch_size, progress=False)
-            _checks.check_shape("decoder", decoded, truth.shape, "the views")
-            errors.append(_errors(decoded, truth).flatten())
-        every = torch.cat(errors)
-        lengths.append((count - 1) * step)
-        means.append(every.mean())
-        stds.append(every.std(correction=0))
-    return ErrorByInterval(
-        torch.tensor(lengths, dtype=torch.float64), torch.stack(means).cpu(), torch.stack(stds).cpu(), unit
-    )
 
 
 def _errors(paths: Tensor, truth: Tensor) -> Tensor:

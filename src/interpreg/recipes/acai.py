@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from interpreg._types import Network
-from interpreg.batch import CodeMixer
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
+from interpreg.needs import CodeMixer
 from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import Critic
 from interpreg.regularizers.mixers import as_mixer

@@ -7,9 +7,9 @@ from torch import nn
 
 from interpreg import _checks
 from interpreg._types import Network, Preset
-from interpreg.batch import CodeMixer
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
+from interpreg.needs import CodeMixer
 from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import Critic, CycleConsistency, fresh_copy, spectral_norm
 from interpreg.regularizers.mixers import as_mixer

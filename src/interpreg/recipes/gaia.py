@@ -5,8 +5,8 @@ from torch import nn
 
 from interpreg import _checks
 from interpreg._types import Network, Preset
-from interpreg.batch import CodeMixer
 from interpreg.functional.reconstruction import ReconstructionLoss
+from interpreg.needs import CodeMixer
 from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import AutoencodingCritic
 from interpreg.regularizers.weights import WeightLike

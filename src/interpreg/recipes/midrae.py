@@ -5,11 +5,11 @@ from torch import nn
 
 from interpreg import _checks
 from interpreg._types import Network, Preset
-from interpreg.batch import CodeMixer
 from interpreg.functional.reconstruction import ReconstructionLoss
 from interpreg.interpolator import Interpolator
 from interpreg.kernels import RBF, Kernel, as_kernel
 from interpreg.mmd.closed_form import use_closed_form
+from interpreg.needs import CodeMixer
 from interpreg.priors import as_prior, generator_of
 from interpreg.recipes.common import Game, reconstructed
 from interpreg.regularizers import Critic, DualCritic, MMDPrior

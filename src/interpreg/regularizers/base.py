@@ -12,8 +12,9 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._types import Network, Term
-from interpreg.batch import Batch, Need, Plan
+from interpreg.batch import Batch
 from interpreg.interpolator import Interpolator
+from interpreg.needs import Need, Plan
 from interpreg.regularizers import steps
 from interpreg.regularizers.call_checks import CallChecks
 from interpreg.regularizers.evaluation import evaluated
@@ -167,8 +168,8 @@ class Regularizer(Saved, ABC):
         if counters:
             steps.count(counters)
         if not compiling:
+            self.count_on_host()
             for part in parts:
-                part._count()
                 part.after_step()
 
     def _resume(self) -> None:

@@ -1,4 +1,4 @@
-"""What is looked at after a call, outside compiled code: most of it once, the rest ever more rarely."""
+"""The checks after a call, outside compiled code: some are made once, the others ever more rarely."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from interpreg.batch import Batch
-from interpreg.regularizers.detached import Occasions, warn_of_detached
+from interpreg.regularizers.detached import DetachedCheck
 from interpreg.regularizers.looks import Looks
 from interpreg.regularizers.players import PlayersCheck
 from interpreg.regularizers.processes import warn_unsynchronised
@@ -20,7 +20,7 @@ class CallChecks:
 
     def __init__(self) -> None:
         self.players = PlayersCheck()
-        self.detached = Occasions()
+        self.detached = DetachedCheck()
         self.looks = Looks()
 
     def after(
@@ -43,7 +43,7 @@ class CallChecks:
             if self.players.is_due(losses):
                 critics = [network for part in (reg, *reg._below) for network in part.critic_networks()]
                 self.players(losses, critics, reg.encoder, reg.decoder)
-            warn_of_detached(batch, self.detached)
+            self.detached(batch)
         else:
             reg._check_copy()
         self.looks.after(reg, batch, losses)

@@ -7,9 +7,10 @@ from typing_extensions import override
 
 from interpreg._references import Reference
 from interpreg._types import Network
-from interpreg.batch import Batch, Need
+from interpreg.batch import Batch
 from interpreg.bottlenecks.base import the_bottleneck
 from interpreg.bottlenecks.quantized import Quantized, VectorQuantizer
+from interpreg.needs import Need
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.weights import WeightLike
 

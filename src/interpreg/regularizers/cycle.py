@@ -6,8 +6,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpreg._types import Network
-from interpreg.batch import Batch, CodeMixer, Decode, Need
+from interpreg.batch import Batch
 from interpreg.functional.cycle import cycle_loss
+from interpreg.needs import CodeMixer, Decode, Need
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.mixers import as_mixer
 from interpreg.regularizers.weights import WeightLike

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from interpreg._later import is_look
 from interpreg._networks import parameters_of
 from interpreg._types import Network
 from interpreg._warnings import warn
@@ -10,36 +11,35 @@ from interpreg.batch import Batch
 from interpreg.mmd.dispatch import is_transformed
 
 
-class Occasions:
-    """Counts the calls with detached values, until there was a warning."""
+class DetachedCheck:
+    """Warns once where a trained encoder's codes, or a trained decoder's reconstructions, are detached.
+
+    Networks are searched for trained parameters at the 1st, 2nd, 4th, 8th ... call with detached values.
+    """
 
     def __init__(self) -> None:
-        self.count = 0
-        self.is_over = False
+        self._calls = 0
+        self._is_reported = False
 
-
-def warn_of_detached(batch: Batch, occasions: Occasions) -> None:
-    """Warn once where a trained encoder's codes, or a trained decoder's reconstructions, are detached.
-
-    Networks are looked into at the 1st, 2nd, 4th, 8th ... such call.
-    """
-    z, x_hat = batch.known_z, batch.known_output
-    is_attached = (z is None or z.requires_grad) and getattr(x_hat, "requires_grad", True)
-    if is_attached or occasions.is_over or torch.compiler.is_compiling() or is_transformed():
-        return
-    occasions.count += 1
-    if occasions.count & (occasions.count - 1):
-        return
-    if z is not None and not z.requires_grad and _trains(batch.encoder, batch.decoder):
-        occasions.is_over = True
-        _warn("z", "codes", "encoder", "reg(x), or reg(x, z=encoder(x))")
-    elif (
-        isinstance(x_hat, Tensor)
-        and not x_hat.requires_grad
-        and (_trains(batch.decoder, batch.encoder) or (z is not None and z.requires_grad))
-    ):
-        occasions.is_over = True
-        _warn("x_hat", "reconstructions", "decoder", "reg(x, z=z), or reg(x, z=z, x_hat=decoder(z))")
+    def __call__(self, batch: Batch) -> None:
+        """Check the codes and reconstructions that the batch has."""
+        z, x_hat = batch.known_z, batch.known_output
+        is_attached = (z is None or z.requires_grad) and getattr(x_hat, "requires_grad", True)
+        if is_attached or self._is_reported or torch.compiler.is_compiling() or is_transformed():
+            return
+        self._calls += 1
+        if not is_look(self._calls):
+            return
+        if z is not None and not z.requires_grad and _trains(batch.encoder, batch.decoder):
+            self._is_reported = True
+            _warn("z", "codes", "encoder", "reg(x), or reg(x, z=encoder(x))")
+        elif (
+            isinstance(x_hat, Tensor)
+            and not x_hat.requires_grad
+            and (_trains(batch.decoder, batch.encoder) or (z is not None and z.requires_grad))
+        ):
+            self._is_reported = True
+            _warn("x_hat", "reconstructions", "decoder", "reg(x, z=z), or reg(x, z=z, x_hat=decoder(z))")
 
 
 def _trains(network: Network, other: Network) -> bool:

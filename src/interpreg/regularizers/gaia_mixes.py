@@ -6,9 +6,10 @@ from torch import Tensor
 from interpreg import _checks
 from interpreg._numerics import full_precision, normal, uniform, wide_dtype
 from interpreg._types import Mix
-from interpreg.batch import AtLeast, Batch
-from interpreg.functional.means import along_positions, has_positions
+from interpreg.batch import Batch
+from interpreg.functional.means import aligned, has_positions
 from interpreg.functional.mixing import mix, mix_of_valid
+from interpreg.needs import AtLeast
 
 
 class _WholeBatch:
@@ -35,8 +36,8 @@ class HalfBatchMix(_WholeBatch):
         z, mask = batch.z, batch.mask
         half = len(z) // 2
         beta = 0.5 + 0.25 * normal((2 * half,), z, self.generator)
-        alpha = torch.cat([beta[:half], 1 - beta[half:]])  # of the own code: drawn for the first half's throughout
-        alpha = alpha.view(-1, *[1] * (z.ndim - 1))
+        # of the own code, but drawn as that of the first half's code
+        alpha = aligned(torch.cat([beta[:half], 1 - beta[half:]]), z)
         z, z_partner = z[: 2 * half], _across(z, half)
         if mask is not None:
             return mix_of_valid(mix, z, z_partner, alpha, mask[: 2 * half], _across(mask, half))
@@ -62,8 +63,8 @@ class DirichletMix(_WholeBatch):
                 return self._of_valid(z, mask, logits, partner)
             weights = torch.softmax(logits, dim=1)
             z_mix = (weights @ z.reshape(len(z), -1).to(weights.dtype)).reshape(z.shape).to(z.dtype)
-        alpha = (1 - weights.amax(1)).view(-1, *[1] * (z.ndim - 1))
-        return Mix(z_mix, alpha, partner, None if mask is None else mask.any(0, keepdim=True).expand_as(mask))
+        valid = None if mask is None else mask.any(0, keepdim=True).expand_as(mask)
+        return Mix(z_mix, aligned(1 - weights.amax(1), z), partner, valid)
 
     def _of_valid(self, z: Tensor, mask: Tensor, logits: Tensor, partner: Tensor) -> Mix:
         """The combinations of what is valid at each position; 0 where nothing is."""
@@ -71,8 +72,7 @@ class DirichletMix(_WholeBatch):
         valid_logits = torch.where(mask.T[None], logits[:, None], torch.full_like(logits[:, None], least))
         weights = torch.softmax(valid_logits, dim=2)  # [mixes, T, codes]
         z_mix = torch.einsum("itk,kt...->it...", weights, z.to(weights.dtype)).to(z.dtype)
-        alpha = along_positions(1 - weights.amax(2), z)
-        return Mix(z_mix, alpha, partner, mask.any(0, keepdim=True).expand_as(mask))
+        return Mix(z_mix, aligned(1 - weights.amax(2), z), partner, mask.any(0, keepdim=True).expand_as(mask))
 
     def weights(self, count: int, z: Tensor) -> Tensor:
         """``[count, count]``, each row non-negative and of sum 1."""

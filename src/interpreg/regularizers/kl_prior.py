@@ -8,12 +8,13 @@ from typing_extensions import override
 from interpreg import _checks
 from interpreg._references import Reference
 from interpreg._types import Network
-from interpreg.batch import Batch, Need
+from interpreg.batch import Batch
 from interpreg.bottlenecks.base import bottlenecks_in, the_bottleneck
 from interpreg.bottlenecks.gaussian import GaussianBottleneck
 from interpreg.bottlenecks.quantized import VectorQuantizer
 from interpreg.functional.kl import kl_to_normal
 from interpreg.functional.means import valid_count, valid_part, with_features
+from interpreg.needs import Need
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.weights import WeightLike
 

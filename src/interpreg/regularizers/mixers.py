@@ -1,4 +1,4 @@
-"""What may mix the codes of a term."""
+"""Checks of the interpolators and mixers that terms and recipes are given."""
 
 import torch
 
@@ -21,8 +21,7 @@ def as_interpolator(
         return None
     if not isinstance(interpolator, Interpolator):
         raise TypeError(f"interpolator: expected an Interpolator, got {_checks.describe(interpolator)}")
-    if generator is not None:
-        raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
+    _refuse_generator(generator)
     if kind is not None and interpolator.kind != kind:
         raise ValueError(f"interpolator: expected one of kind={kind!r}, got {interpolator.kind!r}")
     return interpolator
@@ -37,7 +36,11 @@ def as_mixer(mixer: object, generator: torch.Generator | None = None) -> CodeMix
     """
     methods = [getattr(mixer, method, None) for method in ("mixed", "check_batch")]
     if all(map(callable, methods)) and not isinstance(mixer, type):
-        if generator is not None:
-            raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")
+        _refuse_generator(generator)
         return mixer  # type: ignore[return-value]
     return as_interpolator(mixer, generator)
+
+
+def _refuse_generator(generator: object) -> None:
+    if generator is not None:
+        raise ValueError("generator: expected None beside an interpolator, which has a generator of its own")

@@ -10,7 +10,7 @@ from interpreg import _checks
 from interpreg._numerics import wide_dtype
 from interpreg._references import Reference
 from interpreg._types import Network
-from interpreg.batch import AtLeast, Batch, Need
+from interpreg.batch import Batch
 from interpreg.functional import mmd as functional
 from interpreg.functional.means import has_positions
 from interpreg.kernels import Kernel, as_kernel
@@ -18,6 +18,7 @@ from interpreg.mmd import distributed
 from interpreg.mmd.closed_form import use_closed_form
 from interpreg.mmd.dispatch import BACKENDS
 from interpreg.mmd.estimators import SWEPT
+from interpreg.needs import AtLeast, Need
 from interpreg.priors import as_prior, check_generator
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.weights import WeightLike

@@ -6,8 +6,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from interpreg._types import Network
-from interpreg.batch import AtLeast, Batch, Need
+from interpreg.batch import Batch
 from interpreg.functional.gaia import distance_loss
+from interpreg.needs import AtLeast, Need
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.weights import WeightLike
 

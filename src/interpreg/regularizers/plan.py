@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 
 from interpreg import _checks
-from interpreg.batch import DEFAULT, AtLeast, CodeMixer, Decode, Derivative, Need, Plan
 from interpreg.bottlenecks.base import Bottleneck
 from interpreg.interpolator import Interpolator
+from interpreg.needs import DEFAULT, AtLeast, CodeMixer, Decode, Derivative, Need, Plan
 
 
 def plan_of(needs: Iterable[Need], added: Interpolator | None = None) -> Plan:

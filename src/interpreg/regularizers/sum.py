@@ -9,8 +9,9 @@ from typing_extensions import override
 from interpreg import _checks
 from interpreg._references import FixedModules, fixed
 from interpreg._types import Term
-from interpreg.batch import Batch, Need, Plan
+from interpreg.batch import Batch
 from interpreg.interpolator import Interpolator
+from interpreg.needs import Need, Plan
 from interpreg.regularizers.base import Regularizer
 from interpreg.regularizers.evaluation import without_gradient
 from interpreg.regularizers.plan import as_needs, plan_of
@@ -25,8 +26,8 @@ class Sum(Regularizer):
     """Several regularizers of the same pair of networks, sharing one forward pass.
 
     ``reg_a + reg_b`` and ``sum([reg_a, reg_b])`` make one; its losses are the parts' terms times their weights. Losses
-    keep their names; where two parts use the same
-    name the later one gets a number: "interpolation", "interpolation_2".
+    keep their names; where two parts use the same name the later one gets a number: "interpolation",
+    "interpolation_2".
 
     Args:
         parts: regularizers, and at most one ``Interpolator``, which mixes for all parts that have none of their own.
@@ -102,7 +103,7 @@ class Sum(Regularizer):
         for part in self._regularizers:
             names: dict[str, str] = {}
             for name, term in part._terms(batch).items():
-                names[name] = _numbered(name, terms) if name in terms else name
+                names[name] = _numbered(name, terms)
                 terms[names[name]] = term
             names_of_parts.append(names)
         self.__dict__["_names"] = names_of_parts
@@ -184,7 +185,7 @@ def _flat(part: "Regularizer | Interpolator") -> list["Regularizer | Interpolato
     """The parts of a plain sum; a recipe stays whole, so that its attributes stay reachable."""
     if type(part) is not Sum or part.autoencoder_every > 1:
         return [part]
-    return [*([part.interpolator] if part.interpolator else []), *part._regularizers]
+    return [*([part.interpolator] if part.interpolator else []), *part.regularizers()]
 
 
 def _same(a: object, b: object) -> bool:

@@ -127,7 +127,7 @@ class Weight:
             raise ValueError(
                 f"{self._name}: expected super().__init__(encoder, decoder) before a weight is assigned, got it after"
             )
-        inner = value.value if isinstance(value, Adaptive) else value
+        ramp = value
         if isinstance(value, Adaptive):
             if not self._adaptive:
                 raise TypeError(
@@ -135,15 +135,15 @@ class Weight:
                 )
             if value.at is None:
                 value = replace(value, at=last_layer(instance.decoder))
-        if not isinstance(inner, Ramp):
-            inner = _as_scalar(self._name, inner)
-            value = value if isinstance(value, Adaptive) else inner
-        if isinstance(inner, Ramp):
+            ramp = value.value
+        elif not isinstance(value, Ramp):
+            value = _as_scalar(self._name, value)
+        if isinstance(ramp, Ramp):
             check_graph_may_change(self._name, instance.encoder, instance.decoder, instance)
+            instance._ramps[self._name] = Running(ramp, instance._start_counting())
+        else:
+            instance._ramps.pop(self._name, None)
         instance._weights[self._name] = value
-        instance._ramps.pop(self._name, None)
-        if isinstance(inner, Ramp):
-            instance._ramps[self._name] = Running(inner, instance._start_counting())
 
     def __delete__(self, instance: "Regularizer") -> None:
         raise fixed(instance, self._name)
