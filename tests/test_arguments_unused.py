@@ -219,8 +219,3 @@ def test_a_derivative_of_ones_own_must_return_two_tensors(pair: Zoo) -> None:
         TypeError, match=r"derivative: expected two tensors from it, .* got a torch.float32 tensor"
     ):
         Speed(encoder, decoder)(x)
-
-
-def test_values_are_described_with_their_article() -> None:
-    with pytest.raises(TypeError, match=r"got an Interpolator$"):
-        ip.Reconstruction(nn.Linear(2, 2), nn.Linear(2, 2), weight=Interpolator())

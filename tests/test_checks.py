@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from interpreg import _checks
+from interpreg import Interpolator, _checks
 
 SHAPE = torch.Size((2, 3))
 
@@ -47,3 +47,8 @@ def test_numbers_of_numpy_are_numbers_and_become_pythons() -> None:
     assert (number, type(number)) == (0.5, float)
     assert (count, type(count)) == (3, int)
     assert _checks.as_interval("x", [0, np.float64(0.5)]) == (0.0, 0.5)
+
+
+def test_values_are_described_with_their_article() -> None:
+    described = [_checks.describe(value) for value in (Interpolator(), nn.Identity(), nn.Linear(2, 2), nn.Linear)]
+    assert described == ["an Interpolator", "an Identity", "a Linear", "the class Linear"]

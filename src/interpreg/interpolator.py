@@ -223,7 +223,7 @@ class Interpolator(Referring):
 
     @property
     def law(self) -> tuple[object, ...]:
-        """What two interpolators have in common that mix alike."""
+        """All arguments that decide how codes are mixed: equal for two interpolators that mix in the same way."""
         return self.kind, self.alpha_range, self.pairing, self.grain, self.ways, self.grid, self.shared, self.prior
 
     def check_path(self) -> None:
@@ -287,9 +287,9 @@ class Interpolator(Referring):
     def _kway(self, z: Tensor, mask: Tensor | None) -> Mix:
         """A mix of k codes, valid where any of them is."""
         pairs = partners(z, mask, self.pairing, self.prior, self.generator, self.ways - 1)
-        masks = [] if mask is None else [mask, *(each for _, each in pairs if each is not None)]
+        masks = [each for each in (mask, *(other for _, other in pairs)) if each is not None]
         valid = torch.stack(masks) if mask is not None and has_positions(z, mask) else None  # [k, B, T]
-        others = torch.stack([partner if valid is None else valid_part(partner, each) for partner, each in pairs])
+        others = torch.stack([valid_part(partner, other) for partner, other in pairs])
         if self.kind == "bernoulli":
             mixed = one_of_k(z, others, uniform(grain_shape(z, self.grain), z, self.generator), valid)
         else:

@@ -87,6 +87,8 @@ def test_arrays_that_are_not_used_are_named(tmp_path: Path) -> None:
     path = saved(tmp_path, X=np.zeros((6, 3)), targets=np.arange(6))
     with pytest.warns(UserWarning, match="a.npz: targets: not used; expected X and y"):
         read(path)
+    with pytest.raises(ValueError, match=r"a.npz: expected an array X, got y"):
+        read(saved(tmp_path, y=np.zeros(3)))
 
 
 @pytest.mark.parametrize(("content", "message"), [

@@ -1,6 +1,5 @@
 """What a configuration says: which tables it has, where weights lie in a checkpoint, and what data it names."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -15,23 +14,6 @@ def test_samples_are_those_of_the_seed(tmp_path) -> None:
     expected = lines.sample(30, 8, generator=torch.Generator().manual_seed(1))
     assert torch.equal(config.data("data", LINES, tmp_path).parameters, expected.parameters)
     assert not torch.equal(config.data("data", LINES | {"seed": 2}, tmp_path).parameters, expected.parameters)
-
-
-def test_bytes_are_put_channels_first_and_floats_are_taken_as_they_are(tmp_path) -> None:
-    pixels, labels = np.arange(2 * 3 * 4 * 3, dtype=np.uint8).reshape(2, 3, 4, 3), np.array([1, 0])
-    np.savez(tmp_path / "a.npz", X=pixels, y=labels)
-    samples = config.data("data", {"file": "a.npz"}, tmp_path)
-    assert torch.equal(samples.images, torch.from_numpy(pixels).movedim(-1, 1))
-    assert samples.labels.tolist() == [1, 0]
-    floats = torch.arange(-3.0, 3).view(2, 3) / 4
-    np.savez(tmp_path / "a.npz", X=floats.double().numpy())
-    assert torch.equal(config.data("data", {"file": "a.npz"}, tmp_path).images, floats)
-
-
-def test_a_file_without_its_array_is_named(tmp_path) -> None:
-    np.savez(tmp_path / "a.npz", y=np.zeros(3))
-    with pytest.raises(ValueError, match=r"a.npz: expected an array X, got y"):
-        config.data("data", {"file": "a.npz"}, tmp_path)
 
 
 @pytest.mark.parametrize(("text", "message"), [

@@ -1,12 +1,11 @@
 """Reports have the metrics' own values where they apply, and "undefined" where nothing is measured."""
 
-import json
 import math
 
 import pytest
 import torch
 from torch import Tensor, nn
-from turntable import pair, turned
+from turntable import pair
 
 from interpreg import Interpolator
 from interpreg.datasets import lines
@@ -91,38 +90,6 @@ def test_a_wide_frechet_distance_is_refused_not_guessed() -> None:
     found = next(m for m in report.metrics if m.key == "frechet_distance")
     assert found.value is None
     assert "256 features an image" in found.undefined
-
-
-def test_the_numbers_file_is_strict_json(tmp_path) -> None:
-    data = turned()
-    report = interpolation_report(*pair(), data, train=data, draw=False, name="a name")
-    content = json.loads(report.save_json(tmp_path / "r.json").read_text(), parse_constant=pytest.fail)
-    assert content["name"] == "a name"
-    values = {m["key"]: m["value"] for m in content["metrics"]}
-    assert values["reconstruction_error"] == report["reconstruction_error"]
-    assert values["linear_probe"] is None
-    assert next(m for m in content["metrics"] if m["key"] == "linear_probe")["undefined"] == "a single class"
-    assert len(content["curves"]["by_alpha"]["cross-fade"]["mean"]) == 4  # 5 steps of 15 degrees
-    with pytest.raises(KeyError, match="this report has reconstruction_error"):
-        report["nonsense"]
-
-
-def test_files_are_written_to_a_tilde_too(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    report = interpolation_report(*pair(), torch.rand(20, 1, 16, 16), draw=False)
-    assert report.save_json("~/r.json") == tmp_path / "r.json"
-    assert report.save_html("~/r.html") == tmp_path / "r.html"
-    assert {p.name for p in tmp_path.iterdir()} == {"r.json", "r.html"}
-
-
-def test_the_table_shows_every_metric() -> None:
-    data = turned()
-    report = interpolation_report(*pair(), data, train=data, draw=False)
-    table = str(report).splitlines()
-    for metric in report.metrics:
-        row = next(line for line in table if line.startswith(f"  {metric.name} "))
-        assert metric.shown() in row
-        assert metric.undefined in row
 
 
 MORE = {"data": torch.rand(12, 1, 16, 16)}  # of which two are held out

@@ -65,8 +65,7 @@ def weights(name: str, state: Any, key: str, prefix: str) -> dict[str, Any]:
     """The entries under a dotted key whose names begin with ``prefix``, without it."""
     for part in [p for p in key.split(".") if p]:
         if not isinstance(state, Mapping) or part not in state:
-            keys = sorted(map(str, state)) if isinstance(state, Mapping) else _checks.describe(state)
-            raise ValueError(f"[{name}] key: expected {key!r} in the checkpoint, which has {keys}")
+            raise ValueError(f"[{name}] key: expected {key!r} in the checkpoint, which has {names_in(state)}")
         state = state[part]
     if not isinstance(state, Mapping):
         raise ValueError(f"[{name}] key: expected a state_dict under {key!r}, got {_checks.describe(state)}")
@@ -76,6 +75,11 @@ def weights(name: str, state: Any, key: str, prefix: str) -> dict[str, Any]:
             f"[{name}] prefix: expected names that begin with {prefix!r}, got {sorted(map(str, state))[:5]} ..."
         )
     return found
+
+
+def names_in(state: object) -> str:
+    """The names in a part of a checkpoint, or what it is instead, for an error message."""
+    return str(sorted(map(str, state))) if isinstance(state, Mapping) else _checks.describe(state)
 
 
 def wrapper_hint(names: Mapping[str, Any], prefix: str) -> str:

@@ -8,7 +8,8 @@ import torch
 from interpreg._files import as_path
 from interpreg.metrics.lines import grid
 from interpreg.report import checkpoint, config
-from interpreg.report.report import Report, interpolation_report
+from interpreg.report.report import interpolation_report
+from interpreg.report.result import Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -61,10 +61,9 @@ def embedded(path: Path, state: Any) -> dict[str, Any]:
     """
     content = state.get("configuration") if isinstance(state, dict) else None
     if not isinstance(content, dict):
-        keys = sorted(map(str, state)) if isinstance(state, dict) else _checks.describe(state)
         raise ValueError(
             f"{path}: expected --config FILE, because only checkpoints of the demo carry a configuration; "
-            f"this one holds {keys}"
+            f"this one holds {checkpoint.names_in(state)}"
         )
     content = _checked(path, content)
     for table in ("encoder", "decoder"):

@@ -131,7 +131,6 @@ def path_length(subject: Subject, features: Network | None) -> Iterator[Metric]:
     if subject.collapse:
         yield length(None, undefined=subject.collapse)
         return
-    features = None if features is None else subject.on_device("features", features)
     measured = partial(
         perceptual_path_length, features=features, draws=4,
         generator=torch.Generator().manual_seed(settings.seed),
@@ -150,7 +149,6 @@ def frechet(subject: Subject, references: Samples, features: Network | None) -> 
     if subject.collapse:
         yield distance(None, undefined=subject.collapse)
         return
-    features = None if features is None else subject.on_device("features", features)
     interpolants, crossfades = (p[:, 1:-1].flatten(0, 1) for p in (subject.paths, subject.baseline_paths))
     width = interpolants[0].numel() if features is None else features(interpolants[:2])[0].numel()
     count = min(len(interpolants), len(references))

@@ -1,11 +1,7 @@
-"""The report: every metric that applies to a pair of networks and its data, as a table, as JSON, as a page."""
+"""Every metric that applies to a pair of networks and its data, in one call."""
 
-import json
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import groupby
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -13,87 +9,18 @@ from torch import Tensor
 
 from interpreg import _checks
 from interpreg._extras import optional_import
-from interpreg._files import as_path, atomic_write
 from interpreg._types import Network
 from interpreg.datasets import Samples, pixels
-from interpreg.metrics._evaluation import evaluating
+from interpreg.metrics._evaluation import evaluating, output_of
 from interpreg.priors import as_prior
 from interpreg.report import groups, truth
 from interpreg.report.data import Data, samples, split
-from interpreg.report.metric import Metric, number
-from interpreg.report.page import page
-from interpreg.report.pictures import Picture, pictures
+from interpreg.report.metric import Metric
+from interpreg.report.pictures import pictures
+from interpreg.report.result import Report
 from interpreg.report.subject import Settings, Subject
 
 MAX_LEGEND_LETTERS = 20  # of a name in a picture
-
-
-@dataclass(frozen=True)
-class Report:
-    """Metrics, curves and pictures of a model. ``print`` shows the table, a notebook the page.
-
-    Attributes:
-        name: of the model.
-        metrics: in order, without those that do not apply; an undefined one holds the reason.
-        about: the circumstances of the measurement, as texts.
-        curves: against the real images in between, by name: of the model and of cross-fades. None where the data have
-            no rings of views.
-        warnings: what invalidates metrics: a collapse, pixels of another range, a measure or a picture that failed.
-    """
-
-    name: str
-    metrics: tuple[Metric, ...]
-    about: dict[str, str]
-    curves: truth.Curves | None
-    warnings: tuple[str, ...]
-    pictures: tuple[Picture, ...] = field(repr=False, default=())
-
-    def __getitem__(self, key: str) -> float | int | None:
-        """The value of a metric by its key, None where it is undefined; ``KeyError`` where it does not apply."""
-        for metric in self.metrics:
-            if metric.key == key:
-                return metric.value
-        raise KeyError(f"{key!r}; this report has {', '.join(m.key for m in self.metrics)}")
-
-    def __str__(self) -> str:
-        width = max(len(metric.name) for metric in self.metrics) + 2
-        lines = [self.name, *(f"! {warning}" for warning in self.warnings)]
-        lines += ["", " " * width + f"{'value':>12}{'best':>8}{'cross-fade':>12}"]
-        for group, rows in groupby(self.metrics, key=lambda m: m.group):
-            lines.append(group)
-            for row in rows:
-                baseline = "" if row.baseline is None else number(row.baseline)
-                reason = f"  {row.undefined}" if row.value is None else ""
-                lines.append(f"  {row.name:{width - 2}}{row.shown():>12}{row.best:>8}{baseline:>12}{reason}")
-        return "\n".join(line.rstrip() for line in lines)
-
-    def html(self) -> str:
-        """The whole page, with its pictures inside."""
-        return page(self.name, self.metrics, self.pictures, self.about, self.warnings)
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def save_html(self, path: str | Path) -> Path:
-        """Write the page, whole or not at all; it opens from disk without anything else."""
-        target = as_path("path", path)
-        with atomic_write(target) as partial:
-            partial.write_text(self.html(), encoding="utf-8")
-        return target
-
-    def save_json(self, path: str | Path) -> Path:
-        """Write all numbers, whole or not at all; ``null`` stands for undefined."""
-        content = {
-            "name": self.name,
-            "metrics": [asdict(metric) for metric in self.metrics],
-            "curves": None if self.curves is None else self.curves.numbers(),
-            "warnings": self.warnings,
-            "about": self.about,
-        }
-        target = as_path("path", path)
-        with atomic_write(target) as partial:
-            partial.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
-        return target
 
 
 def interpolation_report(
@@ -184,7 +111,10 @@ def interpolation_report(
     neighbours = _references(subject, references)
     label = name if len(name) <= MAX_LEGEND_LETTERS else "autoencoder"
     with evaluating(encoder, decoder, features), torch.no_grad():
-        _check_outputs(subject, features)
+        subject.run_networks()
+        if features is not None:
+            features = subject.on_device("features", features)
+            output_of("features", features, subject.data.images[:2])
         rows = _rows(subject, neighbours, features)
         curves, true_rows = truth.attempted(subject, label)
         rows += true_rows
@@ -218,15 +148,6 @@ def _check_arguments(
             raise ValueError(
                 f"{argument}: expected None with draw=False, because it becomes a picture, got a value"
             )
-
-
-def _check_outputs(subject: Subject, features: Network | None) -> None:
-    """Raise unless all networks return finite tensors of fitting shapes."""
-    assert len(subject.x_hat) == len(subject.codes)
-    assert len(subject.paths)
-    if features is not None:
-        output = subject.on_device("features", features)(subject.data.images[:2])
-        _checks.check_batch_size("features", output, 2)
 
 
 def _rows(subject: Subject, neighbours: Samples, features: Network | None) -> list[Metric]:
@@ -272,8 +193,7 @@ def _alike(name: str, others: Samples, data: Samples) -> Samples:
 
 
 def _about(subject: Subject, references: Samples) -> dict[str, str]:
-    settings = subject.settings
-    data = subject.data
+    settings, data = subject.settings, subject.data
     return {
         "data": f"{data.name}: {len(data):,} held-out samples of shape {tuple(data.images.shape[1:])}",
         "to fit probes on": f"{len(subject.train):,} samples",

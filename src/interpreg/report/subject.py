@@ -75,6 +75,10 @@ class Subject:
         _checks.check_shape("decoder", images, self.data.images.shape, "the data")
         return images
 
+    def run_networks(self) -> None:
+        """Encode, reconstruct and interpolate now; errors of the networks are raised here."""
+        _ = self.x_hat, self.paths
+
     @cached_property
     def equal_codes(self) -> bool:
         """Whether all codes are equal up to rounding."""
@@ -144,8 +148,11 @@ class Subject:
 
     def decoded_path(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
         """Decoded paths between codes."""
-        options = {name: getattr(self.settings, name) for name in ("kind", "batch_size", "progress")}
-        return _paths.decode_paths(self.on_device("decoder", self.decoder), start, end, steps, **options)
+        settings = self.settings
+        return _paths.decode_paths(
+            self.on_device("decoder", self.decoder), start, end, steps,
+            kind=settings.kind, batch_size=settings.batch_size, progress=settings.progress,
+        )  # fmt: skip
 
     def on_device(self, name: str, network: Network) -> Network:
         """The network with its inputs moved to its device and its outputs, which are checked, to that of the data."""
