@@ -117,20 +117,16 @@ class Sampler(Prior):
     """
 
     def __init__(self, draw: Callable[[int], Tensor] | torch.distributions.Distribution) -> None:
-        self._source = draw
-        if isinstance(draw, torch.distributions.Distribution):
-            return
-        if not callable(draw) or isinstance(draw, type):
-            raise TypeError(
-                "prior: expected a name, a Prior, a torch distribution or a callable of the number of samples, "
-                f"got {_checks.describe(draw)}"
-            )
+        if not isinstance(draw, torch.distributions.Distribution):
+            expected = "a name, a Prior, a torch distribution or a callable of the number of samples"
+            _checks.check_callable("prior", draw, expected)
+        self._draw = draw
 
     @override
     def sample(self, n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
         check_generator(self, generator)
-        source = self._source
-        z = source.sample(torch.Size((n,))) if isinstance(source, torch.distributions.Distribution) else source(n)
+        draw = self._draw
+        z = draw.sample(torch.Size((n,))) if isinstance(draw, torch.distributions.Distribution) else draw(n)
         _checks.check_tensor("prior samples", z)
         _checks.check_batch_size("prior samples", z, n)
         if z[0].numel() != like.shape[1]:

@@ -16,11 +16,16 @@ def codes(z: Tensor, mask: Tensor | None = None) -> Batch:
     return Batch(z, nn.Identity(), nn.Identity(), z=z, mask=mask)
 
 
+def weights_of(count: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The weights of one draw, ``[mixes, codes]``: mixes of unit vectors."""
+    return DirichletMix().mixed(codes(torch.eye(count, dtype=dtype))).z_mix
+
+
 def test_weights_of_a_whole_batch_are_the_dirichlets() -> None:
     """B = 64, where most chi-squared draws are smaller than any float32."""
     count = 64
     a = 1 / (2 * count)
-    weights = torch.cat([DirichletMix().weights(count, torch.zeros(1)) for _ in range(60)])
+    weights = torch.cat([weights_of(count) for _ in range(60)])
     torch.testing.assert_close(weights.sum(1), torch.ones(len(weights)))
     assert weights.isfinite().all()
     assert (weights >= 0).all()
@@ -29,7 +34,7 @@ def test_weights_of_a_whole_batch_are_the_dirichlets() -> None:
     error = squares.std() / len(squares) ** 0.5
     assert abs(squares.mean() - (a + 1) / (count * a + 1)) < 4 * error
     chi = stats.chi2(1 / 2).rvs((20_000, 2), random_state=0)  # two draws, as B = 2: enough for no underflow
-    own = torch.cat([DirichletMix().weights(2, torch.zeros(1))[:, 0] for _ in range(2_000)])
+    own = torch.cat([weights_of(2)[:, 0] for _ in range(2_000)])
     assert stats.ks_2samp(own.numpy(), chi[:, 0] / chi.sum(1)).pvalue > 1e-3
 
 
@@ -81,7 +86,7 @@ def test_dirichlet_weights_are_shared_by_the_codes_that_are_valid_at_a_position(
     mask = torch.arange(5) < torch.tensor([5, 2, 3, 1])[:, None]
     z = torch.randn(4, 5, 2, dtype=torch.float64)
     mixed = seeded(DirichletMix().mixed, codes(z.where(mask[..., None], torch.nan), mask))
-    weights = seeded(DirichletMix().weights, 4, z)
+    weights = seeded(weights_of, 4, torch.float64)
     for t in range(5):
         shares = weights[:, mask[:, t]]
         expected = shares / shares.sum(1, keepdim=True) @ z[mask[:, t], t]

@@ -136,18 +136,13 @@ def warn_of_range(name: str, images: Tensor) -> None:
 
 
 def decoded(decoder: Network, codes: Tensor, n: int) -> Tensor:
-    """A decoder's ``n`` images of codes, without gradients and in eval mode; it is then as it was."""
+    """A decoder's images of ``n`` codes, without gradients and in eval mode; it is then as it was."""
     with torch.no_grad(), evaluating(decoder):
         images = decoder(codes)
     check_output("decoder", images)
-    check_decoded(images, n)
-    return images
-
-
-def check_decoded(images: Any, n: int) -> None:
-    """Raise unless a decoder's output is ``n`` images, ``[n, 1 or 3, H, W]``."""
     check_images("decoder", images, str(n))
     _checks.check_batch_size("decoder", images, n)
+    return images
 
 
 def as_rgb(images: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ class DirichletMix(_WholeBatch):
         """The combinations; valid wherever a code of the batch is."""
         z, mask = batch.z, batch.mask
         with full_precision(z):
-            logits = self._logits(len(z), z)
+            logits = self._logits(z)
             partner = z[logits.argmax(1)]
             if mask is not None and has_positions(z, mask):
                 return self._of_valid(z, mask, logits, partner)
@@ -74,12 +74,9 @@ class DirichletMix(_WholeBatch):
         z_mix = torch.einsum("itk,kt...->it...", weights, z.to(weights.dtype)).to(z.dtype)
         return Mix(z_mix, aligned(1 - weights.amax(2), z), partner, mask.any(0, keepdim=True).expand_as(mask))
 
-    def weights(self, count: int, z: Tensor) -> Tensor:
-        """``[count, count]``, each row non-negative and of sum 1."""
-        return torch.softmax(self._logits(count, z), dim=1)
-
-    def _logits(self, count: int, z: Tensor) -> Tensor:
-        """The logarithms of the weights before they are divided by their sum."""
+    def _logits(self, z: Tensor) -> Tensor:
+        """The logarithms of the weights before they are divided by their sum, ``[mixes, codes]``."""
+        count = len(z)
         shape = 1 / (2 * count)
         ones = torch.ones(count, count, dtype=wide_dtype(z), device=z.device)
         log_gamma = torch._standard_gamma((1 + shape) * ones, generator=self.generator).log()

@@ -75,7 +75,7 @@ class About:
             )
 
 
-def reduce(images: Bytes, size: int, name: str = "size") -> Bytes:
+def reduce(images: Bytes, size: int) -> Bytes:
     """Square uint8 images ``[..., H, H]`` by an integer factor: the mean of each block, halves rounded up.
 
     By NumPy, because most images are reduced one by one, and PyTorch's threads are slow to start.
@@ -88,7 +88,7 @@ def reduce(images: Bytes, size: int, name: str = "size") -> Bytes:
     """
     *before, height, width = images.shape
     if height != width or not 0 < size <= height or height % size:
-        raise ValueError(f"{name}: expected a divisor of {height}, the images' size, got {size}")
+        raise ValueError(f"size: expected a divisor of {height}, the images' size, got {size}")
     k = height // size
     if k == 1:
         return images
@@ -109,7 +109,7 @@ def check_flag(value: object) -> None:
         raise ValueError(f"checksum: expected True or False, got {_checks.describe(value)}")
 
 
-def listed(names: Sequence[str], limit: int = 5) -> str:
-    """The first ``limit`` names, and the number of further ones."""
-    more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+def listed(names: Sequence[str]) -> str:
+    """The first five names, and the number of further ones."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
