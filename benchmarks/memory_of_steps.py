@@ -63,7 +63,7 @@ def measured(name: str, steps: int) -> dict[str, object]:
             gc.collect()
             gc.disable()
             start = memory()
-        losses = reg(torch.randn(6 + step % 2, 1, 8, 8))
+        losses = reg(2 * torch.rand(6 + step % 2, 1, 8, 8) - 1)
         optimizer.zero_grad()
         sum(losses.values()).backward()
         optimizer.step()

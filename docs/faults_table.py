@@ -35,18 +35,20 @@ def faults() -> Iterator[Fault]:
                     group, what = (ast.literal_eval(each) for each in mark.args)
                     ((key, now),) = ((k.arg, ast.literal_eval(k.value)) for k in mark.keywords)
                     assert key == "now", f"{path.name}: {node.name}: expected now=, got {key}="
-                    yield Fault(group, what, now, f"{path.relative_to(ROOT).as_posix()}::{node.name}")
+                    file = path.relative_to(ROOT / "tests").as_posix()
+                    words = node.name.removeprefix("test_").replace("_", " ")
+                    yield Fault(group, what, now, f"`{file}`: {words}")
 
 
 def table() -> str:
     """A section for each group, in alphabetical order; equal faults in one row."""
     groups: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
     for fault in faults():
-        groups[fault.group][fault.what, fault.now].append(f"`{fault.test}`")
+        groups[fault.group][fault.what, fault.now].append(fault.test)
     lines = []
     for group in sorted(groups):
-        lines += [f"## {group}", "", "| what happens | what you see | tests |", "|---|---|---|"]
-        lines += [f"| {what} | {now} | {', '.join(tests)} |" for (what, now), tests in groups[group].items()]
+        lines += [f"## {group}", "", "| what happens | what you see | test |", "|---|---|---|"]
+        lines += [f"| {what} | {now} | {'; '.join(tests)} |" for (what, now), tests in groups[group].items()]
         lines.append("")
     return "\n".join(lines)
 

@@ -92,6 +92,11 @@ class Detached(Regularizer):
         return {"detached": Term(batch.z.detach().square().mean(), 2.0)}
 
 
+@pytest.mark.fault(
+    "Gradients",
+    "A perceptual loss is computed under `no_grad`, as in a script of diffusers, and trains nothing.",
+    now="`diagnose`: `term_without_gradient`",
+)
 def test_terms_without_a_gradient(encoder, decoder, x) -> None:
     (finding,) = diagnose(Reconstruction(encoder, decoder) + Detached(encoder, decoder), x)
     assert finding.kind == "term_without_gradient"

@@ -62,6 +62,16 @@ def work(rank: int, world: int, folder: str) -> None:
 
 @pytest.mark.fault(
     "Processes",
+    "Last batches differ in length between processes, and gathering refuses them.",
+    now="lengths are exchanged first",
+)
+@pytest.mark.fault(
+    "Processes",
+    "A loss of gathered codes is off by the number of processes (open_clip#616).",
+    now="the gradient of the global batch, to 1e-10, under the mean of DistributedDataParallel",
+)
+@pytest.mark.fault(
+    "Processes",
     "Each process compares its own codes: another loss, and gradients off by a factor (lightly-ai/lightly#1977).",
     now="value and gradient of the global batch, with batches of different sizes",
 )

@@ -117,6 +117,11 @@ def train_all(rank: int, world: int) -> None:
     assert is_equal_across_processes([swapped.sum(), torch.full((3,), torch.nan), torch.ones(2).half().T])
 
 
+@pytest.mark.fault(
+    "Processes",
+    "A critic with batch statistics is called twice before one backward (pytorch/pytorch#175024).",
+    now="all players are equal on all processes, to the last bit",
+)
 def test_all_players_stay_equal_on_all_processes_whatever_is_around_their_wrappers() -> None:
     """With batch statistics and an uneven last batch, to the last bit."""
     spawn(train_all, WORLD)
@@ -245,6 +250,16 @@ def test_one_network_of_several_is_named(pair: Zoo) -> None:
         VAERegularizer(GaussianBottleneck(WRAP(pair.encoder), heads=heads), WRAP(pair.decoder)), pair.x
     )
     assert "train the encoder, and" in message
+
+
+@pytest.mark.fault(
+    "Processes", "One wrapper is put around the regularizer, `DDP(reg)`, which holds the critic alone.",
+    now="the same warning, of the encoder and the decoder",
+)  # fmt: skip
+@pytest.mark.usefixtures("several")
+def test_a_wrapper_around_the_regularizer_is_one_of_the_critic(pair: Zoo) -> None:
+    (message,) = warned(WRAP(ACAIRegularizer(pair.encoder, pair.decoder)), pair.x)
+    assert "train the encoder and decoder, and nothing" in message
 
 
 class Lightning(nn.Module):
