@@ -115,7 +115,7 @@ def test_targets_like_x_are_no_labels_and_silent() -> None:
 
 @pytest.mark.parametrize(("batches", "message"), [
     ([torch.rand(2, 3), torch.rand(2, 4)], r"data: expected samples of one shape, \(3,\), got"),
-    ([{"image": torch.rand(2, 3)}], r"got a dict; give the part that is meant, of \['image'\]"),
+    ([{"image": torch.rand(2, 3)}], r"got a dict; take batch\['image'\]"),
     ("path", "data: expected Samples, a tensor, or batches of tensors, got 'path'"),
     ([torch.zeros(2, 3, dtype=torch.uint8)], r"data: .*got a torch.uint8 .*; give x.float\(\) / 127.5 - 1"),
 ])  # fmt: skip

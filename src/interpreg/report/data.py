@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from interpreg import _checks
+from interpreg._fields import take_instead
 from interpreg._progress import progress
 from interpreg._warnings import warn
 from interpreg.datasets import Samples, pixels
@@ -112,9 +113,8 @@ def _concatenated(name: str, data: Iterable[Any]) -> tuple[Tensor, Tensor | None
     for batch in progress(data, f"reading {name}"):
         x, *others = batch if isinstance(batch, (tuple, list)) else (batch,)
         if not isinstance(x, Tensor) or x.ndim == 0:
-            hint = f"; give the part that is meant, of {sorted(map(str, x))}" if isinstance(x, Mapping) else ""
             raise TypeError(
-                f"{name}: expected batches x or (x, labels) of tensors, got {_checks.describe(x)}{hint}"
+                f"{name}: expected batches x or (x, labels) of tensors, got {_checks.describe(x)}{take_instead(x)}"
             )
         if batches and x.shape[1:] != batches[0].shape[1:]:
             raise ValueError(
