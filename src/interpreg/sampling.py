@@ -34,10 +34,10 @@ def check_used(
     shared: bool, prior: object, generator: object,
 ) -> None:  # fmt: skip
     """Raise ``ValueError`` if an argument of an interpolator of ``count`` ways was given that has no effect."""
+    if kind in ("linear", "multidimensional", "spherical"):
+        _checks.check_unused("ways", ways, f"kind={kind!r}")
     is_kway = kind == "convex" or count > 2
     what = f"kind={kind!r}" + (f" of {count} ways" if count > 2 else "")
-    if kind in ("linear", "multidimensional", "spherical"):
-        _checks.check_unused("ways", ways, what)
     if kind not in ("multidimensional", "bernoulli"):
         _checks.check_unused("grain", grain, what)
     if is_kway:

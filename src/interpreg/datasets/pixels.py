@@ -19,7 +19,7 @@ def extremes(images: Tensor) -> tuple[float, float]:
 
 
 def mend(images: Tensor) -> str:
-    """The expression that brings ``x`` to [-1, 1], by its dtype and values.
+    """The expression that scales ``x`` to [-1, 1], by its dtype and values.
 
     >>> mend(torch.tensor([0, 40_000], dtype=torch.int32)), mend(torch.tensor([0.0, 1.0]))
     ('x.float() / 32767.5 - 1', '2 * x - 1')

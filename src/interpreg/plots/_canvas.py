@@ -33,7 +33,7 @@ NARROW_AXES_POINTS = 180  # axes of less width have a smaller legend
 FRAME_COLOUR = "#E69F00"  # visible on dark images and on light ones
 IMAGE_INCHES = 0.6  # height of an image in a new figure
 EDGE_INCHES = 0.04  # around a sheet
-WHITE = 8.0  # of floats that are not negative: no decoder's overshoot
+MAX_OVERSHOOT = 8.0  # of a decoder; floats of 0 to more must be pixels of 0 to 255 or above
 IMAGE_GAP = 0.06  # of an image's height, between two images
 
 
@@ -126,13 +126,13 @@ def check_images(name: str, value: Any, lead: str) -> None:
 def warn_of_range(name: str, images: Tensor) -> None:
     """Warn if floats are pixels of 0 to 255 or more, which would be drawn white, or bytes zeros and ones."""
     low, high = pixels.extremes(images)
-    floats = images.is_floating_point()
-    if (floats and low >= 0 and high > WHITE) or (not floats and high == 1):
-        expected, advice = ("in [-1, 1]", pixels.mend(images)) if floats else ("of 0 to 255", "255 * x")
-        warn(
-            f"{name}: expected pixels {expected}, got values up to {high:g}, drawn {'white' if floats else 'black'}; "
-            f"give {advice}"
-        )
+    if images.is_floating_point() and low >= 0 and high > MAX_OVERSHOOT:
+        expected, colour, remedy = "in [-1, 1]", "white", pixels.mend(images)
+    elif not images.is_floating_point() and high == 1:
+        expected, colour, remedy = "of 0 to 255", "black", "255 * x"
+    else:
+        return
+    warn(f"{name}: expected pixels {expected}, got values up to {high:g}, drawn {colour}; give {remedy}")
 
 
 def decoded(decoder: Network, codes: Tensor, n: int) -> Tensor:
