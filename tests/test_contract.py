@@ -168,27 +168,6 @@ def test_inference_mode_is_no_grad(make) -> None:
     sum(reg(x).values()).backward()  # and training goes on
 
 
-class Meta(torch.Tensor):
-    """A tensor with data about data, as medical images have."""
-
-
-@pytest.mark.fault(
-    "Data",
-    "Batches are of a subclass of `Tensor`, such as MONAI's `MetaTensor`.",
-    now="the losses of the same numbers, as plain tensors",
-)
-def test_subclasses_of_tensors_are_tensors(make) -> None:
-    encoder, decoder, x = PAIRS["rank 2"]()
-    reg = make(encoder.eval(), decoder.eval()).eval()
-    reg.encoder.eval()
-    losses = []
-    for given in (x, x.as_subclass(Meta)):
-        torch.manual_seed(1)
-        losses.append(reg(given))
-    torch.testing.assert_close(*losses)
-    assert {type(loss) for loss in losses[1].values()} == {torch.Tensor}
-
-
 def test_training_goes_on_after_saving_and_loading_as_if_nothing_had_happened(make, zoo: Zoo) -> None:
     reg = make(zoo.encoder, zoo.decoder)
     modules = nn.ModuleList([reg.encoder, reg.decoder, reg])

@@ -124,11 +124,6 @@ class Autoencoder(nn.Module):
         return self.outer(z)
 
 
-@pytest.mark.fault(
-    "Reports and files",
-    "`interpolation_report(ae.encode, ae.decode, data)` in training mode (huggingface/diffusers#10614).",
-    now="the report of the networks in eval mode; modes and batch statistics are as before",
-)
 @pytest.mark.parametrize("through", ["methods", "lambdas", "modules"])
 def test_a_report_is_of_networks_in_eval_mode(through: str) -> None:
     torch.manual_seed(0)
