@@ -17,13 +17,13 @@ def code_instead(output: object) -> str:
         return (
             f"; if it is a mean and a log variance, give GaussianBottleneck(encoder), see scale=; else {lambdas}"
         )
-    return f"; give a function of the code alone: encoder = {lambdas}"
+    return f"; give a function of the code alone, encoder={lambdas}"
 
 
 def image_instead(output: object) -> str:
     """What to give as the decoder, after what it returns."""
     lambdas = _lambdas(output, "decoder", "z")
-    return f"; give decoder = {lambdas}, or where no other term reads images, a reconstruction= of your own"
+    return f"; give decoder={lambdas}, or where no other term reads images, a reconstruction= of your own"
 
 
 def take_instead(batch: object, name: str = "batch") -> str:
