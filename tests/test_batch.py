@@ -118,7 +118,7 @@ def two(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     (None, None, [1.0, 2.0], r"x: expected a tensor, got a list of length 2"),
     (None, None, torch.tensor(1.0), r"x: expected a batch of shape \[B, ...\]"),
     (None, None, torch.zeros(0, 1, 8, 8), r"x: expected at least one sample"),
-    (two, None, None, r"encoder: .* got a tuple of length 2; give a function .* = lambda x: encoder\(x\)\[0\] or"),
+    (two, None, None, r"encoder: .* got a tuple of length 2; give a function .*encoder=lambda x: encoder\(x\)\[0\] or"),
     (lambda x: x.flatten(1).argmax(1), None, None, r"encoder: expected a floating point tensor"),
     (lambda x: x[:3], None, None, r"encoder: expected a batch of 6 samples, got .*\(3, 1, 8, 8\)"),
     (None, nn.Linear(4, 64), None, r"decoder: expected the shape of x, \(6, 1, 8, 8\), got .*\(6, 64\)"),
@@ -141,3 +141,33 @@ def test_bad_input_is_named(pair: Zoo, encoder: object, decoder: object, x: obje
 def test_given_codes_and_reconstructions_are_checked(pair: Zoo, given: dict, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         ACAIRegularizer(pair.encoder, pair.decoder)(pair.x, **given)
+
+
+@pytest.mark.fault(
+    "Gradients",
+    "A network changes its input in place, as by a first `ReLU(inplace=True)` or `x -= mean`: reconstructions are "
+    "compared with the changed x, priors see the changed codes.",
+    now="`ValueError` at the first call",
+)
+@pytest.mark.parametrize("role", ["encoder", "decoder", "critic"])
+def test_networks_that_change_their_input_are_refused(role: str) -> None:
+    changing = {"encoder": 8, "decoder": 3, "critic": 8}[role]
+    networks = {"encoder": nn.Linear(8, 3), "decoder": nn.Linear(3, 8), "critic": nn.Linear(8, 1)}
+    healthy = nn.Sequential(nn.ReLU(), networks[role])
+    x = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
+    ACAIRegularizer(**networks | {role: healthy})(x)
+    networks[role] = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(changing, healthy[1].out_features))
+    before = x.clone()
+    with (
+        torch.no_grad(),
+        pytest.raises(ValueError, match=rf"^{role}: expected its input as it was, .* x.clone\(\)"),
+    ):
+        ACAIRegularizer(**networks)(x.clone())
+    cloned = {
+        "encoder": lambda x: networks["encoder"](x.clone()),
+        "decoder": lambda z: networks["decoder"](z.clone()),
+    }
+    if role in cloned:
+        reg = ip.Reconstruction(**{k: v for k, v in networks.items() if k != "critic"} | {role: cloned[role]})
+        plain = nn.functional.mse_loss(networks["decoder"](networks["encoder"](x.clone()).clone()), before)
+        torch.testing.assert_close(reg(x)["reconstruction"], plain)

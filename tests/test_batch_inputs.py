@@ -156,14 +156,14 @@ class Held:
 @pytest.mark.parametrize(("returns", "message"), [
     (lambda h: (h, h), r"got a tuple of .*; if .* give GaussianBottleneck\(encoder\), .* lambda x: encoder\(x\)\[0\]"),
     (lambda h: [h, 2 * h], r"got a list of length 2; if it is a mean and a log variance, give GaussianBottleneck"),
-    (lambda h: (h, h[:, :1]), r"got a tuple of length 2; give .* = lambda x: encoder\(x\)\[0\] or lambda x: enc"),
-    (lambda h: Pair(h, h[:1]), r"got a Pair.*; give .* = lambda x: encoder\(x\)\.code or lambda"),
-    (lambda h: Output(h), r"got an Output; give .* = lambda x: encoder\(x\)\.last_hidden_state$"),
-    (lambda h: {"z": h, "loss": 3}, r"got a dict; give .* = lambda x: encoder\(x\)\['z'\]$"),
-    (lambda h: Held(latent_dist=Latent(h)), r"got a Held; give .* = lambda x: encoder\(x\)\.latent_dist\.sample\(\)$"),
-    (lambda h: Held(latents=h, n=3), r"got a Held; give .* = lambda x: encoder\(x\)\.latents$"),
+    (lambda h: (h, h[:, :1]), r"got a tuple of length 2; give .*encoder=lambda x: encoder\(x\)\[0\] or lambda x: enc"),
+    (lambda h: Pair(h, h[:1]), r"got a Pair.*; give .*encoder=lambda x: encoder\(x\)\.code or lambda"),
+    (lambda h: Output(h), r"got an Output; give .*encoder=lambda x: encoder\(x\)\.last_hidden_state$"),
+    (lambda h: {"z": h, "loss": 3}, r"got a dict; give .*encoder=lambda x: encoder\(x\)\['z'\]$"),
+    (lambda h: Held(latent_dist=Latent(h)), r"got a Held; give .*=lambda x: encoder\(x\)\.latent_dist\.sample\(\)$"),
+    (lambda h: Held(latents=h, n=3), r"got a Held; give .*encoder=lambda x: encoder\(x\)\.latents$"),
     (lambda h: Normal(h, 1.0), r"got a Normal; if .* GaussianBottleneck\(encoder\), .* encoder\(x\)\.rsample\(\)$"),
-    (lambda h: None, r"got None; give .* = lambda x: encoder\(x\)\.\.\.$"),
+    (lambda h: None, r"got None; give .*encoder=lambda x: encoder\(x\)\.\.\.$"),
 ])  # fmt: skip
 def test_outputs_of_encoders_are_told_the_function_to_write(pair: Zoo, returns: Callable, message: str) -> None:
     with pytest.raises(TypeError, match="encoder: expected a tensor, " + message):
@@ -237,7 +237,7 @@ def test_a_decoder_may_return_what_the_users_loss_takes(pair: Zoo) -> None:
     for reg in (Reconstruction(pair.encoder, bernoulli), ip.Critic(pair.encoder, bernoulli)):
         with pytest.raises(
             TypeError,
-            match=r"decoder: expected a tensor, got an Independent; give decoder = lambda z: "
+            match=r"decoder: expected a tensor, got an Independent; give decoder=lambda z: "
             r"decoder\(z\).mean, or .* a reconstruction= of your own",
         ):
             reg(x)

@@ -17,7 +17,7 @@ def code_instead(output: object) -> str:
         return (
             f"; if it is a mean and a log variance, give GaussianBottleneck(encoder), see scale=; else {lambdas}"
         )
-    return f"; give a function of the code alone: encoder = {lambdas}"
+    return f"; give a function of the code alone, encoder={lambdas}"
 
 
 def image_instead(output: object) -> str:
@@ -29,7 +29,7 @@ def image_instead(output: object) -> str:
 
 def output_instead(output: object, network: str) -> str:
     """What to give as another network, or as a decoder where nothing is trained, after what it returns."""
-    return f"; give {network} = {_lambdas(output, network, 'z' if network == 'decoder' else 'x')}"
+    return f"; give {network}={_lambdas(output, network, 'z' if network == 'decoder' else 'x')}"
 
 
 def take_instead(batch: object, name: str = "batch") -> str:

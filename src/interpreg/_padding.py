@@ -2,23 +2,24 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from interpreg import _checks
+from interpreg._networks import submodules_of
+from interpreg._types import Network
 
-NO_MASKS = {
-    "hx", "h0", "h_0", "hidden", "hidden_state", "hidden_states", "state", "states", "initial_state",
-    "attn_mask", "attn_bias", "attention_bias", "src_mask", "tgt_mask", "memory", "memory_mask",
-    "key_padding_mask", "src_key_padding_mask", "tgt_key_padding_mask", "key", "value", "tgt", "target", "targets",
-    "label", "labels", "y", "cond", "condition", "conditioning", "context", "c", "t", "time", "timestep", "timesteps",
-    "length", "lengths",
+MASKS = {"mask", "masks", "valid", "m"}
+"""Words of the name of a second argument that is a mask which is True where valid."""
+OTHER_MASKS = {
+    "pad", "padding", "padded", "attn", "src", "tgt", "key", "memory", "causal", "head", "masked", "loss", "ratio",
 }  # fmt: skip
-"""Names of second arguments that mean something else, or a mask that is True where padded."""
+"""Words of the names of other masks, as in ``src_mask``, or of those that are True where padded."""
 _ATTENTION = "return super().forward({}, {}=~mask)"
 _PACKED = (
     "packed = pack_padded_sequence(x, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False); "
@@ -33,13 +34,14 @@ _WRAPS: dict[type[nn.Module], str] = {
     nn.RNNBase: _PACKED,
 }
 _known: "WeakSet[Any]" = WeakSet()  # networks that passed
+_watched: "WeakSet[Any]" = WeakSet()  # those whose layers were watched too
 
 
 def check_takes_mask(role: str, network: object) -> None:
     """Raise ``TypeError`` if ``network(value, mask)`` would take the mask for something else, or not take it.
 
-    A layer of torch's own, whatever wraps it, takes no padding mask there: ``nn.TransformerEncoder`` would add it to
-    its attention's mask, a recurrent layer take it for its state (pytorch/pytorch#120488). Checked once a network.
+    A layer of torch's own takes no padding mask there: ``nn.TransformerEncoder`` would add it to its attention's mask,
+    a recurrent layer take it for its state (pytorch/pytorch#120488). Others must call it one. Checked once a network.
     """
     if torch.compiler.is_compiling():
         if isinstance(network, nn.Module) and type(network).__module__.startswith("torch.nn.modules"):
@@ -51,14 +53,43 @@ def check_takes_mask(role: str, network: object) -> None:
     inner = unwrapped(network)
     if isinstance(inner, nn.Module) and _is_torchs(inner):
         raise TypeError(_of_torch(role, inner))
-    call: Any = inner.forward if isinstance(inner, nn.Module) else inner
-    fault = _fault(call)
+    fault = _fault(_forward_of(inner))
     if fault:
         raise TypeError(
             f"{role}: expected a network of a value and its padding mask, (x, mask), got {_checks.describe(inner)} "
             f"{fault}; wrap it in a function or module of (x, mask), where the mask is True where valid"
         )
     _known.add(key)
+
+
+def call_masked(role: str, network: Network, value: Tensor, mask: Tensor) -> Any:
+    """``network(value, mask)``; at the first call it is watched whether torch's layers inside get the mask itself.
+
+    Raises:
+        TypeError: ``network`` takes no such mask, or hands it to a layer of torch's, as it is.
+    """
+    check_takes_mask(role, network)
+    key = getattr(network, "__func__", network)
+    layers = [] if torch.compiler.is_compiling() or key in _watched else submodules_of(network)
+    if not layers or any("_orig_mod" in each._modules for each in layers):  # compiled code would be traced anew
+        return network(value, mask)
+
+    def watch(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        names = list(inspect.signature(module.forward).parameters)
+        given = [*zip(names[1:], args[1:], strict=False), *kwargs.items()]
+        name = next((name for name, argument in given if argument is mask), None)
+        if name is not None:
+            raise TypeError(_of_inner(role, module, name))
+
+    watched = [m for m in layers if _is_torchs(m) and not isinstance(m, torch.jit.ScriptModule)]
+    hooks = [each.register_forward_pre_hook(watch, with_kwargs=True) for each in watched]
+    try:
+        output = network(value, mask)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    _watched.add(key)
+    return output
 
 
 def unwrapped(network: object) -> object:
@@ -70,6 +101,13 @@ def unwrapped(network: object) -> object:
             network = network._modules["_orig_mod"]
         else:
             return network
+
+
+def _forward_of(network: Any) -> Any:
+    """What has the signature of a call."""
+    if isinstance(network, partial) and isinstance(network.func, nn.Module):
+        return partial(network.func.forward, *network.args, **network.keywords)
+    return network.forward if isinstance(network, nn.Module) else network
 
 
 def _is_torchs(module: nn.Module) -> bool:
@@ -87,11 +125,21 @@ def _of_torch(role: str, module: nn.Module) -> str:
     second = list(inspect.signature(kind.forward).parameters)[2:3]
     what = f"whose second argument, {second[0]!r}, is no padding mask" if second else "which takes no mask"
     note = "torch's padding masks are True where padded, ours where valid" if "~mask" in wrap else (
-        "its state must not depend on padding" if known else "if it computes every position alone"
+        "padding is at the end there, and no sequence empty" if known else "if it computes every position alone"
     )  # fmt: skip
     return (
         f"{role}: expected a network of a value and its padding mask, (x, mask), got a {kind.__name__}, {what}; wrap "
         f"it ({note}):\n\n    class {name}(nn.{_base(kind).__name__}):\n        def forward(self, x, mask): {wrap}"
+    )
+
+
+def _of_inner(role: str, module: nn.Module, name: str) -> str:
+    padding = next((w for base, w in _WRAPS.items() if isinstance(module, base) and "~mask" in w), "")
+    argument = padding.partition("~mask")[0].rpartition(" ")[2]
+    remedy = f"give {argument}~mask" if argument else "take the padding out of its output instead"
+    return (
+        f"{role}: expected the mask, which is True where valid, to be given to no layer of torch's, got it as "
+        f"{name!r} of the {type(module).__name__} inside, which means something else; {remedy}"
     )
 
 
@@ -111,6 +159,11 @@ def _fault(call: Callable[..., Any]) -> str:
         return "" if any(p.kind is p.VAR_POSITIONAL for p in parameters) else "that takes no mask"
     second = positional[1]
     flag = isinstance(second.default, (bool, int, float, str)) or second.annotation in (bool, int, float, str)
-    if second.name in NO_MASKS or flag:
+    is_torchs = str(getattr(call, "__module__", "")).startswith(
+        "torch.nn.modules"
+    )  # a compiled method of one of torch's layers
+    words = set(second.name.lower().split("_"))
+    is_mask = second.name.startswith("_") or (bool(words & MASKS) and ("non" in words or not words & OTHER_MASKS))
+    if flag or is_torchs or not is_mask:
         return f"whose second argument, {second.name!r}, is no mask of valid positions"
     return ""

@@ -10,10 +10,10 @@ from torch import Tensor
 from interpreg import _checks
 from interpreg._fields import code_instead, floats_instead, image_instead, take_instead
 from interpreg._numerics import as_wide
-from interpreg._padding import check_takes_mask
+from interpreg._padding import call_masked
 from interpreg._types import Interpolants, Mix, Network
 from interpreg.bottlenecks.base import Bottleneck
-from interpreg.functional.means import check_mask, valid_data, valid_part
+from interpreg.functional.means import check_mask, check_positions, valid_data, valid_part
 from interpreg.interpolator import Interpolator
 from interpreg.needs import DEFAULT, AtLeast, CodeMixer, Decode, Derivative, Need, Plan
 from interpreg.priors import Prior
@@ -69,6 +69,8 @@ class Batch:
         if mask is not None:
             check_mask(mask, size)
             _check_positions(self.samples, mask)
+            if z is not None:
+                check_positions("z", z, mask)
         self.plan = plan or Plan()
         for check in self.plan.checks:  # before a network is called and its statistics are updated
             check(size)
@@ -182,6 +184,7 @@ class Batch:
                 bottleneck.drop_aux()
         z = _checks.as_floats("encoder", z, code_instead)
         _checks.check_batch_size("encoder", z, x.shape[0])
+        check_positions("encoder", z, mask)
         return z
 
     def decode(self, z: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -240,12 +243,20 @@ class Batch:
 
 
 def call(network: Network, value: Tensor, mask: Tensor | None, role: str = "network") -> Tensor:
-    """``network(value)``; with a mask ``network(value, mask)``, where padding is 0 before it and behind it."""
-    if mask is None:
-        return network(value)
-    check_takes_mask(role, network)
-    output = network(valid_part(value, mask), mask)
-    return valid_part(output, mask) if isinstance(output, Tensor) else output
+    """``network(value)``; with a mask ``network(value, mask)``, where padding is 0 before it and behind it.
+
+    Raises:
+        ValueError: the network changes the value in place, which terms use too; not seen in compiled code.
+    """
+    value = valid_part(value, mask)
+    version = None if torch.compiler.is_compiling() or value.is_inference() else value._version
+    output = network(value) if mask is None else call_masked(role, network, value, mask)
+    if version is not None and value._version != version:
+        raise ValueError(
+            f"{role}: expected its input as it was, because terms use it too, got it changed in place, as by "
+            f"ReLU(inplace=True) or x -= 1; change a copy of it, x.clone()"
+        )
+    return output if mask is None or not isinstance(output, Tensor) else valid_part(output, mask)
 
 
 def _check_positions(x: Tensor, mask: Tensor) -> None:

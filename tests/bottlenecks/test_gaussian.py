@@ -1,5 +1,7 @@
 """Gaussian bottlenecks: the posterior, its samples, and the ways of saying it."""
 
+from collections import namedtuple
+
 import pytest
 import torch
 from calls import seeded
@@ -188,3 +190,28 @@ def test_scales_in_half_precision_are_converted_in_fp32() -> None:
     torch.manual_seed(3)
     expected = std.float() * torch.randn(64, 2)
     assert torch.equal(seeded(encoder, x), expected.half())
+
+
+@pytest.mark.fault(
+    "Bottlenecks",
+    "A named tuple has another order, `(logvar, mean)`, or another spread, `(mean, std)`, than it is read in.",
+    now="`ValueError` from its names",
+)
+@pytest.mark.parametrize(("names", "scale", "message"), [
+    ("logvar mean", "log_variance", "return the mean first"),
+    ("sigma mu", "std", "return the mean first"),
+    ("mean std", "log_variance", "give scale='std'"),
+    ("loc log_std", "log_variance", "give scale='log_std'"),
+    ("mu log_var", "std", "give scale='log_variance'"),
+    ("mu log_var", "log_variance", None),
+    ("mean scale", "std", None),
+    ("first second", "variance", None),
+])  # fmt: skip
+def test_names_of_a_named_tuple_are_believed(names: str, scale: str, message: str | None) -> None:
+    kind = namedtuple("Output", names)
+    encoder = GaussianBottleneck(lambda x: kind(x, x.exp()), scale=scale)
+    if message is None:
+        torch.testing.assert_close(encoder.eval()(torch.ones(2, 3)), torch.ones(2, 3))
+    else:
+        with pytest.raises(ValueError, match=rf"^network: expected a mean and a {scale}, .*{message}"):
+            encoder(torch.ones(2, 3))

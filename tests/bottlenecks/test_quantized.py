@@ -149,3 +149,16 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(__import__("sys").modules, "vector_quantize_pytorch", None)
     with pytest.raises(ImportError, match=r"pip install 'interpreg\[vq\]'"):
         VectorQuantizer(nn.Identity(), dim=2)
+
+
+@pytest.mark.parametrize(
+    ("axis", "message"), [(1, "axis: expected -1 beside a mask"), (-1, "network: expected the mask's 3 positions")]
+)
+def test_codes_of_which_a_mask_does_not_tell_the_padding_are_refused(axis: int, message: str) -> None:
+    mask = torch.tensor([[True, True, True], [True, False, False]])
+    length = 3 if axis == 1 else 2
+    encoder = VectorQuantizer(lambda x, mask: x[:, :length], dim=3, codebook_size=4, axis=axis)
+    before = encoder.quantizer.codebook.clone()
+    with pytest.raises(ValueError, match=message):
+        encoder(torch.randn(2, 3, 3), mask)
+    assert torch.equal(encoder.quantizer.codebook, before)

@@ -21,6 +21,13 @@ LOG_VARIANCES: dict[str, Callable[[Tensor], Tensor]] = {
     "std": lambda scale: 2 * as_wide(scale).log(),
     "variance": lambda scale: as_wide(scale).log(),
 }
+SPREADS = {
+    **dict.fromkeys(("logvar", "logvariance", "lnvar", "logsigma2"), "log_variance"),
+    **dict.fromkeys(("logstd", "logsigma", "logscale"), "log_std"),
+    **dict.fromkeys(("std", "stddev", "sigma", "scale"), "std"),
+    **dict.fromkeys(("var", "variance"), "variance"),
+}
+"""What names of fields, without underscores, say that stands beside the mean."""
 _RETURN = (
     "; return (mean, log_variance), or one tensor of both along axis=, or give heads=(of mean, of log_variance); "
     "for a spread that is no log variance give scale="
@@ -164,6 +171,7 @@ class GaussianBottleneck(Bottleneck):
         elif isinstance(output, (tuple, list)):
             if len(output) != 2:
                 raise ValueError(f"network: expected two tensors, got {_checks.describe(output)}{_RETURN}")
+            _check_names(output, self.scale)
             mean, scale = output
         else:
             mean, scale = self._halves(output)
@@ -180,6 +188,17 @@ class GaussianBottleneck(Bottleneck):
                 f"{self.scale}, got {_checks.describe(output)}{_RETURN}"
             )
         return output.chunk(2, axis)
+
+
+def _check_names(output: object, scale: str) -> None:
+    """Raise ``ValueError`` if the names of a named tuple say another order or spread than it is read in."""
+    names = [name.lower().replace("_", "") for name in getattr(output, "_fields", ())]
+    named = None if not names else SPREADS.get(names[1])
+    if names and (names[0] in SPREADS or (named is not None and named != scale)):
+        remedy = "return the mean first" if named is None else f"give scale={named!r}"
+        raise ValueError(
+            f"network: expected a mean and a {scale}, got a named tuple of {', '.join(output._fields)}; {remedy}"  # type: ignore[attr-defined]
+        )
 
 
 def _hint(_: object) -> str:

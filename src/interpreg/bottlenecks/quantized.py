@@ -12,7 +12,7 @@ from interpreg._extras import optional_import
 from interpreg._numerics import full_precision, wide_dtype
 from interpreg._types import Network
 from interpreg.bottlenecks.base import Bottleneck
-from interpreg.functional.means import has_positions, mean
+from interpreg.functional.means import check_positions, has_positions, mean
 
 CODES = ("quantized", "continuous")
 
@@ -158,7 +158,10 @@ class VectorQuantizer(Bottleneck):
         last = vectors.movedim(axis, -1).to(wide_dtype(z))
         flat = last.reshape(len(last), -1, last.shape[-1])
         valid = None
-        if mask is not None and axis != 1 and has_positions(vectors, mask):
+        check_positions("network", vectors, mask)
+        if mask is not None and has_positions(vectors, mask):
+            if axis == 1:
+                raise ValueError("axis: expected -1 beside a mask, whose positions are axis 1 of the codes, got 1")
             valid = mask.view(*mask.shape, *[1] * (last.ndim - 3)).expand(last.shape[:-1]).flatten(1)
             options["mask"] = valid
         with full_precision(flat):

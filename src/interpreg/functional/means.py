@@ -88,6 +88,17 @@ def has_positions(values: Tensor, mask: Tensor) -> bool:
     return values.ndim >= 3 and values.shape[:2] == mask.shape
 
 
+def check_positions(name: str, values: Tensor, mask: Tensor | None) -> None:
+    """Raise ``ValueError`` for values of which a mask does not tell where they are valid: of rank 3, without its T."""
+    if mask is not None and values.ndim > 2 and values.shape[1] != mask.shape[1]:
+        raise ValueError(
+            f"{name}: expected the mask's {mask.shape[1]} positions, [B, T, ...], or a vector a sample, [B, d], got "
+            f"{_checks.describe(values)}, of which it is unknown what is padding; move channels behind positions, "
+            "z.transpose(1, 2); flatten what is of the whole sequence, z.flatten(1); for layers with a stride s give "
+            "frames of s positions, x.unflatten(1, (-1, s)).flatten(2) and mask[:, ::s]"
+        )
+
+
 def check_mask(mask: Tensor, batch_size: int) -> None:
     """Raise ``TypeError`` or ``ValueError`` unless ``mask`` is a boolean ``[B, T]``."""
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:

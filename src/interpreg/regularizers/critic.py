@@ -12,7 +12,7 @@ from interpreg import _checks
 from interpreg._types import Interpolants, Network, Term
 from interpreg.batch import DEFAULT, Batch, CodeMixer, Decode, Need
 from interpreg.functional.game import GAMES
-from interpreg.functional.means import mean_of_samples
+from interpreg.functional.means import check_positions, mean_of_samples
 from interpreg.regularizers.adversary import Adversary
 from interpreg.regularizers.fresh_copy import fresh_copy
 from interpreg.regularizers.mixers import as_mixer
@@ -161,6 +161,7 @@ class Critic(Adversary):
         _checks.check_tensor("critic", output)
         _checks.check_batch_size("critic", output, len(code))
         if self.judge == "mean":
+            check_positions("critic", output, mask)
             return mean_of_samples(output, mask)
         if self.judge == "code":
             _checks.check_shape("critic", output, code.shape, "the code (judge='code')")

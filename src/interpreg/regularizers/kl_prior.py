@@ -13,7 +13,7 @@ from interpreg.bottlenecks.base import bottlenecks_in, the_bottleneck
 from interpreg.bottlenecks.gaussian import GaussianBottleneck
 from interpreg.bottlenecks.quantized import VectorQuantizer
 from interpreg.functional.kl import kl_to_normal
-from interpreg.functional.means import valid_count, valid_part, with_features
+from interpreg.functional.means import check_positions, valid_count, valid_part, with_features
 from interpreg.needs import Need
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.weights import WeightLike
@@ -63,5 +63,6 @@ class KLPrior(SingleTerm):
         posterior = batch.aux(self.bottleneck)
         if batch.mask is not None:
             _checks.check_batch_size("posterior", posterior.mean, len(batch.mask))
+            check_positions("posterior", posterior.mean, batch.mask)
         count = valid_count(with_features(batch.samples, batch.mask), batch.mask)
         return valid_part(kl_to_normal(*posterior), batch.mask).sum() / count

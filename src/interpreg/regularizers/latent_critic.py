@@ -15,7 +15,7 @@ from interpreg._types import Network, Term
 from interpreg.batch import Batch
 from interpreg.bottlenecks.base import Bottleneck, bottlenecks_in
 from interpreg.functional.game import GAMES
-from interpreg.functional.means import has_positions, mean_of_samples
+from interpreg.functional.means import check_positions, has_positions, mean_of_samples
 from interpreg.priors import as_prior, check_generator
 from interpreg.regularizers.adversary import Adversary, quietly
 from interpreg.regularizers.latent_network import latent_network
@@ -125,6 +125,7 @@ class LatentCritic(Adversary):
         """The network's output as one logit a code, ``[B]``."""
         _checks.check_tensor("critic", output)
         _checks.check_batch_size("critic", output, len(z))
+        check_positions("critic", output, mask)
         return mean_of_samples(output, mask)
 
 
