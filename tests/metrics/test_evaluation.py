@@ -155,10 +155,10 @@ class Output:
 OUTPUTS = [
     ((X, X), "a tuple of length 2; if it is a mean and a log variance, give GaussianBottleneck(encoder), see scale=; "
      "else lambda x: encoder(x)[0] or lambda x: encoder(x)[1]"),
-    ([3, X], "give a function of the code alone: encoder = lambda x: encoder(x)[1]"),
+    ([3, X], "give a function of the code alone, encoder=lambda x: encoder(x)[1]"),
     (Pair(X, X), "else lambda x: encoder(x).z or lambda x: encoder(x).scale"),
-    (Output("a", X), "an Output; give a function of the code alone: encoder = lambda x: encoder(x).latents"),
-    ({"kl": 3, "latent": X}, "a dict; give a function of the code alone: encoder = lambda x: encoder(x)['latent']"),
+    (Output("a", X), "an Output; give a function of the code alone, encoder=lambda x: encoder(x).latents"),
+    ({"kl": 3, "latent": X}, "a dict; give a function of the code alone, encoder=lambda x: encoder(x)['latent']"),
     (torch.distributions.Normal(X, 1.0), "else lambda x: encoder(x).rsample()"),
     (None, "encoder: expected a tensor, got None"),
 ]  # fmt: skip

@@ -153,7 +153,7 @@ def test_a_report_is_of_networks_in_eval_mode(through: str) -> None:
 @pytest.mark.parametrize(("wrap", "part"), [
     (lambda z: (z, z), r"GaussianBottleneck\(encoder\), .*; else lambda x: encoder\(x\)\[0\]"),
     (lambda z: torch.distributions.Normal(z, 1.0), r"else lambda x: encoder\(x\).rsample\(\)"),
-    (lambda z: {"z": z}, r"encoder = lambda x: encoder\(x\)\['z'\]"),
+    (lambda z: {"z": z}, r"encoder=lambda x: encoder\(x\)\['z'\]"),
 ])  # fmt: skip
 def test_an_encoder_of_more_than_codes_is_named(wrap, part: str) -> None:
     encoder, decoder = pair()
