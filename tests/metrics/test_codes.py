@@ -94,7 +94,7 @@ def test_a_single_class_is_none(measure) -> None:
     ("admissibility", {"probability": lambda x: [1.0]}, "probability: expected a tensor, got a list"),
     ("perceptual_path_length", {"generator": 42}, "generator: expected a torch.Generator or None, got 42"),
     ("perceptual_path_length", {"decoder": lambda z: (z, z)},
-     r"decoder: expected a tensor, got a tuple .* decoder = lambda z: decoder\(z\)\[0\]"),
+     r"decoder: expected a tensor, got a tuple .* decoder=lambda z: decoder\(z\)\[0\]"),
     ("error_by_interval", {"images": 4}, "images: expected numbers of images, such as range"),
     ("error_by_interval", {"images": []}, "images: expected at least one number of images"),
     ("error_by_interval", {"images": [4, 7]}, "images: expected at most as many as there are views, 6, got 7"),
