@@ -1,12 +1,13 @@
 """Which term is not finite, and the layer of which network that began in."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
+from typing_extensions import override
 
 from interpreg._networks import leaves_of, modules_of
 from interpreg.regularizers.adversary import Adversary
@@ -36,18 +37,35 @@ def tensors_of(roles: dict[str, Any], kinds: tuple[str, ...] = ("parameters", "b
     return dict(named.values())
 
 
+class Detecting(AbstractContextManager[None]):
+    """Raises ``FloatingPointError`` at a call of ``reg`` whose losses or gradients are not finite; to be used again."""
+
+    def __init__(self, reg: Regularizer) -> None:
+        self._reg = reg
+        self._open: list[AbstractContextManager[None]] = []
+
+    @override
+    def __enter__(self) -> None:
+        context = _detecting(self._reg)
+        context.__enter__()
+        self._open.append(context)
+
+    @override
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._open.pop().__exit__(*error)
+
+
 @contextmanager
-def detecting(reg: Regularizer) -> Iterator[None]:
-    """Raise ``FloatingPointError`` at a call of ``reg`` in the context whose losses or gradients are not finite."""
+def _detecting(reg: Regularizer) -> Iterator[None]:
     trace, calls = Trace(reg), 0
 
     def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        trace.clear(kwargs.get("z"))
-
-    def after(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], losses: dict[str, Tensor]) -> None:
         nonlocal calls
         calls += 1
-        fault = fault_of(reg, trace, args[0] if args else kwargs["x"], losses)
+        trace.clear(dict(zip("x", args, strict=False)) | kwargs)
+
+    def after(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], losses: dict[str, Tensor]) -> None:
+        fault = fault_of(reg, trace, losses, reg.weights)
         if fault:
             raise FloatingPointError(fault)
 
@@ -59,7 +77,17 @@ def detecting(reg: Regularizer) -> Iterator[None]:
         stack.enter_context(trace.attached())
         stack.callback(reg.register_forward_pre_hook(before, with_kwargs=True).remove)
         stack.callback(reg.register_forward_hook(after, with_kwargs=True).remove)
-        yield
+        try:
+            yield
+        except FloatingPointError:
+            raise
+        except Exception as error:
+            if not trace.found or not calls:
+                raise
+            reasons = "; ".join(_reasons(trace, None))
+            raise FloatingPointError(
+                f"{type(error).__name__}, behind values that are not finite: {reasons}"
+            ) from error
     if not calls:
         raise RuntimeError(
             f"detect_nonfinite: expected a call of this {type(reg).__name__} inside, got none; call the regularizer "
@@ -67,27 +95,58 @@ def detecting(reg: Regularizer) -> Iterator[None]:
         )
 
 
-def fault_of(reg: Regularizer, trace: "Trace", x: Tensor, losses: dict[str, Tensor]) -> str:
+def fault_of(reg: Regularizer, trace: "Trace", losses: dict[str, Tensor], weights: Mapping[str, Any]) -> str:
     """What is not finite among the losses and their gradients, and where it began; else an empty string."""
     wrong = [name for name, loss in losses.items() if not is_finite(loss)]
     if not wrong:
-        return _fault_of_gradients(reg, losses)
+        return _fault_of_gradients(reg, losses) or _fault_of_statistics(reg)
     others = f" (nor {', '.join(map(repr, wrong[1:]))})" if wrong[1:] else ""
-    return f"losses: {wrong[0]!r} is not finite{others}: {'; '.join(_reasons(reg, trace, x, wrong[0]))}"
+    reasons = "; ".join(_reasons(trace, weights.get(wrong[0])))
+    return f"losses: {wrong[0]!r} is not finite{others}: {reasons}"
 
 
-def _reasons(reg: Regularizer, trace: "Trace", x: Tensor, term: str) -> Iterator[str]:
-    if not is_finite(x):
-        count = int((~x.isfinite()).sum())
-        yield f"x itself holds {count} of {x.numel()} values that are NaN or infinite"
-    held = [name for name, tensor in tensors_of(roles_of(reg)).items() if not is_finite(tensor)]
-    if held:
-        more = f" and {len(held) - SHOWN} more" if len(held) > SHOWN else ""
-        yield f"{', '.join(held[:SHOWN])}{more} hold{'s' * (len(held) == 1)} NaN or infinite values"
-    weight = reg.weights.get(term)
+def _reasons(trace: "Trace", weight: Any) -> Iterator[str]:
+    is_said = False
+    for name, value in trace.given.items():
+        if isinstance(value, Tensor) and not is_finite(value):
+            count = int((~value.isfinite()).sum())
+            is_said = True
+            yield f"{name} itself holds {count} of {value.numel()} values that are NaN or infinite"
+    if trace.held:
+        is_said = True
+        more = f" and {len(trace.held) - SHOWN} more" if len(trace.held) > SHOWN else ""
+        hold = f"hold{'s' * (len(trace.held) == 1)}"
+        yield f"{', '.join(trace.held[:SHOWN])}{more} {hold} NaN or infinite values"
     if isinstance(weight, Tensor) and not is_finite(weight):
+        is_said = True
         yield "its weight is not finite"
-    yield trace.found or "the outputs of all networks are finite, so it began in the term's own formula"
+    if trace.found:
+        yield trace.found
+    elif not is_said:
+        yield "the outputs of all networks are finite, so it began in the term's own formula"
+
+
+def _held_before(roles: dict[str, Any]) -> list[str]:
+    """Parameters that are not finite, and buffers with NaN: infinite ones are masks."""
+    parameters, buffers = (tensors_of(roles, (kind,)) for kind in ("parameters", "buffers"))
+    held = [name for name, tensor in parameters.items() if not is_finite(tensor)]
+    return held + [name for name, tensor in buffers.items() if _has_nan(tensor)]
+
+
+def _has_nan(tensor: Tensor) -> bool:
+    try:
+        return bool(tensor.detach().isnan().any())
+    except (RuntimeError, NotImplementedError):  # no values that can be read
+        return False
+
+
+def _fault_of_statistics(reg: Regularizer) -> str:
+    """Running statistics that evaluation will use, and training does not."""
+    buffers = tensors_of(roles_of(reg), ("buffers",))
+    held = [name for name, tensor in buffers.items() if "running_" in name and _has_nan(tensor)]
+    if not held:
+        return ""
+    return f"losses: all are finite, but {held[0]} holds NaN, with which evaluation mode normalises; reset it"
 
 
 def _fault_of_gradients(reg: Regularizer, losses: dict[str, Tensor]) -> str:
@@ -120,14 +179,18 @@ class Trace:
         self.reg, self.roles = reg, roles_of(reg)
         self.clear()
 
-    def clear(self, z: Tensor | None = None) -> None:
-        """Forget the last batch; ``z`` are the codes of the next, where the loop made them."""
+    def clear(self, given: dict[str, Any] | None = None) -> None:
+        """Forget the last batch; ``given`` are the arguments of the next, perhaps with codes ``z`` of the loop."""
+        self.given = {name: value for name, value in (given or {}).items() if name != "mask"}
+        self.held = _held_before(self.roles)
         self.found = ""
-        self._codes = z
+        self.ran: set[int] = set()  # layers
+        self._codes = self.given.get("z")
         self.calls = dict.fromkeys(self.roles, 0)
         self._role = ""
         self._on = ""
         self._first = ""  # layer of this call
+        self._came_in = False  # with the input of this call
 
     @contextmanager
     def attached(self) -> Iterator["Trace"]:
@@ -164,11 +227,13 @@ class Trace:
 
     def _after_layer(self, name: str) -> Callable[..., None]:
         def hook(layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            self.ran.add(id(layer))
             if torch.compiler.is_compiling() or not self._role or self._first or is_finite(output):
                 return
             label = f"layer {name} ({type(layer).__name__})" if name else f"its module ({type(layer).__name__})"
             state = "finite" if is_finite(inputs) else "not finite"
-            self._first = f"the output of {label}, whose input is {state},"
+            limit = f" ({_half(output)})" if _half(output) else ""
+            self._first = f"the output of {label}, whose input is {state}{limit},"
 
         return hook
 
@@ -187,6 +252,7 @@ class Trace:
     def _enter(self, role: str, *inputs: Any) -> None:
         self.calls[role] += 1
         self._role, self._first, self._on = role, "", ""
+        self._came_in = not self.found and not is_finite(inputs)
         if role == "decoder" and self._codes is not None:
             self._on = ", on the codes of x" if inputs[0] is self._codes else ", on mixed codes"
         elif role == "encoder" and self.calls[role] > 1:
@@ -196,8 +262,11 @@ class Trace:
         if role == "encoder" and self._codes is None and isinstance(output, Tensor):
             self._codes = output
         if not self.found and not is_finite(output):
-            where = self._first or "its output"
-            self.found = f"it began in {where} in call {self.calls[role]} of the {role}{self._on}"
+            call = f"call {self.calls[role]} of the {role}{self._on}"
+            where = self._first or "the output,"
+            self.found = (
+                f"it came in with the input of {call}" if self._came_in else f"it began in {where} in {call}"
+            )
         self._role = ""
 
 
@@ -210,6 +279,13 @@ def is_finite(values: Any) -> bool:
         return all(bool(tensor.detach().isfinite().all()) for tensor in tensors)
     except (RuntimeError, NotImplementedError):  # inside torch.func
         return True
+
+
+def _half(output: Any) -> str:
+    """The type of an output in half precision, in which a large value is infinite."""
+    if isinstance(output, Tensor) and output.dtype == torch.float16:
+        return "float16, in which more than 65504 is infinite"
+    return ""
 
 
 def _layers(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
