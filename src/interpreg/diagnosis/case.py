@@ -13,8 +13,8 @@ from interpreg.batch import Batch
 from interpreg.diagnosis.result import TermGradients
 from interpreg.regularizers import Adversary, Regularizer
 from interpreg.regularizers.evaluation import evaluated
-from interpreg.regularizers.nonfinite import Trace, roles_of, tensors_of
 from interpreg.regularizers.players import CRITIC
+from interpreg.regularizers.trace import Trace, roles_of, tensors_of
 
 SHOWN = 3  # names in a message
 

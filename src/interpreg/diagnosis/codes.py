@@ -11,7 +11,7 @@ from interpreg.diagnosis.case import Case
 from interpreg.diagnosis.result import Finding
 from interpreg.functional.means import has_positions
 from interpreg.regularizers import KLPrior
-from interpreg.regularizers.nonfinite import is_finite
+from interpreg.regularizers.trace import is_finite
 
 DEAD = 1e-6  # of the largest element's standard deviation
 LINE = 1e-5  # of the largest distance, beside a line

@@ -10,7 +10,8 @@ from interpreg.priors import Normal
 from interpreg.regularizers import MMDPrior
 from interpreg.regularizers.looks import Numbers, faults_of, measured
 from interpreg.regularizers.mmd_prior import _samples
-from interpreg.regularizers.nonfinite import fault_of, is_finite
+from interpreg.regularizers.nonfinite import fault_of
+from interpreg.regularizers.trace import is_finite
 
 
 def not_finite(case: Case) -> Iterator[Finding]:
