@@ -52,6 +52,7 @@ UNMIRRORED = {  # modules without a test file of their own, and what tests them
     "mmd/triton_kernels": "mmd/test_triton.py",
     "needs": "regularizers/test_plan.py and test_batch.py",
     "recipes/common": "test_arguments.py, for all recipes",
+    "regularizers/trace": "regularizers/test_nonfinite.py",
     "regularizers/call_checks": "regularizers/test_looks.py, test_players.py, test_detached.py and test_processes.py",
     "regularizers/mixers": "test_arguments.py and test_arguments_unused.py",
     "report/groups": "report/test_report.py, metric by metric",

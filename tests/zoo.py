@@ -28,7 +28,8 @@ class TokenEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = x + self.position
-        return self.norm(h + self.attention(h, h, h, need_weights=False)[0])
+        normed = self.norm(h)  # before the attention: a copy that ends in it would be a blind critic
+        return h + self.attention(normed, normed, normed, need_weights=False)[0]
 
 
 class Recurrent(nn.Module):

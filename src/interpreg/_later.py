@@ -42,6 +42,11 @@ class Later:
     def __init__(self) -> None:
         self._pending: tuple[Tensor, torch.cuda.Event] | None = None
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether numbers are on their way."""
+        return self._pending is not None
+
     def read(self, measure: Callable[[], Tensor]) -> list[float] | None:
         """The numbers of ``measure()``, or of an earlier look; None while they are on their way."""
         if self._pending is not None:

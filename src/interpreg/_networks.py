@@ -37,6 +37,12 @@ def submodules_of(network: object) -> list[nn.Module]:
     return list({id(m): m for module in modules_of(network) for m in module.modules()}.values())
 
 
+def references_of(network: object) -> list[object]:
+    """What a function, or the function of a method or ``partial``, refers to by name; nothing for other objects."""
+    function = network.func if isinstance(network, partial) else getattr(network, "__func__", network)
+    return _references(function) if isinstance(function, FunctionType) else []
+
+
 def parameters_of(network: object) -> list[nn.Parameter]:
     """The parameters of the modules behind a callable, each once."""
     return list({id(p): p for module in modules_of(network) for p in module.parameters()}.values())

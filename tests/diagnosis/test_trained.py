@@ -103,6 +103,68 @@ def test_terms_without_a_gradient(encoder, decoder, x) -> None:
     assert "'detached' has weight 2" in finding.message
 
 
+@pytest.mark.fault(
+    "Critics", "A critic that is constant or saturated: dead ReLUs, a last layer of zeros, logits of 200.",
+    now="`diagnose`: `dwarfed_term`, and `critic_not_trained` where it cannot recover",
+)  # fmt: skip
+def test_critics_that_give_no_gradient(encoder, decoder, x) -> None:
+    for loss, layer, bias in (("regression", 1, -100.0), ("bce", 3, 200.0)):
+        reg = ACAIRegularizer(
+            encoder, decoder, loss=loss, critic=nn.Sequential(*head()[:2], nn.ReLU(), nn.Linear(8, 1))
+        )
+        assert diagnose(reg, x).kinds == ()
+        reg.critic[layer].bias.data.fill_(bias)
+        (finding,) = diagnose(reg, x)
+        assert finding.kind == "dwarfed_term"
+        assert "'interpolation' at the autoencoder is exactly 0" in finding.message
+    dead = nn.Sequential(*head(), nn.ReLU())
+    dead[3].bias.data.fill_(-100.0)
+    assert diagnose(ACAIRegularizer(encoder, decoder, critic=dead), x).kinds == (
+        "critic_not_trained",
+        "dwarfed_term",
+    )
+
+
+@pytest.mark.fault(
+    "Evaluation", "A network stays in evaluation mode, after a validation, while it is trained.",
+    now="`diagnose`: `evaluation_mode`",
+)  # fmt: skip
+def test_networks_in_evaluation_mode(encoder, decoder, x) -> None:
+    encoder.insert(2, nn.BatchNorm1d(16))
+    reg = ACAIRegularizer(encoder, decoder)
+    assert diagnose(reg, x).kinds == ()
+    encoder[2].eval()  # its statistics are frozen on purpose
+    assert diagnose(reg, x).kinds == ()
+    encoder.eval()
+    (finding,) = diagnose(reg, x)
+    assert (finding.kind, "encoder.train()" in finding.remedy) == ("evaluation_mode", True)
+    assert diagnose(reg.eval(), x).kinds == ()
+
+
+@pytest.mark.fault(
+    "Gradients", "A part of a network is cut off by `detach()`, and the rest trains.",
+    now="`diagnose`: `network_not_reached`, with the parameters' names",
+)  # fmt: skip
+def test_a_part_that_is_cut_off(encoder, decoder, x) -> None:
+    encoder.append(nn.Linear(4, 4))
+    encoder.unused = nn.Linear(4, 3)  # another loss's
+
+    def cut(x: Tensor) -> Tensor:
+        return encoder[4](encoder[:4](x).detach())
+
+    (finding,) = diagnose(Reconstruction(cut, decoder), x)
+    assert (finding.kind, finding.severity) == ("network_not_reached", "warning")
+    assert "4 parameters (encoder.1.bias, encoder.1.weight, encoder.3.bias, ...)" in finding.message
+
+
+def test_terms_that_have_done_their_work_are_not_dwarfed(encoder, decoder, x) -> None:
+    class Satisfied(Detached):
+        def terms(self, batch: Batch) -> dict[str, Term]:
+            return {"satisfied": Term(1e-14 * batch.z.square().mean(), 1.0)}
+
+    assert diagnose(Reconstruction(encoder, decoder) + Satisfied(encoder, decoder), x).kinds == ()
+
+
 def test_the_table_and_terms_that_are_dwarfed(encoder, decoder, x) -> None:
     reg = SparseRegularizer(encoder, decoder, weight=1e-9)
     diagnosis = diagnose(reg, x)

@@ -1,8 +1,10 @@
 """A diagnosis leaves everything as it was, bit for bit."""
 
 import copy
+import random
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from everyone import REGULARIZERS
@@ -98,3 +100,49 @@ def test_distributed_networks_go_on(process_group: None) -> None:
             assert diagnose(reg, x).kinds == ()
         sum(reg(x).values()).backward()
     assert all(p.grad is not None for p in encoder.parameters())
+
+
+class Remembering(nn.Module):
+    """A layer that counts, logs and averages in attributes of its own, and fails at a call."""
+
+    def __init__(self, at: int = 99) -> None:
+        super().__init__()
+        self.log, self.counts, self.average, self.at = [], {"calls": 0}, torch.zeros(3), at
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.log.append(len(x))
+        self.counts["calls"] += 1
+        self.average += random.random() + np.random.rand()
+        if len(self.log) == self.at:
+            raise KeyboardInterrupt
+        return x
+
+
+@pytest.mark.fault(
+    "Evaluation", "A diagnosis moves a network's own counters, lists and averages, or other random numbers.",
+    now="they are as before, also where it is interrupted",
+)  # fmt: skip
+@pytest.mark.parametrize("at", [99, 3])
+def test_attributes_and_random_numbers_of_others(encoder, decoder, x, at: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    layer = Remembering(at)
+    decoder.insert(1, layer)
+    noisy = lambda x: (lambda z: z + torch.randn(z.shape, generator=generator))(encoder(x))  # noqa: E731
+    reg = ACAIRegularizer(noisy, decoder, critic=nn.Sequential(nn.Flatten(), nn.Linear(64, 1)))
+    reg(x)
+    before = copy.deepcopy((layer.log, layer.counts, layer.average, random.getstate(), generator.get_state()))
+    numbers, log = np.random.get_state()[1].tolist(), layer.log
+    if at == 3:
+        with pytest.raises(KeyboardInterrupt):
+            diagnose(reg, x)
+    else:
+        assert diagnose(reg, x).kinds == ()
+    assert layer.log is log
+    assert (layer.log, layer.counts, random.getstate()) == (before[0], before[1], before[3])
+    assert torch.equal(layer.average, before[2])
+    assert torch.equal(generator.get_state(), before[4])
+    assert np.random.get_state()[1].tolist() == numbers
+
+
+def test_a_compiled_regularizer_is_diagnosed(encoder, decoder, x) -> None:
+    assert diagnose(torch.compile(Reconstruction(encoder, decoder), backend="eager"), x).kinds == ()

@@ -13,8 +13,10 @@ from interpreg.batch import Batch
 from interpreg.diagnosis.result import TermGradients
 from interpreg.regularizers import Adversary, Regularizer
 from interpreg.regularizers.evaluation import evaluated
-from interpreg.regularizers.nonfinite import Trace, roles_of, tensors_of
 from interpreg.regularizers.players import CRITIC
+from interpreg.regularizers.trace import Trace, roles_of, tensors_of
+
+SHOWN = 3  # names in a message
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Case:
         """Compute the losses and their gradients."""
         self.batch = Batch(self.x, self.reg.encoder, self.reg.decoder, mask=self.mask, plan=self.reg.plan())
         self.trace = Trace(self.reg)
+        self.trace.clear({"x": self.x})
         with self.trace.attached():
             # the batch was made before the functions in the place of callables
             self.batch.encoder, self.batch.decoder = self.reg.encoder, self.reg.decoder
@@ -139,3 +142,15 @@ def _nodes(losses: Iterable[Tensor]) -> Iterator[Any]:
             seen.add(node)
             ahead += [behind for behind, _ in node.next_functions]
             yield node
+
+
+def some(case: Case, keys: set[int], tensors: Iterable[Tensor] = ()) -> str:
+    """Parameters by their number and the names of the first."""
+    names = sorted(case.names[key] for key in keys if key in case.names)
+    names += [
+        f"one of shape {tuple(t.shape)} that is in no module" for t in tensors if id(t) in keys - set(case.names)
+    ]
+    if not names:
+        names = ["tensors that are in no module"]
+    count = f"{len(keys)} parameter{'s' * (len(keys) > 1)}"
+    return f"{count} ({', '.join(names[:SHOWN])}{', ...' * (len(names) > SHOWN)})"

@@ -1,29 +1,22 @@
-"""Checks of values: the data, the codes, the bandwidths, what is not finite."""
+"""Checks of values: the data, the bandwidths, what is not finite."""
 
 import math
 from collections.abc import Iterator
 
-import torch
-from torch import Tensor
-
-from interpreg._networks import submodules_of
-from interpreg.bottlenecks import VectorQuantizer
 from interpreg.diagnosis.case import Case
 from interpreg.diagnosis.result import Finding
-from interpreg.functional.means import has_positions
 from interpreg.mmd.degenerate import degeneracy_on
 from interpreg.priors import Normal
 from interpreg.regularizers import MMDPrior
 from interpreg.regularizers.looks import Numbers, faults_of, measured
 from interpreg.regularizers.mmd_prior import _samples
-from interpreg.regularizers.nonfinite import fault_of, is_finite
-
-DEAD = 1e-6  # of the largest element's standard deviation
+from interpreg.regularizers.nonfinite import fault_of
+from interpreg.regularizers.trace import is_finite
 
 
 def not_finite(case: Case) -> Iterator[Finding]:
     """Losses and gradients that are not finite; parameters that hold NaN."""
-    fault = fault_of(case.reg, case.trace, case.x, case.losses)
+    fault = fault_of(case.reg, case.trace, case.losses, case.weights)
     if fault:
         yield Finding("not_finite", "error", fault, "mend it where it began; everything behind it follows")
 
@@ -39,30 +32,6 @@ def data(case: Case) -> Iterator[Finding]:
             f"x: {100 * numbers.not_finite:.3g} % of its values are NaN or infinite, and the losses are finite"
         )
         yield Finding("missing_values", "warning", message, "nothing, if the networks and losses leave them out")
-
-
-def codes(case: Case) -> Iterator[Finding]:
-    """Codes that are all equal, or elements of them that do not vary."""
-    z = rows_of(case.batch.known_z, case.mask)
-    if z is None or len(z) < 2 or not is_finite(z) or not _varies(rows_of(case.x, case.mask)):
-        return
-    spread = (z - z[0]).std(0)
-    constant = spread <= 8 * torch.finfo(case.batch.z.dtype).eps * z.abs().amax()
-    if constant.all():
-        yield Finding(
-            "collapsed_codes", "error", "codes: all codes of the batch are equal, so the autoencoder has collapsed",
-            "lower the weights of priors and critics, or the learning rate, and start again",
-        )  # fmt: skip
-        return
-    if any(isinstance(module, VectorQuantizer) for module in submodules_of(case.reg.encoder)):
-        return  # whose codes are few on purpose
-    dead = int((constant | (spread <= DEAD * spread.max())).sum())
-    if dead:
-        share = f"{dead} of {z.shape[1]} elements ({100 * dead / z.shape[1]:.0f} %)"
-        yield Finding(
-            "dead_units", "warning", f"codes: {share} do not vary over {len(z)} samples",
-            "lower the weight of a sparsity or prior term, or make the code smaller",
-        )  # fmt: skip
 
 
 def degenerate_mmd(case: Case) -> Iterator[Finding]:
@@ -82,17 +51,3 @@ def degenerate_mmd(case: Case) -> Iterator[Finding]:
         if fault:
             message, remedy = fault.split("; ")
             yield Finding("degenerate_mmd", "error", message, remedy)
-
-
-def rows_of(values: Tensor | None, mask: Tensor | None) -> Tensor | None:
-    """Values as ``[n, d]``: a row a sample, or with a mask a row a valid position."""
-    if values is None:
-        return None
-    values = values.detach().double()
-    if mask is not None and has_positions(values, mask):
-        return values[mask].flatten(1)
-    return values.reshape(len(values), -1)
-
-
-def _varies(rows: Tensor | None) -> bool:
-    return rows is not None and bool((rows != rows[:1]).any())

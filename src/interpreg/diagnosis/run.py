@@ -8,15 +8,16 @@ from torch import Tensor, nn
 
 from interpreg import _checks
 from interpreg._networks import submodules_of
-from interpreg.diagnosis import findings, trained
+from interpreg.diagnosis import codes, findings, optimizers, trained
 from interpreg.diagnosis.case import Case
 from interpreg.diagnosis.result import Diagnosis, Finding
 from interpreg.diagnosis.untouched import untouched
 from interpreg.regularizers import Regularizer
 
 CHECKS = (
-    findings.not_finite, findings.data, findings.codes, findings.degenerate_mmd, trained.frozen_critics,
-    trained.reached_networks, trained.terms, trained.dwarfed, trained.optimizers, trained.processes,
+    findings.not_finite, findings.data, codes.collapsed, codes.posteriors, findings.degenerate_mmd,
+    trained.modes, trained.frozen_critics, trained.reached_networks, trained.pieces, trained.terms, trained.dwarfed,
+    optimizers.optimizers, optimizers.steps, trained.processes,
 )  # fmt: skip
 
 
@@ -53,6 +54,7 @@ def diagnose(
     >>> diagnose(Reconstruction(encoder, decoder), torch.randn(16, 8)).kinds
     ()
     """
+    reg = getattr(reg, "_orig_mod", reg)  # what torch.compile wrapped
     if not isinstance(reg, Regularizer):
         raise TypeError(f"reg: expected a regularizer, got {_checks.describe(reg)}")
     for optimizer in optimizers:

@@ -1,17 +1,21 @@
-"""Checks of gradients: which parameters the losses reach, and which optimizers hold."""
+"""Checks of gradients: which parameters the losses reach, and how strongly."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import distributed
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.dropout import _DropoutNd
 
-from interpreg._networks import is_sharded, is_synchronised, parameters_of
-from interpreg.diagnosis.case import Case
+from interpreg._networks import is_sharded, is_synchronised, modules_of, parameters_of, submodules_of
+from interpreg.bottlenecks.base import Bottleneck
+from interpreg.diagnosis.case import Case, some
 from interpreg.diagnosis.result import Finding
 from interpreg.mmd.distributed import world_size
+from interpreg.regularizers.players import CRITIC
 
 RATIO = 1e4  # of the gradients of two terms at the autoencoder
-SHOWN = 3  # names in a message
+SATISFIED = 1e-8  # a term as small as that has done its work
 
 
 def frozen_critics(case: Case) -> Iterator[Finding]:
@@ -24,7 +28,7 @@ def frozen_critics(case: Case) -> Iterator[Finding]:
             is_shared = True
             yield Finding(
                 "shared_parameters", "error",
-                f"{role}: {_some(case, shared)} belong to the autoencoder too, so the critic's losses train it",
+                f"{role}: {some(case, shared)} belong to the autoencoder too, so the critic's losses train it",
                 "critic=fresh_copy(encoder)",
             )  # fmt: skip
         if not (own & case.reached(case.critic_terms) or case.is_opaque or _waits(case)):
@@ -33,18 +37,25 @@ def frozen_critics(case: Case) -> Iterator[Finding]:
                 "critic_not_trained", "error", f"{role}: {why}",
                 "give critic_weight more than 0" if own else "set requires_grad of its parameters",
             )  # fmt: skip
+        elif any(map(case.is_computed, case.critic_terms)) and own and _is_zero(case, own):
+            yield Finding(
+                "critic_not_trained", "warning",
+                f"{role}: the gradient of its losses is exactly 0 on this batch, so it is not trained",
+                "a hinge critic that wins by more than its margin rests; else look for dead ReLUs, detach() or a "
+                "factor of 0 in it",
+            )  # fmt: skip
     leaked = case.reached(case.autoencoder_terms) & case.of_critics
     if leaked:
         yield Finding(
             "critic_not_frozen", "error",
-            f"critic: the autoencoder's losses reach {_some(case, leaked)}, so both players train the critic",
+            f"critic: the autoencoder's losses reach {some(case, leaked)}, so both players train the critic",
             "register its parameters: nn.Parameter attributes, nn.ParameterList or submodules",
         )  # fmt: skip
     leaked = case.reached(case.critic_terms) & case.of_autoencoder
     if leaked and not is_shared:
         yield Finding(
             "autoencoder_not_detached", "error",
-            f"critic: its losses reach {_some(case, leaked)} of the autoencoder",
+            f"critic: its losses reach {some(case, leaked)} of the autoencoder",
             "call the network through call_detached in the critic's terms",
         )  # fmt: skip
 
@@ -78,16 +89,24 @@ def terms(case: Case) -> Iterator[Finding]:
 
 
 def dwarfed(case: Case) -> Iterator[Finding]:
-    """Terms whose gradient at the autoencoder is 10,000 times smaller than another's."""
+    """Terms whose gradient at the autoencoder is 10,000 times smaller than another's, or 0 behind a critic."""
     norms = {
         name: case.norm(name, case.of_autoencoder) for name in filter(case.is_computed, case.autoencoder_terms)
     }
-    sizes = {name: size for name, size in norms.items() if size and size < float("inf")}
+    sizes = {name: size for name, size in norms.items() if size is not None and size < float("inf")}
     if not sizes:
         return
     largest = max(sizes, key=sizes.__getitem__)
     for name, size in sizes.items():
-        if size * RATIO < sizes[largest]:
+        is_game = f"{CRITIC}{name}" in case.losses
+        if size == 0 and is_game:
+            yield Finding(
+                "dwarfed_term", "warning",
+                f"losses: the gradient of {name!r} at the autoencoder is exactly 0, so it has no say: the critic's "
+                "judgement does not depend on its input, or is so sure that its loss is flat",
+                "look at the critic: dead ReLUs, a last layer of zeros, logits of 100 and more, a detach()",
+            )  # fmt: skip
+        elif 0 < size * RATIO < sizes[largest] and (is_game or abs(float(case.unweighted[name])) > SATISFIED):
             yield Finding(
                 "dwarfed_term", "warning",
                 f"losses: the gradient of {name!r} at the autoencoder is {sizes[largest] / size:.2g} times smaller "
@@ -96,31 +115,45 @@ def dwarfed(case: Case) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def optimizers(case: Case) -> Iterator[Finding]:
-    """Parameters that losses train and no optimizer holds, and the reverse."""
-    if not case.optimizers:
+def modes(case: Case) -> Iterator[Finding]:
+    """Networks in evaluation mode while the regularizer is in training mode."""
+    if not case.reg.training or len(case.x) < 2:  # one sample has no batch statistics
         return
-    held = {id(p): p for o in case.optimizers for group in o.param_groups for p in group["params"]}
-    wanted = {id(leaf): leaf for name in case.losses for leaf in case.leaves[name]}
-    wanted = {key: leaf for key, leaf in wanted.items() if isinstance(leaf, nn.Parameter)}
-    wanted |= {id(p): p for p in case.reg.parameters() if p.requires_grad}
-    missing = {key for key in wanted if key not in held}
-    if missing:
-        yield Finding(
-            "optimizer_misses", "error",
-            f"optimizer: {_some(case, missing, wanted.values())} would be trained and {_are(missing)} in no optimizer",
-            "make it of [*encoder.parameters(), *decoder.parameters(), *reg.parameters()], after they have their "
-            "final form",
-        )  # fmt: skip
-    foreign = {key for key in held if key not in wanted and key not in case.names}
-    foreign -= {id(p) for network in case.roles.values() for p in parameters_of(network)}
-    if foreign:
-        shapes = ", ".join(str(tuple(held[key].shape)) for key in list(foreign)[:SHOWN])
-        yield Finding(
-            "optimizer_holds_others", "warning",
-            f"optimizer: {len(foreign)} of its parameters, such as of shape {shapes}, belong to none of the networks",
-            "make the optimizer anew if they are of a copy or an earlier network; nothing if other losses train them",
-        )  # fmt: skip
+    for role, network in case.roles.items():
+        outer = [module for module in modules_of(network) if not module.training]
+        layers = [m for module in outer for m in module.modules() if isinstance(m, (_NormBase, _DropoutNd))]
+        if layers and case.trained_of(role) and not any(m.training for module in outer for m in module.modules()):
+            yield Finding(
+                "evaluation_mode", "warning",
+                f"{role}: it is in evaluation mode and reg is in training mode, so its {type(layers[0]).__name__} acts "
+                "as in a test",
+                f"call {role if role in ('encoder', 'decoder') else 'reg'}.train() after each evaluation",
+            )  # fmt: skip
+
+
+def pieces(case: Case) -> Iterator[Finding]:
+    """Layers that ran, whose parameters are to be trained, and that are cut off from all losses."""
+    if case.is_opaque or not any(map(case.is_computed, case.losses)):
+        return
+    reached = case.reached(list(case.losses))
+    for role in ("encoder", "decoder"):
+        if not case.trained_of(role) & reached:
+            continue  # network_not_reached
+        layers = [m for m in submodules_of(case.roles[role]) if id(m) in case.trace.ran]
+        idle = {
+            id(m)
+            for each in submodules_of(case.roles[role])
+            if isinstance(each, Bottleneck)
+            for m in each.modules()
+        }
+        own = [{id(p) for p in m._parameters.values() if p is not None} for m in layers if id(m) not in idle]
+        cut = {key for keys in own if not keys & reached for key in keys & case.trained_of(role)}
+        if cut:
+            yield Finding(
+                "network_not_reached", "warning",
+                f"{role}: {some(case, cut)} of layers that are called get no gradient from any loss",
+                "look for torch.no_grad(), .detach() or .data behind them, or freeze them: requires_grad_(False)",
+            )  # fmt: skip
 
 
 def processes(case: Case) -> Iterator[Finding]:
@@ -152,17 +185,7 @@ def _waits(case: Case) -> bool:
     return any(part._is_waiting() for part in (case.reg, *case.reg._below))
 
 
-def _some(case: Case, keys: set[int], tensors: Iterable[Tensor] = ()) -> str:
-    """Parameters by their number and the names of the first."""
-    names = sorted(case.names[key] for key in keys if key in case.names)
-    names += [
-        f"one of shape {tuple(t.shape)} that is in no module" for t in tensors if id(t) in keys - set(case.names)
-    ]
-    if not names:
-        names = ["tensors that are in no module"]
-    count = f"{len(keys)} parameter{'s' * (len(keys) > 1)}"
-    return f"{count} ({', '.join(names[:SHOWN])}{', ...' * (len(names) > SHOWN)})"
-
-
-def _are(keys: set[int]) -> str:
-    return "are" if len(keys) > 1 else "is"
+def _is_zero(case: Case, parameters: set[int]) -> bool:
+    """Whether the critics' losses have gradients at these parameters, all exactly 0."""
+    norms = [norm for name in case.critic_terms if (norm := case.norm(name, parameters)) is not None]
+    return bool(norms) and not any(norms)

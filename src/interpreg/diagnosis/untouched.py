@@ -1,15 +1,17 @@
 """Run networks as they are, and leave no trace of it."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from interpreg._later import without_looks
-from interpreg._networks import submodules_of
+from interpreg._networks import references_of, submodules_of
 from interpreg.regularizers import Regularizer, Sum
 
 OPAQUE = (nn.Module, Tensor, type, torch.Generator, str, int, float, dict, list, tuple, set)
@@ -24,7 +26,11 @@ def untouched(reg: Regularizer, *networks: Any) -> Iterator[None]:
     modules = list({id(m): m for network in (reg, *networks) for m in submodules_of(network)}.values())
     owners = [*modules, *_parts(modules)]
     attributes = [(owner, dict(vars(owner))) for owner in owners]
-    generators = {id(v): v for _, values in attributes for v in values.values() if isinstance(v, torch.Generator)}
+    values = {id(v): v for _, held in attributes for v in held.values()}
+    contents = [(v, v.copy()) for v in values.values() if isinstance(v, (dict, list, set))]
+    kept = [(v, v.detach().clone()) for v in values.values() if isinstance(v, Tensor)]
+    referred = [v for network in (reg, *networks) for v in references_of(network)]
+    generators = {id(v): v for v in (*values.values(), *referred) if isinstance(v, torch.Generator)}
     states = [(generator, generator.get_state()) for generator in generators.values()]
     slots: list[tuple[dict[str, Any], str, Tensor, Tensor]] = [
         (holder, key, tensor, tensor.detach().clone())
@@ -33,6 +39,7 @@ def untouched(reg: Regularizer, *networks: Any) -> Iterator[None]:
         for key, tensor in holder.items()
         if tensor is not None
     ]
+    of_python, of_numpy = random.getstate(), np.random.get_state()
     devices = {tensor.device for *_, tensor in slots if tensor.is_cuda}
     try:
         with torch.random.fork_rng(sorted(d.index for d in devices)), without_looks():
@@ -41,16 +48,16 @@ def untouched(reg: Regularizer, *networks: Any) -> Iterator[None]:
     finally:
         for owner, before in attributes:
             _restore(vars(owner), before)
+        for value, content in contents:
+            _refill(value, content)
         for generator, state in states:
             generator.set_state(state)
-        for holder, key, tensor, values in slots:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
+        for holder, key, tensor, _ in slots:
             holder[key] = tensor
-            if (
-                not torch.equal(tensor, values)
-                and not (tensor.isnan() & values.isnan() | (tensor == values)).all()
-            ):
-                with torch.no_grad():
-                    tensor.copy_(values)
+        for tensor, before_it in (*kept, *((tensor, copy) for *_, tensor, copy in slots)):
+            _reset(tensor, before_it)
 
 
 def _parts(modules: list[nn.Module]) -> list[Any]:
@@ -75,6 +82,25 @@ def _make_local(modules: list[nn.Module]) -> None:
             module.require_backward_grad_sync = module.require_forward_param_sync = False
         if isinstance(module, Sum):
             module.__dict__["_autoencoder_now"] = True
+
+
+def _refill(value: Any, content: Any) -> None:
+    """A container with what it held before, and the same objects."""
+    if isinstance(value, list):
+        if len(value) != len(content) or any(a is not b for a, b in zip(value, content, strict=True)):
+            value[:] = content
+    elif value.keys() != content.keys() if isinstance(value, dict) else value != content:
+        value.clear()
+        value.update(content)
+    elif isinstance(value, dict):
+        value.update(content)
+
+
+def _reset(tensor: Tensor, before: Tensor) -> None:
+    """A tensor with the values that it had before; NaN is equal to NaN."""
+    if not torch.equal(tensor, before) and not (tensor.isnan() & before.isnan() | (tensor == before)).all():
+        with torch.no_grad():
+            tensor.copy_(before)
 
 
 def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:

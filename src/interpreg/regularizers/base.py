@@ -232,9 +232,9 @@ class Regularizer(Saved, ABC):
         >>> with reg.detect_nonfinite():  # doctest: +SKIP
         ...     losses = reg(x)
         """
-        from interpreg.regularizers.nonfinite import detecting  # here, because it imports this module
+        from interpreg.regularizers.nonfinite import Detecting  # here, because it imports this module
 
-        return detecting(self)
+        return Detecting(self)
 
     def __add__(self, other: object) -> "Regularizer":
         if not isinstance(other, (Regularizer, Interpolator)):

@@ -14,6 +14,7 @@ from interpreg.batch import DEFAULT, Batch, CodeMixer, Decode, Need
 from interpreg.functional.game import GAMES
 from interpreg.functional.means import check_positions, mean_of_samples
 from interpreg.regularizers.adversary import Adversary
+from interpreg.regularizers.blind_critic import BlindCriticCheck
 from interpreg.regularizers.fresh_copy import fresh_copy
 from interpreg.regularizers.mixers import as_mixer
 from interpreg.regularizers.plan import check_regressed
@@ -106,6 +107,7 @@ class Critic(Adversary):
             check_regressed(interpolator)
         self.loss = loss
         self.judge = judge
+        self._blind = BlindCriticCheck()
 
     def sources(self) -> tuple[Source, ...]:
         """The kinds of generated images that are judged, each with the weight of its generator loss."""
@@ -162,7 +164,10 @@ class Critic(Adversary):
         _checks.check_batch_size("critic", output, len(code))
         if self.judge == "mean":
             check_positions("critic", output, mask)
-            return mean_of_samples(output, mask)
+            judgement = mean_of_samples(output, mask)
+            if not self._blind.is_over:
+                self._blind.after(output, judgement, self.loss)
+            return judgement
         if self.judge == "code":
             _checks.check_shape("critic", output, code.shape, "the code (judge='code')")
             return output

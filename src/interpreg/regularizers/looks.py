@@ -17,6 +17,7 @@ from interpreg._warnings import warn
 from interpreg.batch import Batch
 from interpreg.functional.means import has_positions
 from interpreg.mmd.dispatch import is_transformed
+from interpreg.regularizers.reach import as_limits, limits_of
 
 if TYPE_CHECKING:
     from interpreg.regularizers.base import Regularizer
@@ -24,16 +25,10 @@ if TYPE_CHECKING:
 OUT_OF_REACH = 0.05  # share of values of x that a decoder's last operation may miss
 SETTLED = 8  # calls, before which quantized codes may be equal by their initialisation
 SLACK = 0.05  # beyond its range, before a value of x counts as missed
-# operations after which values are the same, and the ranges of others, by the names of their nodes
-SAME_VALUES = frozenset({
-    "View", "UnsafeView", "ReshapeAlias", "Alias", "Squeeze", "Unsqueeze", "Transpose", "T", "Permute", "Clone",
-    "ToCopy", "Expand", "Slice", "Select",
-})  # fmt: skip
-RANGES = {
-    "Sigmoid": (0.0, 1.0), "Softmax": (0.0, 1.0), "Hardsigmoid": (0.0, 1.0), "Tanh": (-1.0, 1.0),
-    "Relu": (0.0, math.inf), "Softplus": (0.0, math.inf), "Exp": (0.0, math.inf),
-}  # fmt: skip
-LIMITS = {"Hardtanh": ("_saved_min_val", "_saved_max_val"), "Clamp": ("_saved_min", "_saved_max")}
+TOPS = 255, 1023, 4095, 16383, 65535  # the largest values of formats of 8 to 16 bits
+TOP = 0.98  # of these, which the largest value of a batch of images reaches
+WHOLE, UNDIVIDED, TWICE = 1, 2, 3
+LARGE = 100  # above which whole numbers are no labels
 
 
 class Fault(NamedTuple):
@@ -52,10 +47,11 @@ class Numbers(NamedTuple):
     low: float
     high: float
     unscaled: float
-    """1 where x is as 8-bit or 16-bit values are before they are divided."""
+    """``UNDIVIDED`` where x is as 8-bit or 16-bit values are before they are divided, ``WHOLE`` where small whole
+    numbers may be labels, too, ``TWICE`` where images were divided twice; else 0."""
     floor: float
     ceiling: float
-    """The least and the largest value that the decoder's last operation gives."""
+    """The least and the largest value that the decoder's last operations give."""
     missed: float
     """The share of x beyond them."""
     standing: float
@@ -128,10 +124,14 @@ def measured(batch: Batch, losses: dict[str, Tensor]) -> Tensor:
     else:
         bad = 1 - finite.double().mean()
     low, high = x.masked_fill(~finite, math.inf).amin(), x.masked_fill(~finite, -math.inf).amax()
-    floor, ceiling = reach(batch.known_output)
-    missed = standing = torch.zeros((), device=x.device)
-    if (floor, ceiling) != (-math.inf, math.inf):
-        missed = (finite & ((x < floor - SLACK) | (x > ceiling + SLACK))).sum() / finite.sum().clamp(min=1)
+    standing = missed = torch.zeros((), device=x.device)
+    outputs = [batch.known_output] if isinstance(batch.known_output, Tensor) else []
+    limits = limits_of(batch.known_output, SLACK) if _beside(x, outputs) else None
+    if limits is None:
+        limits = as_limits(-math.inf, math.inf, x)
+    else:
+        beyond = finite & ((x < limits[0] - SLACK) | (x > limits[1] + SLACK))
+        missed = beyond.sum() / finite.sum().clamp(min=1)
     codes = _beside(x, [] if batch.known_z is None else [batch.known_z])
     if codes and len(x) > 1 and codes[0].numel():
         varies = ((x != x[:1]) & finite & finite[:1]).any()
@@ -139,7 +139,6 @@ def measured(batch: Batch, losses: dict[str, Tensor]) -> Tensor:
     finite_losses = [loss.isfinite() for loss in _beside(x, losses.values())]
     are_finite = torch.stack([*finite_losses, torch.ones_like(finite.all())]).all()
     unscaled = _looks_unscaled(x, finite, low, high)
-    limits = [x.new_full((), limit, dtype=torch.float64) for limit in (floor, ceiling)]
     return torch.stack([
         each.double() for each in (bad, low, high, unscaled, *limits, missed, standing, are_finite)
     ])  # fmt: skip
@@ -148,7 +147,6 @@ def measured(batch: Batch, losses: dict[str, Tensor]) -> Tensor:
 def faults_of(reg: "Regularizer", numbers: Numbers) -> Iterator[Fault]:
     """What is surely wrong, from the numbers of a look."""
     n = numbers
-    span = f"{n.low:.6g} to {n.high:.6g}"
     if not n.finite_losses:
         where = f"{100 * n.not_finite:.3g} % of the values of x are NaN or infinite" if n.not_finite else ""
         remedy = "x = torch.nan_to_num(x), or a loss over the values that are there" if where else ""
@@ -157,27 +155,7 @@ def faults_of(reg: "Regularizer", numbers: Numbers) -> Iterator[Fault]:
             f"a loss is not finite: {where or 'x is, so it began in a network or in a term'}",
             remedy or "with reg.detect_nonfinite(): losses = reg(x) says in which layer",
         )
-    if n.unscaled:
-        yield Fault("range", f"x: expected data scaled to about [-1, 1], got values from {span}", _scaling(n))
-    elif _has_bernoulli(reg) and (n.low < -1 - SLACK or n.high > 1 + SLACK):
-        yield Fault(
-            "bernoulli_range",
-            f"reconstruction: 'bernoulli' expects x in [-1, 1], got values from {span}, whose loss has no minimum",
-            "scale x to [-1, 1], or use reconstruction='mse'",
-        )
-    elif _has_bernoulli(reg) and 0 <= n.low < 0.5 < n.high <= 1 + SLACK:
-        yield Fault(
-            "bernoulli_range",
-            f"reconstruction: 'bernoulli' expects x in [-1, 1], whose (x + 1) / 2 are probabilities, got {span}",
-            "x = 2 * x - 1",
-        )
-    elif n.missed > OUT_OF_REACH:
-        yield Fault(
-            "out_of_reach",
-            f"decoder: its last operation gives values in [{n.floor:g}, {n.ceiling:g}], but {100 * n.missed:.0f} % of "
-            f"the values of x, which is from {span}, lie beyond",
-            _fitting(n),
-        )
+    yield from _faults_of_range(reg, n)
     if n.standing:
         yield Fault(
             "collapsed_codes",
@@ -186,20 +164,58 @@ def faults_of(reg: "Regularizer", numbers: Numbers) -> Iterator[Fault]:
         )
 
 
-def reach(images: object) -> tuple[float, float]:
-    """The range of the operation that made images, read from their graph; infinite where it is not known."""
-    node: Any = getattr(images, "grad_fn", None)
-    while node is not None:
-        name = node.name().rstrip("0123456789").removesuffix("Backward")
-        if name in RANGES:
-            return RANGES[name]
-        if name in LIMITS:
-            low, high = (getattr(node, attribute, None) for attribute in LIMITS[name])
-            if not all(limit is None or isinstance(limit, (int, float)) for limit in (low, high)):
-                break
-            return -math.inf if low is None else float(low), math.inf if high is None else float(high)
-        node = node.next_functions[0][0] if name in SAME_VALUES else None
-    return -math.inf, math.inf
+def _faults_of_range(reg: "Regularizer", n: Numbers) -> Iterator[Fault]:
+    """Data in another range than that of the losses or of the decoder."""
+    span = f"{n.low:.6g} to {n.high:.6g}"
+    is_bernoulli = any(getattr(part, "loss", None) == "bernoulli" for part in (reg, *reg._below))
+    compares = any(map(_compares, (reg, *reg._below)))
+    if n.unscaled == TWICE:
+        message = (
+            f"x: expected data scaled to about [-1, 1], got values from {span} only, as of images scaled twice"
+        )
+        yield Fault(
+            "range", message, "x = 2 * x - 1 for images that are in [0, 1] already, as ToTensor() gives them"
+        )
+    elif n.unscaled == UNDIVIDED or (n.unscaled and compares):
+        yield Fault("range", f"x: expected data scaled to about [-1, 1], got values from {span}", _scaling(n))
+    elif is_bernoulli and (n.low < -1 - SLACK or n.high > 1 + SLACK):
+        yield Fault(
+            "bernoulli_range",
+            f"reconstruction: 'bernoulli' expects x in [-1, 1], got values from {span}, whose loss has no minimum",
+            "scale x to [-1, 1], or use reconstruction='mse'",
+        )
+    elif is_bernoulli and 0 <= n.low < 0.5 < n.high <= 1 + SLACK:
+        yield Fault(
+            "bernoulli_range",
+            f"reconstruction: 'bernoulli' expects x in [-1, 1], whose (x + 1) / 2 are probabilities, got {span}",
+            "x = 2 * x - 1",
+        )
+    elif is_bernoulli and n.ceiling - n.floor <= 2:
+        yield Fault(
+            "out_of_reach",
+            f"reconstruction: 'bernoulli' expects logits of any size from the decoder, whose last operation gives "
+            f"values in [{_bound(n.floor)}, {_bound(n.ceiling)}]",
+            "end the decoder in a linear layer; the loss contains the sigmoid",
+        )
+    elif n.missed > OUT_OF_REACH and compares and not is_bernoulli:
+        yield Fault(
+            "out_of_reach",
+            f"decoder: its last operation gives values in [{_bound(n.floor)}, {_bound(n.ceiling)}], but "
+            f"{100 * n.missed:.0f} % of the values of x, which is from {span}, lie beyond",
+            _fitting(n),
+        )
+
+
+def _compares(part: "Regularizer") -> bool:
+    """Whether a term of it compares decoded images with x by a known loss, or lets a critic judge both."""
+    loss = getattr(part, "loss", None)
+    if part.name == "latent_critic" or loss is None:
+        return bool(part.critic_networks()) and part.name != "latent_critic"
+    return isinstance(loss, str) or str(getattr(loss, "__module__", "")).startswith("torch.")
+
+
+def _bound(limit: float) -> str:
+    return f"{round(limit, 4) + 0.0:g}"
 
 
 def _has_memory(value: Tensor) -> bool:
@@ -221,35 +237,50 @@ def _is_constant(z: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _looks_unscaled(x: Tensor, finite: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Values as images and signals have them before they are divided; counts in tables are left alone."""
+    """Values as images and signals have them before they are divided, or after a second division.
+
+    Small whole numbers in tables and sequences are left alone: counts, labels, levels.
+    """
     whole = ((x == x.round()) | ~finite).all()
-    if x.ndim == 4 and x.shape[1] == 3:  # colour images, perhaps resized
-        return (whole & (torch.maximum(high, -low) > 2)) | ((low >= 0) & (high > 128) & (high <= 255))
-    if x.ndim > 2:
-        return whole & (torch.maximum(high, -low) > 2)
-    return whole & (low == 0) & (high > 127) & (high <= 255)  # flattened 8-bit images
+    if x.ndim < 3:  # flattened 8-bit images, sound of 16 bits
+        undivided = (whole & (low == 0) & (high >= TOP * 255) & (high <= 255)) if x.shape[-1] >= 16 else low != low
+        return UNDIVIDED * (undivided | (whole & (low < -1000) & (high > 1000) & (x.shape[-1] >= 64)))
+    undivided = whole & (high > LARGE)
+    for top in TOPS:  # perhaps resized
+        undivided = undivided | ((low >= 0) & (high >= TOP * top) & (high <= top))
+    if x.ndim == 3:
+        return UNDIVIDED * undivided
+    twice = (low >= -1.02) & (high < -0.98) & (high > low)
+    if 3 in (x.shape[1], x.shape[-1], x.shape[-3]):  # colour
+        undivided = undivided | ((low >= 0) & (high > 128) & (high <= 255)) | ((low < 0) & (high > LARGE))
+        twice = twice | ((low >= 0) & (high > 0) & (high < 0.004))
+    small = WHOLE * (whole & (low >= 0) & (high > 2)).double()
+    return torch.where(twice, TWICE, torch.where(undivided, UNDIVIDED, small))
 
 
 def _scaling(n: Numbers) -> str:
-    """The line that scales whole numbers; the divisor is that of the format, never of the batch."""
-    if n.low >= 0 and 16 < n.high <= 255:
+    """The line that scales; the divisor is that of the format, never of the batch."""
+    if n.low >= 0 and LARGE < n.high <= 255:
         return "x = x / 127.5 - 1 for 8-bit images"
     if n.low >= 0 and n.high > 255:
         return "x = 2 * x / top - 1, with top the largest value of the format: 65535 for 16 bits, 4095 for 12 bits"
-    return "x = 2 * (x - low) / (high - low) - 1, with the least and the largest value that the data can have"
+    if -255 < n.low < 0:
+        return (
+            "divide by 255 before the mean is subtracted, as ToTensor() before Normalize(), or x = x / 127.5 - 1"
+        )
+    sound = "x = x / 32768 for sound of 16 bits, else " if n.low < 0 else ""
+    return (
+        f"{sound}x = 2 * (x - low) / (high - low) - 1, with the least and the largest value that the data can have"
+    )
 
 
 def _fitting(n: Numbers) -> str:
     """What brings x and the decoder's range together."""
-    if n.low >= -1 - SLACK and n.high <= 1 + SLACK and n.floor == 0:
+    if n.low >= -1 - SLACK and n.high <= 1 + SLACK and abs(n.floor) < SLACK:
         return "end the decoder in a tanh, or scale x = (x + 1) / 2"
-    if n.floor == -1 and n.low >= 0 and 16 < n.high <= 255:
+    if n.floor == -1 and n.low >= 0 and LARGE < n.high <= 255:
         return "x = x / 127.5 - 1 for 8-bit images"
     return "end the decoder in a linear layer, or scale x into its range"
-
-
-def _has_bernoulli(reg: "Regularizer") -> bool:
-    return any(getattr(part, "loss", None) == "bernoulli" for part in (reg, *reg._below))
 
 
 def _moving(network: object) -> nn.Module | None:
