@@ -258,7 +258,7 @@ def test_a_seed_is_no_generator_and_a_tuple_no_image() -> None:
     with pytest.raises(TypeError, match=r"generator: expected a torch.Generator or None, got 42"):
         prior_samples(lambda z: z[..., None, None].tanh(), (1,), generator=42)
     with pytest.raises(
-        TypeError, match=r"decoder: expected a tensor, got a tuple .* decoder = lambda z: decoder\(z\)\[0\]"
+        TypeError, match=r"decoder: expected a tensor, got a tuple .* decoder=lambda z: decoder\(z\)\[0\]"
     ):
         prior_samples(lambda z: (z[..., None, None], z), (1,))
     with pytest.raises(TypeError, match=r"encoder: expected a tensor, got a tuple"):

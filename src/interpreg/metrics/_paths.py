@@ -70,7 +70,8 @@ def largest_distance(parameters: Tensor, period: Tensor) -> float:
 def run_in_batches(name: str, network: Network, values: Tensor, batch_size: int, progress: bool) -> Tensor:
     """The output of a network for ``values``, at most ``batch_size`` at a time; an error unless it is finite."""
     blocks = bars.progress(values.split(batch_size), name, shown=progress)
-    return torch.cat([output_of(name, network, block).detach() for block in blocks])
+    # a copy, because the network may change it in place
+    return torch.cat([output_of(name, network, block.clone()).detach() for block in blocks])
 
 
 def decode_paths(

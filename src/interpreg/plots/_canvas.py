@@ -138,7 +138,7 @@ def warn_of_range(name: str, images: Tensor) -> None:
 def decoded(decoder: Network, codes: Tensor, n: int) -> Tensor:
     """A decoder's images of ``n`` codes, without gradients and in eval mode; it is then as it was."""
     with torch.no_grad(), evaluating(decoder):
-        images = decoder(codes)
+        images = decoder(codes.clone())  # which it may change in place
     check_output("decoder", images)
     check_images("decoder", images, str(n))
     _checks.check_batch_size("decoder", images, n)

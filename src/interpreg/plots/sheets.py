@@ -125,7 +125,7 @@ def corner_grid_of(
     _checks.check_tensor("corners", corners)
     _checks.check_batch_size("corners", corners, 4)
     with torch.no_grad(), evaluating(encoder):
-        codes = encoder(corners)
+        codes = encoder(corners.clone())  # which it may change in place
     check_output("encoder", codes)
     images = _canvas.decoded(decoder, bilinear(codes, steps, steps).flatten(0, 1), steps**2)
     return corner_grid(images.unflatten(0, (steps, steps)), ax=ax)

@@ -179,7 +179,7 @@ def codes(subject: Subject) -> Iterator[Metric]:
 
 def related(subject: Subject) -> Iterator[Metric]:
     """The correlation of the code's elements, of a random selection where there are many."""
-    codes, equal, among = subject.codes.flatten(1), subject.equal_codes, ""
+    codes, equal, among = subject.codes.reshape(len(subject.codes), -1), subject.equal_codes, ""
     if codes.shape[1] > MAX_CORRELATED:
         generator = torch.Generator().manual_seed(subject.settings.seed)
         selection = torch.randperm(codes.shape[1], generator=generator)[:MAX_CORRELATED]
@@ -231,5 +231,5 @@ def _no_probe(subject: Subject, train_labels: Tensor, labels: Tensor) -> str:
     untrained = set(labels.unique().tolist()) - set(classes.tolist())
     if untrained:
         return f"held-out samples of {len(untrained)} classes without training samples"
-    flat = subject.train_codes.flatten(1)
+    flat = subject.train_codes.reshape(len(subject.train_codes), -1)
     return EQUAL_CODES if subject.equal_codes or bool((flat == flat[0]).all()) else ""

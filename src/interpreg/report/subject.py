@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from interpreg import _checks
+from interpreg._networks import parameters_of
 from interpreg._types import Network
 from interpreg.datasets import Samples
 from interpreg.functional import path
@@ -157,9 +158,17 @@ class Subject:
     def on_device(self, name: str, network: Network) -> Network:
         """The network with its inputs moved to its device and its outputs, which are checked, to that of the data."""
         device, home = device_of(network, self.device), self.data.images.device
+        own = next((p.dtype for p in parameters_of(network) if p.is_floating_point()), None)
 
         def moved(value: Tensor) -> Tensor:
-            output = network(value.to(device))
+            try:
+                output = network(value.to(device))
+            except RuntimeError as error:
+                if own is not None and own != value.dtype:
+                    error.add_note(
+                        f"interpreg called the {name}, of {own}, with {value.dtype}; give data.to({own})"
+                    )
+                raise
             check_output(name, output)
             return output.to(home)
 
@@ -173,7 +182,7 @@ class Subject:
 
 def _equal(values: Tensor) -> bool:
     """Whether all samples are equal up to rounding."""
-    flat = values.flatten(1)
+    flat = values.reshape(len(values), -1)
     first = flat[0].double()
     norms = [(b.double().norm(dim=1).max(), (b.double() - first).norm(dim=1).max()) for b in _codes.blocks(flat)]
     largest, farthest = (torch.stack(each).max() for each in zip(*norms, strict=True))
