@@ -12,9 +12,8 @@ from interpreg._warnings import warn
 from interpreg.mmd.dispatch import is_plain, is_transformed
 
 LEAST = 4  # samples
-CONSTANT = (
-    1e-4  # how much less the means vary than the elements: roundings, and not a mean of independent elements
-)
+RESOLVED = 1e-3  # of the outputs, by which they vary over samples where that tells anything
+CONSTANT = 1e-4  # how much less the means vary: by roundings, and not as means of independent elements
 NORMED = 1e-3  # how much less the norms vary
 LARGEST = 0.5  # coefficient, by default
 
@@ -43,7 +42,7 @@ class BlindCriticCheck:
         if len(output) < LEAST or not (is_look(self.calls) or self.later.is_pending) or is_capturing(output):
             return
         numbers = self.later.read(partial(_statistics, output, judgement))
-        if numbers is not None:
+        if numbers is not None and numbers[1] > RESOLVED * numbers[3]:  # else at a later call
             self.is_over = True
             fault = _fault(output[0].numel(), loss, *numbers)
             if fault:
