@@ -93,6 +93,15 @@ def test_images_that_hardly_differ_tell_nothing() -> None:
     assert not reg.game._blind.is_over
 
 
+def test_a_softmax_of_images_that_hardly_differ_is_seen_once_they_do() -> None:
+    encoder, decoder = pair_of(16, nn.Softmax(1))
+    scale = torch.tensor(1e-4)
+    reg = ACAIRegularizer(encoder, lambda z: scale * decoder(z))
+    assert said(reg, calls=3) == []
+    scale.fill_(10.0)
+    assert len(said(reg)) == 1
+
+
 def test_no_constant_critic_in_compiled_code_is_looked_at() -> None:
     encoder, decoder, x = vector_pair()
     reg = ACAIRegularizer(nn.Sequential(encoder, nn.LayerNorm(4)), decoder)
