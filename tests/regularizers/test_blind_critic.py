@@ -85,6 +85,23 @@ def test_other_judgements_and_small_batches() -> None:
     assert len(said(pickle.loads(pickle.dumps(reg)))) == 1
 
 
+def test_images_that_hardly_differ_tell_nothing() -> None:
+    """Where all mixed codes are quantized to one, what a critic gives differs by roundings alone."""
+    encoder, decoder = pair_of(16)
+    reg = ACAIRegularizer(encoder, lambda z: decoder(0 * z + 1e-8 * z), critic=fresh_copy(encoder))
+    assert said(reg) == []
+    assert not reg.game._blind.is_over
+
+
+def test_a_softmax_of_images_that_hardly_differ_is_seen_once_they_do() -> None:
+    encoder, decoder = pair_of(16, nn.Softmax(1))
+    scale = torch.tensor(1e-4)
+    reg = ACAIRegularizer(encoder, lambda z: scale * decoder(z))
+    assert said(reg, calls=3) == []
+    scale.fill_(10.0)
+    assert len(said(reg)) == 1
+
+
 def test_no_constant_critic_in_compiled_code_is_looked_at() -> None:
     encoder, decoder, x = vector_pair()
     reg = ACAIRegularizer(nn.Sequential(encoder, nn.LayerNorm(4)), decoder)

@@ -12,9 +12,9 @@ from interpreg._warnings import warn
 from interpreg.mmd.dispatch import is_plain, is_transformed
 
 LEAST = 4  # samples
-CONSTANT = (
-    1e-4  # how much less the means vary than the elements: roundings, and not a mean of independent elements
-)
+ROUNDED = 1e-5  # of the outputs, by which they vary over samples where that may tell anything
+RESOLVED = 1e-3  # where it does
+CONSTANT = 1e-4  # how much less the means vary: by roundings, and not as means of independent elements
 NORMED = 1e-3  # how much less the norms vary
 LARGEST = 0.5  # coefficient, by default
 
@@ -43,11 +43,12 @@ class BlindCriticCheck:
         if len(output) < LEAST or not (is_look(self.calls) or self.later.is_pending) or is_capturing(output):
             return
         numbers = self.later.read(partial(_statistics, output, judgement))
-        if numbers is not None:
-            self.is_over = True
-            fault = _fault(output[0].numel(), loss, *numbers)
-            if fault:
-                warn(fault)
+        if numbers is None or numbers[1] <= ROUNDED * numbers[3]:
+            return
+        fault = _fault(output[0].numel(), loss, *numbers)
+        self.is_over = bool(fault) or numbers[1] > RESOLVED * numbers[3]  # else at a later call
+        if fault:
+            warn(fault)
 
     def __reduce__(self) -> tuple[Any, ...]:  # a copy looks for itself
         return BlindCriticCheck, ()
