@@ -243,6 +243,11 @@ def test_statistics_that_validation_moves(context: type, role: str) -> None:
         messages = said(reg, *[x] * 4)
         assert len(messages) == 1
         assert f"the BatchNorm1d of the {role.replace('method', 'encoder')} is in training mode" in messages[0]
+        of_critic_alone = Critic(encoder, decoder, critic).eval()
+        assert len(said(of_critic_alone, x)) == (role != "critic")  # reg.eval() is not encoder.eval()
+        for network in (encoder, decoder, normed):
+            if isinstance(network, nn.Module):
+                network.eval()
         assert said(Critic(encoder, decoder, critic).eval(), x) == []
 
 

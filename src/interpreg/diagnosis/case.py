@@ -79,8 +79,9 @@ class Case:
 
     @cached_property
     def of_autoencoder(self) -> set[int]:
-        """The trained parameters of the encoder and the decoder."""
-        return self.trained_of("encoder", "decoder")
+        """The trained parameters of the encoder and the decoder; not a critic that an object holds beside them."""
+        beside = self.trained_of(*self.critics) - self.reached(self.autoencoder_terms)
+        return self.trained_of("encoder", "decoder") - beside
 
     @cached_property
     def of_critics(self) -> set[int]:

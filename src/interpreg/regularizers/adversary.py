@@ -158,9 +158,10 @@ def _as_critic(network: object, encoder: object, decoder: object) -> nn.Module:
         raise ValueError("critic: expected parameters to train, got a network that has none")
     inside = set(network.modules())
     for role, other in (("encoder", encoder), ("decoder", decoder)):
-        # an object may hold all three networks, and a bound method call one of them: the first call tells
-        within = inside.intersection(modules_of(other))
-        if within or (isinstance(other, nn.Module) and any(id(p) in trained for p in other.parameters())):
+        # an object or a dict may hold all three networks, and a function call one of them: the first call tells
+        behind = modules_of(other)
+        is_within = bool(behind) and inside.issuperset(behind)
+        if is_within or (isinstance(other, nn.Module) and any(id(p) in trained for p in other.parameters())):
             raise ValueError(
                 f"critic: expected parameters of its own, got some of the {role}'s, which the critic's "
                 "losses would train too; copy it first: fresh_copy(network)"

@@ -204,6 +204,14 @@ class Regularizer(Saved, ABC):
         A player that has no gradient at a step, by its weights of 0 or its schedule, has a sum whose ``backward`` works
         and gives no parameter a gradient. Where no loss has a gradient, as under ``no_grad``, ``backward`` is an error.
         """
+        if not isinstance(losses, dict) or not losses:
+            raise TypeError(f"losses: expected the dict that reg(x) returns, got {_checks.describe(losses)}")
+        renamed = next((name for name in losses if f"/{CRITIC}" in name), None)
+        if renamed is not None:
+            raise ValueError(
+                f"losses: expected the names that reg(x) returns, got {renamed!r}, of which the player is not known; "
+                "rename them after split"
+            )
         critic = [loss for name, loss in losses.items() if name.startswith(CRITIC)]
         autoencoder = [loss for name, loss in losses.items() if not name.startswith(CRITIC)]
         zero = next(iter(losses.values())).new_zeros(())

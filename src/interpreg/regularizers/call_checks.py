@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from interpreg.batch import Batch
 from interpreg.regularizers.detached import Occasions, warn_of_detached
@@ -36,14 +36,18 @@ class CallChecks:
 
         Raises:
             ValueError: terms of both players train one parameter.
+            TypeError: a critic was given to ``replicate`` after the regularizer was made.
         """
         if reg.training and torch.is_grad_enabled():
             if not reg._has_trained:
-                warn_unsynchronised(reg.encoder, reg.decoder, reg, z, x_hat)
+                warn_unsynchronised(reg.encoder, reg.decoder, reg, _critics(reg), z, x_hat)
             if self.players.is_due(losses):
-                critics = [network for part in (reg, *reg._below) for network in part.critic_networks()]
-                self.players(losses, critics, reg.encoder, reg.decoder)
+                self.players(losses, _critics(reg), reg.encoder, reg.decoder)
             warn_of_detached(batch, self.detached)
         else:
             reg._check_copy()
         self.looks.after(reg, batch, losses)
+
+
+def _critics(reg: "Regularizer") -> list[nn.Module]:
+    return [network for part in (reg, *reg._below) for network in part.critic_networks()]

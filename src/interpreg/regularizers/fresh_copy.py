@@ -80,7 +80,7 @@ def fresh_copy(network: object) -> nn.Module:
                 p.requires_grad_(True)
     with torch.no_grad():
         for name, p in fresh.named_parameters():
-            if p.requires_grad and torch.equal(p, before[name]):
+            if p.requires_grad and not p.is_meta and torch.equal(p, before[name]):
                 p.copy_(_shuffled(p))
     if not any(p.requires_grad for p in fresh.parameters()):
         raise ValueError(f"{_NO_COPY}it has no parameters to train")

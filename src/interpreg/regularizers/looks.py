@@ -94,8 +94,6 @@ class Looks:
 
 def moved_statistics(reg: "Regularizer") -> Iterator[Fault]:
     """Networks whose batch statistics a call without gradients has changed."""
-    if not reg.training:
-        return
     roles = {"critic": reg, "encoder": reg.encoder, "decoder": reg.decoder}
     layers = {role: layer for role, network in roles.items() if (layer := _moving(network)) is not None}
     if layers:

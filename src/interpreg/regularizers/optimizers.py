@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import nn
 
+from interpreg import _checks
 from interpreg._networks import modules_of, parameters_of
 from interpreg._types import Network
 
@@ -16,6 +17,12 @@ def check_optimizers(
     reg: nn.Module, encoder: Network, decoder: Network, optimizers: Sequence[torch.optim.Optimizer]
 ) -> None:
     """Raise ``ValueError`` unless the optimizers together hold the parameters of all three that train."""
+    for optimizer in optimizers:
+        if not isinstance(getattr(optimizer, "param_groups", None), list):
+            raise TypeError(
+                f"optimizers: expected optimizers, one after another, got {_checks.describe(optimizer)}; "
+                "reg.check_optimizers(first, second)"
+            )
     held = {id(p): p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
     missing = [name for name, p in reg.named_parameters() if p.requires_grad and id(p) not in held]
     if missing:

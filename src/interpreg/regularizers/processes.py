@@ -26,6 +26,7 @@ def check_critic_is_synchronised(critic: nn.Module, encoder: object, decoder: ob
 
     Its copies on the processes would diverge from the first step on.
     """
+    check_not_replicated(critic)
     for role, network in (("encoder", encoder), ("decoder", decoder)):
         if (is_synchronised(network) or is_sharded(network)) and unsynchronised(critic):
             raise TypeError(
@@ -33,6 +34,19 @@ def check_critic_is_synchronised(critic: nn.Module, encoder: object, decoder: ob
                 f"{_checks.describe(critic)}, which each process would train alone; "
                 "give critic=DistributedDataParallel(critic)"
             )
+
+
+def check_not_replicated(critic: nn.Module) -> None:
+    """``TypeError`` if a critic was given to ``torch.distributed._composable.replicate``.
+
+    That takes the parameters of its first call for those to synchronise, and these are detached: the critic's copies on
+    the processes would diverge.
+    """
+    if any(is_any_of({("torch", "DDP")}, module) for module in critic.modules()):
+        raise TypeError(
+            f"critic: expected one in DistributedDataParallel, got {_checks.describe(critic)} given to replicate(), "
+            "which would not synchronise it; give critic=DistributedDataParallel(critic), or replicate(reg)"
+        )
 
 
 def check_graph_may_change(name: str, *networks: object) -> None:
@@ -49,19 +63,27 @@ def check_graph_may_change(name: str, *networks: object) -> None:
 
 
 def warn_unsynchronised(
-    encoder: object, decoder: object, own: nn.Module, z: Tensor | None, x_hat: Tensor | None
+    encoder: object,
+    decoder: object,
+    own: nn.Module,
+    critics: Iterable[nn.Module],
+    z: Tensor | None,
+    x_hat: Tensor | None,
 ) -> None:
     """A warning if there are several processes, and networks whose gradients are not synchronised over them.
 
     Args:
         encoder, decoder: of a regularizer.
         own: the regularizer, whose parameters are those of its critics.
+        critics: its critic networks.
         z, x_hat: the codes and reconstructions that the loop gave, if any. The loop may have made them by a wrapper
             around the same parameters.
     """
     world = world_size()
     if world == 1:
         return
+    for critic in critics:
+        check_not_replicated(critic)
     roles = {"encoder": (encoder, z), "decoder": (decoder, x_hat), "critic": (own, None)}
     bare = {role: ps for role, (network, _) in roles.items() if (ps := unsynchronised(network))}
     alone = [role for role, ps in bare.items() if not _are_in_wrappers(ps, called=roles[role][1] is not None)]

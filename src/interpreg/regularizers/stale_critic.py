@@ -50,16 +50,21 @@ class StaleCriticCheck:
                 self.before = self.changed = None
 
     def _sums(self, encoder: object, decoder: object) -> tuple[list[Tensor], list[Tensor]]:
-        """A number for each trained parameter of the critic and of the autoencoder, without waiting for the device."""
-        own = [p for p in self.network.parameters() if p.requires_grad]
+        """A number for each parameter of the critic and of the autoencoder, without waiting for the device.
+
+        Those without a gradient too, because a loop may switch the players off in turn.
+        """
+        own = list(self.network.parameters())
         taken = {id(p) for p in self.network.parameters()}
         pair = [network for network in (encoder, decoder) if not is_sharded(network)]
-        others = {id(p): p for network in pair for p in parameters_of(network) if p.requires_grad}
+        others = {id(p): p for network in pair for p in parameters_of(network)}
         return [_sum(p) for p in own], [_sum(p) for key, p in others.items() if key not in taken]
 
     def _is_reported(self, critic_weight: object, is_autoencoder_known: bool) -> bool:
         """Warn unless somebody keeps the critic as it is on purpose; whether it was done."""
         if isinstance(critic_weight, Tensor) and critic_weight == 0:
+            return False
+        if not any(p.requires_grad for p in self.network.parameters()):
             return False
         optimizers = [each for each in gc.get_objects() if issubclass(type(each), torch.optim.Optimizer)]
         keys = {id(p) for p in self.network.parameters()}
