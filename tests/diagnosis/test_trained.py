@@ -59,6 +59,26 @@ def test_critics_that_the_autoencoders_losses_reach(encoder, decoder, x) -> None
     assert "2 parameters" in diagnosis[0].message
 
 
+class Whole(nn.Module):
+    """One module of all three networks, whose methods encode and decode."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.critic = encoder, decoder, head()
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.encoder(x)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.decoder(z)
+
+
+def test_a_critic_that_a_module_holds_beside_the_autoencoder_is_apart(encoder, decoder, x) -> None:
+    whole = Whole(encoder, decoder)
+    reg = ACAIRegularizer(whole.encode, whole.decode, critic=whole.critic)
+    assert diagnose(reg, x, torch.optim.Adam(whole.parameters())).kinds == ()
+
+
 def test_critics_that_share_with_the_autoencoder(encoder, decoder, x) -> None:
     reg = Critic(encoder, decoder, head())
     reg.network[1] = encoder[1]  # after the constructor looked

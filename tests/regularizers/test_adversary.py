@@ -131,3 +131,37 @@ def test_spectral_norm_wants_a_module_whose_shapes_are_there() -> None:
         spectral_norm(latent_network())
     with pytest.raises(TypeError, match=r"network: expected an nn.Module, got a builtin_function"):
         spectral_norm(torch.relu)
+
+
+class Trainer:
+    """A plain object that holds all three networks."""
+
+    def __init__(self, pair: Zoo) -> None:
+        self.encoder, self.decoder, self.critic = pair.encoder, pair.decoder, fresh_copy(pair.encoder)
+
+    def encode(self, x):
+        return self.encoder(x)
+
+    def decode(self, z):
+        return self.decoder(z)
+
+
+def test_what_holds_all_three_networks_shares_none(pair: Zoo) -> None:
+    trainer = Trainer(pair)
+    held = vars(trainer)
+    for encode, decode in [
+        (trainer.encode, trainer.decode),
+        (lambda x: trainer.encoder(x), lambda z: trainer.decoder(z)),
+        (lambda x: held["encoder"](x), lambda z: held["decoder"](z)),
+    ]:
+        plain = gradients(Critic(pair.encoder, pair.decoder, trainer.critic), pair)
+        torch.testing.assert_close(gradients(Critic(encode, decode, trainer.critic), pair), plain, rtol=0, atol=0)
+    for critic in (pair.encoder, nn.Sequential(pair.encoder)):
+        with pytest.raises(ValueError, match=r"critic: expected .* parameters"):
+            sum(Critic(trainer.encode, trainer.decode, critic)(pair.x).values())
+
+
+def gradients(reg: Critic, pair: Zoo) -> list[torch.Tensor]:
+    parameters = [p for network in (pair.encoder, pair.decoder, reg.network) for p in network.parameters()]
+    torch.manual_seed(3)
+    return list(torch.autograd.grad(sum(reg(pair.x).values()), parameters))

@@ -61,3 +61,19 @@ def test_terms_that_are_no_dictionary_are_named(terms: object, pair: Zoo) -> Non
     for reg in (odd, odd + Reconstruction(pair.encoder, pair.decoder)):
         with pytest.raises(TypeError, match=r"terms: expected a dict of Odd's terms by their names, got"):
             reg(pair.x)
+
+
+@pytest.mark.fault(
+    "Arguments", "Losses are renamed, as `'train/' + name`, before `reg.split`, which knows players by their names.",
+    now="`ValueError`; the critic's losses were taken for the autoencoder's",
+)  # fmt: skip
+def test_losses_are_split_under_their_own_names(encoder, decoder, x) -> None:
+    reg = ACAIRegularizer(encoder, decoder)
+    losses = reg(x)
+    players = reg.split(losses)
+    assert players.critic == losses["critic/interpolation"] + losses["critic/real"]
+    with pytest.raises(ValueError, match=r"losses: expected the names that reg\(x\) returns, got 'train/critic/"):
+        reg.split({f"train/{name}": loss for name, loss in losses.items()})
+    for wrong in ({}, sum(losses.values()), None):
+        with pytest.raises(TypeError, match=r"losses: expected the dict that reg\(x\) returns, got"):
+            reg.split(wrong)

@@ -117,3 +117,10 @@ class Unresettable(nn.Linear):
 def test_what_has_no_fresh_copy_is_refused(network: object, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         fresh_copy(network)
+
+
+def test_networks_without_memory_are_copied() -> None:
+    """As large models are made, before `to_empty`."""
+    with torch.device("meta"):
+        copied = fresh_copy(nn.Sequential(nn.Linear(4, 2), nn.BatchNorm1d(2)))
+    assert all(p.is_meta and p.requires_grad for p in copied.parameters())

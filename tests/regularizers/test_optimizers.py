@@ -67,6 +67,15 @@ def test_a_layer_of_the_encoder_or_the_decoder_that_is_left_out_is_named(kind: s
             reg.check_optimizers(SGD(rest, lr=0.1))
 
 
+@pytest.mark.parametrize("given", [None, [], "adam"])
+def test_what_is_no_optimizer_is_named(given: object) -> None:
+    reg = MMDPrior(nn.Linear(6, 4), nn.Linear(4, 6))
+    with pytest.raises(
+        TypeError, match=r"optimizers: expected optimizers, .* reg.check_optimizers\(first, second\)"
+    ):
+        reg.check_optimizers(given)
+
+
 @pytest.mark.fault(
     "Arguments",
     "An optimizer holds the parameters of a network of which the regularizer has a copy.",

@@ -8,6 +8,7 @@ import pytest
 import torch
 from processes import spawn
 from torch import Tensor, distributed, nn
+from torch.distributed._composable.replicate import replicate
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.nn.parallel import DistributedDataParallel
@@ -323,3 +324,38 @@ def test_what_trains_nothing_is_not_warned_of_and_filters_are_heard(pair: Zoo) -
 def test_one_process_needs_no_wrappers(pair: Zoo) -> None:
     assert not warned(ACAIRegularizer(pair.encoder, pair.decoder), pair.x)
     assert is_equal_across_processes(pair.encoder.parameters())
+
+
+@pytest.mark.fault(
+    "Processes", "A critic is given to `replicate()`: its first call, the frozen one, hides its parameters.",
+    now="`TypeError` with what to give instead; its copies on the processes would diverge",
+)  # fmt: skip
+@pytest.mark.usefixtures("several")
+def test_a_critic_is_not_replicated_in_place(pair: Zoo) -> None:
+    says = r"critic: expected one in DistributedDataParallel, got a DDPSequential given to replicate\(\)"
+    critic = fresh_copy(pair.encoder)
+    later = ACAIRegularizer(pair.encoder, pair.decoder, critic=critic)
+    replicate(critic)
+    with pytest.raises(TypeError, match=says):
+        ACAIRegularizer(pair.encoder, pair.decoder, critic=critic)
+    with pytest.raises(TypeError, match=says):
+        later(pair.x)
+
+
+def train_replicated(rank: int, world: int) -> None:
+    torch.manual_seed(rank)
+    encoder, decoder, _ = vector_pair()
+    reg = ACAIRegularizer(encoder, decoder)
+    for network in (encoder, decoder, reg):
+        replicate(network)
+    parameters = [*encoder.parameters(), *decoder.parameters(), *reg.parameters()]
+    optimizer = torch.optim.SGD(parameters, lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        sum(reg(torch.randn(4, 1, 8, 8)).values()).backward()
+        optimizer.step()
+    assert is_equal_across_processes(parameters)
+
+
+def test_a_replicated_regularizer_is_synchronised() -> None:
+    spawn(train_replicated, WORLD)

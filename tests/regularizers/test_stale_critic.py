@@ -192,3 +192,34 @@ def test_losses_of_the_critic_that_are_left_out_are_called_out(pair) -> None:
 
     with pytest.warns(UserWarning, match=CALLED_OUT):
         train()
+
+
+@pytest.mark.fault(
+    "Critics", "A loop trains the players in turn and switches `requires_grad` off for the other.",
+    now="silence, and both train; the check of stale critics raised, or called the critic stale",
+)  # fmt: skip
+@pytest.mark.parametrize("turns", ["ac", "ca", "aac", "ccca"])
+def test_players_that_are_switched_off_in_turn_are_no_reason(pair, turns: str) -> None:
+    reg, x = Critic(*pair), torch.randn(5, 6)
+    players = {"a": own(*pair), "c": own(reg)}
+    optimizers = {who: torch.optim.SGD(players[who], lr=0.1) for who in players}
+    before = reg.network[0].weight.clone()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for who in turns * 60:
+            for other, parameters in players.items():
+                for p in parameters:
+                    p.requires_grad_(who == other)
+            optimizers[who].zero_grad()
+            sum(reg(x).values()).backward()
+            optimizers[who].step()
+    assert not torch.equal(reg.network[0].weight, before)
+
+
+def test_a_critic_that_is_frozen_on_purpose_is_no_reason(pair) -> None:
+    reg = Critic(*pair)
+    reg.requires_grad_(False)
+    optimizer = torch.optim.SGD(own(*pair), lr=0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loop(reg, optimizer, optimizer.zero_grad)
