@@ -42,7 +42,7 @@ class CallChecks:
                 warn_unsynchronised(reg.encoder, reg.decoder, reg, z, x_hat)
             if self.players.is_due(losses):
                 critics = [network for part in (reg, *reg._below) for network in part.critic_networks()]
-                self.players(losses, critics, reg.encoder, reg.decoder)
+                self.players(losses, critics, reg.encoder, reg.decoder, batch.samples)
             warn_of_detached(batch, self.detached)
         else:
             reg._check_copy()
