@@ -247,3 +247,47 @@ def test_threads_take_turns() -> None:
         thread.join()
     assert missing == 0
     assert all(a is b for a, b in zip(network.parameters(), before, strict=True))
+
+
+class Read(nn.Module):
+    """Uses the running statistics of its normalisation, by itself or by a hook."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.first, self.norm, self.way = nn.Linear(5, 5), nn.BatchNorm1d(5), way
+        if way == "hook":
+            self.norm.register_forward_hook(lambda norm, _, output: output + norm.running_mean)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.norm(self.first(x))
+        return x if self.way == "hook" else x + self.norm.running_var
+
+
+@pytest.mark.parametrize("way", ["hook", "itself"])
+def test_running_statistics_are_there_to_be_read(way: str) -> None:
+    network, x = Read(way), torch.randn(6, 5)
+    buffers = [buffer.clone() for buffer in network.buffers()]
+    frozen = Frozen(network)(x, None)
+    torch.testing.assert_close(list(network.buffers()), buffers)
+    torch.testing.assert_close(frozen, network(x))
+
+
+def test_layers_made_at_the_first_call_are_named() -> None:
+    class Late(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.head = None, nn.Linear(5, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if self.layer is None:
+                self.layer = nn.Linear(x.shape[1], 5)
+                self.register_buffer("places", torch.arange(5.0))
+            return self.head(self.layer(x) + self.places)
+
+    network, x = Late(), torch.randn(6, 5)
+    with pytest.raises(
+        ValueError, match=r"expected all parameters before its first call, got 'layer.weight' made in"
+    ):
+        Critic(nn.Linear(5, 3), nn.Linear(3, 5), network)(x)
+    sum(Critic(nn.Linear(5, 3), nn.Linear(3, 5), network)(x).values()).backward()
+    assert all(p.grad is not None for p in network.parameters())

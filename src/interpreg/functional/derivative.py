@@ -171,7 +171,8 @@ def finite(
 def replaced(network: object, tensors: dict[int, Tensor]) -> Iterator[None]:
     """A context with other parameters and buffers, given by the ``id`` of the ones that they replace.
 
-    So a tensor, or a layer, is replaced under all of its names. Whatever a call sets as an attribute is taken back.
+    So a tensor, or a layer, is replaced under all of its names. Whatever a call sets as an attribute, or puts into a
+    list or a dict that is one, is taken back.
     """
     scripted: list[tuple[torch.jit.ScriptModule, str, Tensor]] = []
     attributes = []
@@ -181,6 +182,8 @@ def replaced(network: object, tensors: dict[int, Tensor]) -> Iterator[None]:
             scripted += [(m, name, tensor) for name, tensor in own]
         else:
             attributes.append((vars(m), dict(vars(m))))
+    kept = [each for _, before in attributes for each in before.values() if type(each) in (list, dict)]
+    held = [(each, each.copy()) for each in kept]
     try:
         for m, name, tensor in scripted:
             m._c.setattr(name, tensors.get(id(tensor), tensor))
@@ -194,6 +197,9 @@ def replaced(network: object, tensors: dict[int, Tensor]) -> Iterator[None]:
         for current, before in attributes:
             current.clear()
             current.update(before)
+        for each, items in held:
+            each.clear()
+            each.extend(items) if isinstance(each, list) else each.update(items)
 
 
 def _trained_dtype(network: object, z: Tensor) -> torch.dtype:

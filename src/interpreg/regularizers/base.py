@@ -200,7 +200,7 @@ class Regularizer(Saved, ABC):
 
     @staticmethod
     def split(losses: dict[str, Tensor]) -> Players:
-        """The losses summed for each player, for users with two optimizers.
+        """The losses summed for each player, for users with two optimizers; both backwards come before either step.
 
         A player that has no gradient at a step, by its weights of 0 or its schedule, has a sum whose ``backward`` works
         and gives no parameter a gradient. Where no loss has a gradient, as under ``no_grad``, ``backward`` is an error.

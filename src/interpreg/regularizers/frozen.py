@@ -1,7 +1,9 @@
 """Calling a network with detached parameters: no graph to them, running statistics untouched."""
 
 import weakref
+from collections.abc import Sequence
 from threading import RLock
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -14,6 +16,7 @@ from interpreg.batch import call
 from interpreg.regularizers.checkpointing import Checkpointing
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_STATISTICS = {"running_mean", "running_var", "num_batches_tracked"}
 Slot = tuple[dict[str, Any], str]
 _locks: "weakref.WeakKeyDictionary[nn.Module, Any]" = weakref.WeakKeyDictionary()
 
@@ -28,7 +31,8 @@ class Frozen:
         network: the network.
 
     Raises:
-        ValueError: at a call, a network with activation checkpointing, which is recomputed in the backward, unfrozen.
+        ValueError: at a call, a network some of which is computed again in the backward, unfrozen, as by activation
+            checkpointing; one that makes layers at its first call.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -63,22 +67,32 @@ class Frozen:
         cache, parametrize._cache = parametrize._cache, {}
         try:
             self._swap_in(slots, before)
-            if self._checkpointing.is_due(value):
-                return self._checkpointing.refused(value, mask)
-            return call(self.network, value, mask, "critic")
+            is_due = self._checkpointing.is_due(value)
+            if not is_due:
+                return call(self.network, value, mask, "critic")
+            output = self._checkpointing.refused(value, mask)
         finally:
             parametrize._cache = cache
             for (holder, key), tensor in zip(slots, before, strict=True):
                 holder[key] = tensor
             self._reset_rnns()
+        known = {id(parameter) for parameter in before}
+        made = [name for name, p in self.network.named_parameters() if id(p) not in known]
+        if made:
+            raise ValueError(
+                f"critic: expected all parameters before its first call, got {made[0]!r} made in it, which no "
+                "optimizer holds; call the critic once before making the regularizer and the optimizer"
+            )
+        self._checkpointing.check_backward(output, value)  # now that the parameters are back, as in every backward
+        return output
 
     def _look_up(self) -> None:
         self._modules = list(self.network.modules())
         self._parameters: list[Slot] = [(m._parameters, k) for m in self._modules for k in m._parameters]
         self._aliases: list[Tensor | None] = [None] * len(self._parameters)
         # DistributedDataParallel exchanges statistics before a call, and fails where there are none
-        norms = [] if is_synchronised(self.network) else [m for m in self._modules if type(m) in _BATCH_NORMS]
-        self._statistics = {id(m._buffers) for m in norms}
+        needed = is_synchronised(self.network) or _reads_statistics(self._modules)
+        self._statistics = {id(m._buffers) for m in self._modules if type(m) in _BATCH_NORMS and not needed}
         self._rnns = [m for m in self._modules if isinstance(m, nn.RNNBase)]
         self._known_layout = self._layout()
 
@@ -127,6 +141,14 @@ class Frozen:
 
 def _is_view_of(alias: Tensor, parameter: Tensor) -> bool:
     return type(alias) is Tensor and type(parameter) is nn.Parameter and alias.is_set_to(parameter)
+
+
+def _reads_statistics(modules: Sequence[nn.Module]) -> bool:
+    """Whether hooks, or the code of classes that are not torch's, may read running statistics."""
+    kinds = {kind for m in modules for kind in type(m).__mro__ if not kind.__module__.startswith("torch.nn.")}
+    functions = [each for kind in kinds for each in vars(kind).values() if isinstance(each, FunctionType)]
+    is_read = any(not _STATISTICS.isdisjoint(function.__code__.co_names) for function in functions)
+    return is_read or any(m._forward_hooks or m._forward_pre_hooks for m in modules)
 
 
 def _state(network: nn.Module) -> dict[str, Tensor]:

@@ -1,5 +1,7 @@
 """Select the method by which a decoder is differentiated, on a few codes and without side effects."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -16,6 +18,11 @@ from interpreg.functional.derivative import METHODS, derivative, finite, replace
 
 SAMPLES = 4  # batch statistics need two at least
 TOLERANCE = 0.1  # relative: for a branch whose part is missing, not for rounding
+_QUANTIZED = (
+    "as where codes are rounded or quantized; give method='forward' or 'double-backward' for the derivative of their "
+    "straight-through gradient"
+)
+LONG = 0.3  # relative: for the kinks that the usual step crosses, not for jumps
 SHORT = 6e-9  # a step in float64 that hardly ever crosses the kink of a rectifier
 
 
@@ -57,7 +64,7 @@ def select_method(decoder: Network, z: Tensor, direction: Tensor, mask: Tensor |
             raise RuntimeError(
                 "decoder: expected one whose interpolants can be differentiated, but not even finite differences work "
                 f"({_account(error)}); if it draws random numbers from a generator of its own, or uses labels of the "
-                f"batch, of which it is tried on {len(z[:SAMPLES])} samples, give method="
+                f"batch, of which it is tried on {len(z[:SAMPLES])} samples, give method='forward'"
             ) from error
         faults: list[str] = []
         for method in METHODS:
@@ -99,9 +106,16 @@ class _Reference(NamedTuple):
             return ""
         return "has another gradient than finite differences, as where an operation has a wrong second derivative"
 
-    def _close(self, one: Tensor, other: Tensor, rounding: float) -> bool:
+    def jumps(self, usual: _Decoded) -> str:
+        """What is wrong with differences at the usual step, if anything."""
+        rounding = 1e-3 * float(self.decoded.x.double().norm())
+        if self._close(self.decoded.dx, usual.dx, rounding, LONG):
+            return ""
+        return f"has another value at its usual step than at a short one, {_QUANTIZED}"
+
+    def _close(self, one: Tensor, other: Tensor, rounding: float, tolerance: float = TOLERANCE) -> bool:
         one, other = one.double(), other.double()
-        tolerance = TOLERANCE + 20 * torch.finfo(self.dtype).eps
+        tolerance += 20 * torch.finfo(self.dtype).eps
         return bool((one - other).norm() <= tolerance * torch.maximum(one.norm(), other.norm()) + rounding)
 
 
@@ -109,11 +123,17 @@ class _Trial:
     """A decoder and a few codes."""
 
     def __init__(self, network: Network, z: Tensor, direction: Tensor, mask: Tensor | None) -> None:
+        if not direction.any():  # collapsed codes, by which methods are not told apart
+            z, direction = z + torch.randn_like(z), torch.randn_like(z)
         self.network, self.z, self.direction, self.mask = network, z, direction, mask
         self.seed, self.device_seeds = torch.get_rng_state(), get_device_states(z)
+        self.has_slope = False  # by a method that is not finite
 
     def reference(self) -> _Reference:
         """Finite differences that a step twice as long confirms: in float64, else in fp32, else in the codes' dtype."""
+        # in its own dtype first, for what it keeps somewhere of its first call
+        with torch.no_grad(), self._copied(None):
+            call(self.network, self.z, self.mask)
         fault = RuntimeError("two lengths of step do not agree")
         usual = [(dtype, torch.finfo(dtype).eps ** (1 / 3)) for dtype in (wide_dtype(self.z), self.z.dtype)]
         for dtype, step in dict.fromkeys([(torch.float64, SHORT), *usual]):
@@ -129,11 +149,14 @@ class _Trial:
         """What is wrong with a method, if anything."""
         try:
             if method == "finite":
-                self.run(method)
-                return ""
+                if self.has_slope and not reference.decoded.dx.any():
+                    return f"is 0, {_QUANTIZED}"
+                return reference.jumps(self.run(method))
             self.run(method, reference.dtype, strict=True)
             self.run(method)  # and without that mode, in which a compiled decoder is not
-            return reference.disagrees(self.run(method, reference.dtype))
+            decoded = self.run(method, reference.dtype)
+            self.has_slope |= bool(decoded.dx.any())
+            return reference.disagrees(decoded)
         except Exception as error:  # another method may work
             return f"fails, {_account(error)}"
 
@@ -144,27 +167,33 @@ class _Trial:
         torch.set_rng_state(self.seed)
         set_device_states(*self.device_seeds, device_type=self.z.device.type)
         z, direction = (_copy(each, dtype).requires_grad_() for each in (self.z, self.direction))
-        modules = submodules_of(self.network)
-        state = {
-            id(t): _copy(t, dtype).requires_grad_(t.requires_grad)
-            for m in modules for t in (*m.parameters(recurse=False), *m.buffers(recurse=False))
-        }  # fmt: skip
         decode = partial(call, self.network, mask=self.mask)
         autocast = dtype is None and torch.is_autocast_enabled(z.device.type)
-        with replaced(self.network, state), torch.autocast(z.device.type, enabled=autocast):
-            for m in modules:
-                if isinstance(m, DistributedDataParallel):  # whose passes all end in a backward
-                    vars(m)["forward"] = m.module
+        with self._copied(dtype) as state, torch.autocast(z.device.type, enabled=autocast):
             if method == "finite":
                 x, dx = finite(decode, z, direction, self.network, step=step)
             else:
                 x, dx = derivative(decode, z, direction, method, self.network, strict=strict)
             weights = torch.arange(dx.numel(), device=dx.device, dtype=as_wide(dx).dtype).cos().reshape(dx.shape)
-            trained = [z, direction, *(t for t in state.values() if t.requires_grad)]
+            trained = [z, direction, *(t for t in state if t.requires_grad)]
             gradients = torch.autograd.grad(
                 (as_wide(dx) * weights).sum(), trained, allow_unused=True, materialize_grads=True
             )
         return _Decoded(x.detach(), dx.detach(), gradients)
+
+    @contextmanager
+    def _copied(self, dtype: torch.dtype | None) -> Iterator[list[Tensor]]:
+        """A context with copies of the parameters and buffers."""
+        modules = submodules_of(self.network)
+        state = {
+            id(t): _copy(t, dtype).requires_grad_(t.requires_grad)
+            for m in modules for t in (*m.parameters(recurse=False), *m.buffers(recurse=False))
+        }  # fmt: skip
+        with replaced(self.network, state):
+            for m in modules:
+                if isinstance(m, DistributedDataParallel):  # whose passes all end in a backward
+                    vars(m)["forward"] = m.module
+            yield list(state.values())
 
 
 def _copy(value: Tensor, dtype: torch.dtype | None) -> Tensor:
@@ -175,3 +204,24 @@ def _copy(value: Tensor, dtype: torch.dtype | None) -> Tensor:
 def _account(error: Exception) -> str:
     """The first line of an error."""
     return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')[:200]}"
+
+
+def check_repeats(decoder: Network, z: Tensor, mask: Tensor | None) -> None:
+    """Refuse a decoder whose calls differ although torch's random numbers are the same, without side effects.
+
+    Raises:
+        RuntimeError: its finite differences would be those of its random numbers.
+    """
+    if is_sharded(decoder):
+        return
+    devices, _ = get_device_states(z)
+    with torch.random.fork_rng(devices, device_type=z.device.type), torch.inference_mode(False), torch.no_grad():
+        rows = None if mask is None else mask[:SAMPLES].clone()
+        trial = _Trial(decoder, z[:SAMPLES].clone(), torch.ones_like(z[:SAMPLES]), rows)
+        with trial._copied(None):
+            _, still = finite(partial(call, decoder, mask=rows), trial.z, torch.zeros_like(trial.z), decoder)
+    if still.any():
+        raise RuntimeError(
+            "decoder: expected the same output for the same codes, got others, as where it draws random numbers from "
+            "a generator of its own or from NumPy; give method='forward' or 'double-backward'"
+        )

@@ -21,7 +21,7 @@ class PlayersCheck:
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
-        self._unreached: set[str] | None = None
+        self._unreached: dict[str, int] | None = None
         self._looks = 0
         self._calls = 0
         self._next = 1
@@ -39,9 +39,9 @@ class PlayersCheck:
         )
 
     def __call__(
-        self, losses: dict[str, Tensor], critics: Sequence[nn.Module], encoder: object, decoder: object
+        self, losses: dict[str, Tensor], critics: Sequence[nn.Module], encoder: object, decoder: object, x: Tensor
     ) -> None:
-        """Check, and remember which losses were.
+        """Check, and remember which losses were; ``x``, of which a penalty may take the gradient, is no player's.
 
         Raises:
             ValueError: terms of both players reach one parameter, or the autoencoder's reach a critic's.
@@ -50,7 +50,7 @@ class PlayersCheck:
         reached = {id(leaf) for leaf in leaves_of(_of_critic(with_graph))}
         owned = {id(p) for network in critics for p in network.parameters()}
         of_autoencoder = [loss for name, loss in with_graph.items() if not name.startswith(CRITIC)]
-        both = [leaf for leaf in leaves_of(of_autoencoder) if id(leaf) in reached | owned]
+        both = [leaf for leaf in leaves_of(of_autoencoder) if id(leaf) in reached | owned and leaf is not x]
         if both and not _is_compiled_together(_of_critic(with_graph), of_autoencoder):
             raise _shared(both[0], with_graph, {"critic": critics, "encoder": [encoder], "decoder": [decoder]})
         self._seen |= with_graph.keys()
@@ -62,8 +62,10 @@ class PlayersCheck:
         if self._looks == LOOKS:
             return
         self._looks += 1
-        now = {name for network in critics for name in _unreached(network, reached)}
-        self._unreached = now if self._unreached is None else self._unreached & now
+        now = {name: v for network in critics for name, v in _unreached(network, reached).items()}
+        # what has another version was updated, by a loss of the loop's
+        before = now if self._unreached is None else self._unreached
+        self._unreached = {name: v for name, v in now.items() if before.get(name) == v}
         if self._looks == LOOKS and self._unreached:
             name, *others = sorted(self._unreached)
             warn(
@@ -82,14 +84,18 @@ def _is_compiled_together(critic: Iterable[Tensor], autoencoder: Iterable[Tensor
     return any("CompiledFunction" in node.name() for node in nodes_of(critic) & nodes_of(autoencoder))
 
 
-def _unreached(network: nn.Module, reached: set[int]) -> list[str]:
-    """Parameters to train that are not reached; where no other is, somebody else computes the critic's losses."""
+def _unreached(network: nn.Module, reached: set[int]) -> dict[str, int]:
+    """Parameters to train that are not reached, and have no gradient, with the number of their changes in place.
+
+    None, where no other is reached: somebody else computes the critic's losses.
+    """
     # a bottleneck in a copy passes codes through, so a part of it may be without use
     idle = {id(p) for module in network.modules() if isinstance(module, Bottleneck) for p in module.parameters()}
-    trained = {name: id(p) for name, p in network.named_parameters() if p.requires_grad}
-    if reached.isdisjoint(trained.values()):
-        return []
-    return [name for name, key in trained.items() if key not in reached and key not in idle]
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    if reached.isdisjoint(map(id, trained.values())):
+        return {}
+    unused = {name: p for name, p in trained.items() if id(p) not in reached | idle and p.grad is None}
+    return {name: p._version for name, p in unused.items()}
 
 
 def _shared(leaf: Tensor, losses: dict[str, Tensor], networks: dict[str, Iterable[object]]) -> ValueError:

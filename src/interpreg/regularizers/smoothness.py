@@ -15,7 +15,7 @@ from interpreg.batch import Batch, Decode, Need
 from interpreg.functional.derivative import METHODS, derivative, smoothness_loss
 from interpreg.interpolator import Interpolator
 from interpreg.regularizers.base import SingleTerm
-from interpreg.regularizers.method_selection import select_method
+from interpreg.regularizers.method_selection import check_repeats, select_method
 from interpreg.regularizers.mixers import as_interpolator
 from interpreg.regularizers.weights import WeightLike
 
@@ -96,7 +96,7 @@ class DerivativeOf:
             isinstance(module, torch.jit.ScriptModule) for module in submodules_of(decoder)
         )
         self._selected: dict[tuple[bool, ...], str] = {}
-        self._checked = False
+        self._checked = self._repeats = False
 
     def __call__(
         self, decode: Network, z: Tensor, direction: Tensor, mask: Tensor | None
@@ -109,6 +109,9 @@ class DerivativeOf:
         method = "forward" if self.method == "auto" else self.method
         if self.method == "auto" and not compiling and _has_values(z):
             method = self._select(z, direction, mask)
+        elif method == "finite" and not (compiling or self._repeats) and _has_values(z):
+            check_repeats(self.decoder, z, mask)
+            self._repeats = True
         strict = not (compiling or self._checked) and torch.is_grad_enabled()
         decoded = derivative(decode, z, direction, method, self.decoder, strict=strict)
         self._checked |= strict
