@@ -42,7 +42,7 @@ class CallChecks:
             if not reg._has_trained:
                 warn_unsynchronised(reg.encoder, reg.decoder, reg, _critics(reg), z, x_hat)
             if self.players.is_due(losses):
-                self.players(losses, _critics(reg), reg.encoder, reg.decoder)
+                self.players(losses, _critics(reg), reg.encoder, reg.decoder, batch.samples)
             self.detached(batch)
         else:
             reg._check_copy()
