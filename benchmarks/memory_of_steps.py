@@ -41,7 +41,7 @@ class Memory(NamedTuple):
 
 
 def memory() -> Memory:
-    """Of this process, now."""
+    """Of this process, now, as Linux counts it; ``resource`` knows the peak alone, which hides growth below it."""
     tensors = sum(issubclass(type(each), Tensor) for each in gc.get_objects())
     resident = int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0])
     return Memory(tensors, resident)

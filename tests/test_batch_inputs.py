@@ -260,7 +260,7 @@ def test_point_clouds_may_be_decoded_to_another_number_of_points() -> None:
 
 @pytest.mark.parametrize(("dtype", "message"), [
     (torch.uint8, r"x.float\(\) / 127.5 - 1"), (torch.uint16, r"2 \* x.float\(\) / top - 1"),
-    (torch.int16, r"top the largest value of the format"), (torch.bool, r"top the largest value of the format"),
+    (torch.int16, r"top the largest value of the format"), (torch.bool, r"2 \* x.float\(\) - 1; only"),
 ])  # fmt: skip
 def test_images_of_whole_numbers_are_told_their_scale(pair: Zoo, dtype: torch.dtype, message: str) -> None:
     x = torch.ones(6, 1, 8, 8, dtype=dtype)

@@ -63,6 +63,11 @@ def images(*shape: int) -> Tensor:
     return 2 * torch.rand(shape) - 1
 
 
+def observed(x_hat: Tensor, x: Tensor) -> Tensor:
+    """A reconstruction loss over the values that are there."""
+    return (x_hat - x)[x.isfinite()].square().mean()
+
+
 def recurrent_pair(batch_size: int = 6) -> Zoo:
     """Codes of rank 3 from GRUs."""
     return Zoo(Recurrent(5, 4), Recurrent(4, 5), images(batch_size, 7, 5))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from interpreg._networks import is_sharded, modules_of
+from interpreg._numerics import has_memory
 
 PLAIN = {
     "DTensor": "its whole, x.full_tensor(), or the part of this process, x.to_local()",
@@ -56,7 +57,7 @@ def as_plain(name: str, value: object, hint: Callable[[object], str] | None = No
         what = describe(value) if kind is Tensor else f"a {kind.__name__}"
         raise TypeError(f"{name}: expected a dense real tensor, got {what}; give {instead}")
     _check_batch_axis(name, value)
-    if kind is Tensor or _has_own_dispatch(kind) or torch.compiler.is_compiling():
+    if kind is Tensor or not has_memory(value) or torch.compiler.is_compiling():  # a tracer of torch's stays one
         return value
     return value.as_subclass(Tensor)
 
@@ -85,14 +86,9 @@ def _dense_instead(value: Tensor) -> str | None:
         return "torch.view_as_real(x)"
     if value.is_quantized:
         return "x.dequantize()"
-    if kind not in (Tensor, nn.Parameter) and not _has_own_dispatch(kind) and torch.compiler.is_compiling():
+    if kind not in (Tensor, nn.Parameter) and has_memory(value) and torch.compiler.is_compiling():
         return "x.as_subclass(torch.Tensor), because torch compiles no other subclasses"
     return PLAIN.get(kind.__name__)
-
-
-def _has_own_dispatch(kind: type[Tensor]) -> bool:
-    """Whether it is a tracer of torch's, such as a fake tensor, which must stay."""
-    return kind.__torch_dispatch__ is not Tensor.__torch_dispatch__
 
 
 def check_tensor(name: str, value: object, hint: str = "") -> None:

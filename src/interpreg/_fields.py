@@ -45,7 +45,7 @@ def take_instead(batch: object, name: str = "batch") -> str:
 def floats_instead(x: Tensor) -> str:
     """What to give as images where they are whole numbers."""
     deep = "2 * x.float() / top - 1, with top the largest value of the format: 65535 for 16 bits, 4095 for 12 bits"
-    scaled = "x.float() / 127.5 - 1" if x.dtype == torch.uint8 else deep
+    scaled = {torch.uint8: "x.float() / 127.5 - 1", torch.bool: "2 * x.float() - 1"}.get(x.dtype, deep)
     return f" (images are expected as floats in [-1, 1]: {scaled}; only a loss of your own may read others)"
 
 

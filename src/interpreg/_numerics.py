@@ -48,3 +48,8 @@ def normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | No
     if generator is None:
         return torch.randn(shape, dtype=wide_dtype(like), device=like.device)
     return torch.randn(shape, dtype=wide_dtype(like), device=like.device, generator=generator)
+
+
+def has_memory(value: Tensor) -> bool:
+    """Whether a tensor is backed by memory, as subclasses that only carry metadata are, and fake ones are not."""
+    return type(value).__torch_dispatch__ is Tensor.__torch_dispatch__

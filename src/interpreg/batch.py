@@ -15,10 +15,9 @@ from interpreg._types import Interpolants, Mix, Network
 from interpreg.bottlenecks.base import Bottleneck
 from interpreg.functional.means import check_mask, check_positions, valid_data, valid_part
 from interpreg.interpolator import Interpolator
-from interpreg.needs import DEFAULT, AtLeast, CodeMixer, Decode, Derivative, Need, Plan
+from interpreg.needs import DEFAULT, CodeMixer, Plan
 from interpreg.priors import Prior
 
-__all__ = ["DEFAULT", "AtLeast", "Batch", "CodeMixer", "Decode", "Derivative", "Need", "Plan", "call"]
 _T = TypeVar("_T")
 _NOTE = (
     "interpreg called the {} with {} samples, others than the batch's {}, as terms that mix do; a network that uses "

@@ -5,7 +5,7 @@ import torch
 from sequences import Sequences
 from torch import Tensor, nn
 from wrapped import quantized
-from zoo import vector_pair
+from zoo import observed, vector_pair
 
 from interpreg import ACAIRegularizer, MMDPrior, Reconstruction, Regularizer, diagnose
 from interpreg.diagnosis import Finding
@@ -84,7 +84,6 @@ def test_data(change, kind: str) -> None:
 
 def test_missing_values_that_the_losses_leave_out(encoder, decoder, x) -> None:
     x[0, 0, 0, :2] = torch.nan
-    observed = lambda x_hat, x: (x_hat - x)[x.isfinite()].square().mean()  # noqa: E731
     reg = Reconstruction(lambda x: encoder(x.nan_to_num()), decoder, loss=observed)
     finding = the_finding(reg, x)
     assert (finding.kind, finding.severity) == ("missing_values", "warning")

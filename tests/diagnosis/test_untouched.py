@@ -127,7 +127,11 @@ def test_attributes_and_random_numbers_of_others(encoder, decoder, x, at: int) -
     generator = torch.Generator().manual_seed(1)
     layer = Remembering(at)
     decoder.insert(1, layer)
-    noisy = lambda x: (lambda z: z + torch.randn(z.shape, generator=generator))(encoder(x))  # noqa: E731
+
+    def noisy(x: torch.Tensor) -> torch.Tensor:
+        z = encoder(x)
+        return z + torch.randn(z.shape, generator=generator)
+
     reg = ACAIRegularizer(noisy, decoder, critic=nn.Sequential(nn.Flatten(), nn.Linear(64, 1)))
     reg(x)
     before = copy.deepcopy((layer.log, layer.counts, layer.average, random.getstate(), generator.get_state()))

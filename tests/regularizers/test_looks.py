@@ -9,7 +9,7 @@ import pytest
 import torch
 from sequences import Tokens, valid
 from torch import Tensor, nn
-from zoo import images, vector_pair
+from zoo import images, observed, vector_pair
 
 from interpreg import ACAIRegularizer, Critic, MMDPrior, Reconstruction, Regularizer
 from interpreg.regularizers import looks
@@ -166,7 +166,6 @@ def test_missing_values_that_networks_and_losses_expect_are_left_alone() -> None
     x = images(8, 6)
     x[0, :3] = torch.nan
     encoder, decoder = nn.Sequential(Filled(), nn.Linear(6, 2)), nn.Linear(2, 6)
-    observed = lambda x_hat, x: (x_hat - x)[x.isfinite()].square().mean()  # noqa: E731
     assert said(Reconstruction(encoder, decoder, loss=observed), *[x] * 3) == []
 
 
@@ -342,12 +341,17 @@ def test_more_data_that_are_left_alone(x: Tensor) -> None:
 
 def test_labels_and_other_losses_of_the_users_are_left_alone() -> None:
     x = torch.randint(0, 21, (8, 1, 8, 8)).float()
-    own = lambda x_hat, x: (torch.sigmoid(x_hat) - x / 20).square().mean()  # noqa: E731
-    assert said(Reconstruction(*pair_of(x.shape), loss=own), *[x] * 3) == []
+
+    def of_levels(x_hat: Tensor, x: Tensor) -> Tensor:
+        return (torch.sigmoid(x_hat) - x / 20).square().mean()
+
+    def of_shares(x_hat: Tensor, x: Tensor) -> Tensor:
+        return nn.functional.binary_cross_entropy(x_hat, (x + 1) / 2)
+
+    assert said(Reconstruction(*pair_of(x.shape), loss=of_levels), *[x] * 3) == []
     assert len(said(Reconstruction(*pair_of(x.shape)), *[x] * 3)) == 1
     pair = pair_of(COLOUR, nn.Sigmoid())
-    own = lambda x_hat, x: nn.functional.binary_cross_entropy(x_hat, (x + 1) / 2)  # noqa: E731
-    assert said(Reconstruction(*pair, loss=own), *[images(*COLOUR)] * 3) == []
+    assert said(Reconstruction(*pair, loss=of_shares), *[images(*COLOUR)] * 3) == []
     for loss in (nn.MSELoss(), nn.functional.l1_loss):
         assert len(said(Reconstruction(*pair, loss=loss), *[images(*COLOUR)] * 3)) == 1
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from decoders import Made
+from decoders import KeepsSlope, Made
 from torch import Tensor, nn
 from torch.nn import functional as layers
 
@@ -29,23 +29,6 @@ class Normed(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         return self.norm(self.layer(z), self.weight, self.bias).tanh()
-
-
-class Noted(torch.autograd.Function):
-    """A nonlinearity that keeps an intermediate result, which is a constant for its second derivative."""
-
-    @staticmethod
-    def forward(context, x: Tensor) -> Tensor:
-        context.slope = 1 - x.tanh() ** 2
-        return x.tanh()
-
-    @staticmethod
-    def backward(context, gradient: Tensor) -> Tensor:
-        return gradient * context.slope
-
-    @staticmethod
-    def jvp(context, tangent: Tensor) -> Tensor:
-        return tangent * context.slope
 
 
 def rows(*modules: nn.Module) -> nn.Module:
@@ -133,7 +116,7 @@ BYPASSED: dict[str, Callable[[], nn.Module]] = {
     "traced batch norm": lambda: traced(rows(nn.BatchNorm1d(6))),
 }  # fmt: skip
 FINITE = BYPASSED | {
-    "noted": lambda: on_rows(Noted.apply),
+    "noted": lambda: on_rows(KeepsSlope.apply),
     "logcumsumexp": lambda: on_rows(lambda h: torch.logcumsumexp(h, -1)),  # NaN in its second derivative
 }
 

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 import torch
-from decoders import Made
+from decoders import KeepsSlope, Made
 from torch import Tensor, nn
 
 from interpreg import AlphaSmoothness
@@ -20,7 +20,7 @@ class Keeping(nn.Module):
         self.first, self.last = nn.Linear(4, 6), nn.Linear(6, 3)
         self.way, self.kept, self.seen = way, {}, []
 
-    @functools.cache  # noqa: B019
+    @functools.cache  # noqa: B019  # as a user's decoder may; it lives as long as the test
     def places(self, dtype: object = None) -> Tensor:
         return torch.linspace(0, 1, 6, dtype=self.first.weight.dtype)
 
@@ -99,30 +99,13 @@ def test_finite_differences_of_random_numbers_are_refused(way: str) -> None:
     torch.testing.assert_close(dx, z @ decoder.layer.weight.T)
 
 
-class Slope(torch.autograd.Function):
-    """Keeps its slope as a constant, which is wrong for the second derivative."""
-
-    @staticmethod
-    def forward(context, x: Tensor) -> Tensor:
-        context.slope = 1 - x.tanh() ** 2
-        return x.tanh()
-
-    @staticmethod
-    def backward(context, gradient: Tensor) -> Tensor:
-        return gradient * context.slope
-
-    @staticmethod
-    def jvp(context, tangent: Tensor) -> Tensor:
-        return tangent * context.slope
-
-
 @pytest.mark.fault(
     "Gradients",
     "An encoder that starts at zero gives equal codes, by which the trial of AEAI tells no method from another.",
     now="the trial is made of other codes",
 )
 def test_a_method_is_selected_for_codes_that_move() -> None:
-    encoder, decoder = nn.Linear(3, 4), Made(nn.Linear(4, 3), lambda layer, z: Slope.apply(layer(z)))
+    encoder, decoder = nn.Linear(3, 4), Made(nn.Linear(4, 3), lambda layer, z: KeepsSlope.apply(layer(z)))
     for p in encoder.parameters():
         nn.init.zeros_(p)
     with pytest.warns(UserWarning, match="uses method='finite'.*another gradient than finite differences"):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from interpreg import _checks
 from interpreg._networks import submodules_of
+from interpreg._numerics import has_memory
 from interpreg._padding import check_takes_mask
 from interpreg._references import Configured
 from interpreg._types import Network
@@ -203,9 +204,8 @@ def _same_memory(made: Tensor, given: Tensor) -> bool:
     """Whether two tensors share memory; values are not read. True where there is no memory to look at."""
     if made is given or torch.compiler.is_compiling():
         return True
-    for each in (made, given):
-        if type(each).__torch_dispatch__ is not Tensor.__torch_dispatch__:  # fake, functional
-            return True
+    if not (has_memory(made) and has_memory(given)):
+        return True
     return made.untyped_storage().data_ptr() == given.untyped_storage().data_ptr()
 
 

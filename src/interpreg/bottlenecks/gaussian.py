@@ -192,12 +192,13 @@ class GaussianBottleneck(Bottleneck):
 
 def _check_names(output: object, scale: str) -> None:
     """Raise ``ValueError`` if the names of a named tuple say another order or spread than it is read in."""
-    names = [name.lower().replace("_", "") for name in getattr(output, "_fields", ())]
+    fields = getattr(output, "_fields", ())
+    names = [name.lower().replace("_", "") for name in fields]
     named = None if not names else SPREADS.get(names[1])
     if names and (names[0] in SPREADS or (named is not None and named != scale)):
         remedy = "return the mean first" if named is None else f"give scale={named!r}"
         raise ValueError(
-            f"network: expected a mean and a {scale}, got a named tuple of {', '.join(output._fields)}; {remedy}"  # type: ignore[attr-defined]
+            f"network: expected a mean and a {scale}, got a named tuple of {', '.join(fields)}; {remedy}"
         )
 
 

@@ -1,6 +1,6 @@
 """One batch run for a diagnosis: losses, what they reach, and their gradients."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from interpreg._networks import leaves_of, parameters_of
+from interpreg._networks import leaves_of, nodes_of, parameters_of
 from interpreg.batch import Batch
 from interpreg.diagnosis.result import TermGradients
 from interpreg.regularizers import Adversary, Regularizer
@@ -105,7 +105,7 @@ class Case:
     @cached_property
     def is_opaque(self) -> bool:
         """Whether a re-entrant checkpoint hides what losses reach."""
-        return any(node.name().startswith("CheckpointFunction") for node in _nodes(self.losses.values()))
+        return any(node.name().startswith("CheckpointFunction") for node in nodes_of(self.losses.values()))
 
     def reached(self, names: list[str]) -> set[int]:
         """The leaves of some losses, by identity."""
@@ -131,18 +131,6 @@ class Case:
             )
             for name in self.losses
         )  # fmt: skip
-
-
-def _nodes(losses: Iterable[Tensor]) -> Iterator[Any]:
-    """The nodes of the graph behind losses."""
-    seen: set[Any] = set()
-    ahead = [loss.grad_fn for loss in losses]
-    while ahead:
-        node = ahead.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            ahead += [behind for behind, _ in node.next_functions]
-            yield node
 
 
 def some(case: Case, keys: set[int], tensors: Iterable[Tensor] = ()) -> str:

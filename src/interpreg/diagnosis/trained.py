@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 
-import torch
-from torch import distributed
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
-from interpreg._networks import is_sharded, is_synchronised, modules_of, parameters_of, submodules_of
+from interpreg._networks import is_sharded, modules_of, parameters_of, submodules_of, unsynchronised
 from interpreg.bottlenecks.base import Bottleneck
 from interpreg.diagnosis.case import Case, some
 from interpreg.diagnosis.result import Finding
 from interpreg.mmd.distributed import world_size
 from interpreg.regularizers.players import CRITIC
+from interpreg.regularizers.processes import is_equal_across_processes
 
 RATIO = 1e4  # of the gradients of two terms at the autoencoder
 SATISFIED = 1e-8  # a term as small as that has done its work
@@ -164,16 +163,13 @@ def processes(case: Case) -> Iterator[Finding]:
         trained = [p for p in parameters_of(network) if p.requires_grad]
         if not trained or is_sharded(network):
             continue
-        if not is_synchronised(network):
+        if unsynchronised(network):
             yield Finding(
                 "not_synchronised", "error",
                 f"{role}: one of {world_size(None)} processes, and no DistributedDataParallel around it",
                 "wrap it, and hand the wrapped network to the regularizer",
             )  # fmt: skip
-        sums = torch.stack([f(p.detach().double()) for f in (torch.sum, torch.norm) for p in trained])
-        everywhere = [torch.empty_like(sums) for _ in range(world_size(None))]
-        distributed.all_gather(everywhere, sums)
-        if not all(torch.equal(each, everywhere[0]) for each in everywhere):
+        if not is_equal_across_processes(trained):
             yield Finding(
                 "processes_differ", "error", f"{role}: its parameters differ between the processes",
                 "wrap it in DistributedDataParallel, which makes them equal at the start and keeps them so",

@@ -10,9 +10,10 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._types import Network, Preset, Term
-from interpreg.batch import Batch, CodeMixer, Decode, Need, call
+from interpreg.batch import Batch, call
 from interpreg.functional import gaia
 from interpreg.interpolator import Interpolator
+from interpreg.needs import CodeMixer, Decode, Need
 from interpreg.regularizers.adversary import Adversary
 from interpreg.regularizers.fresh_copy import fresh_copy
 from interpreg.regularizers.gaia_mixes import DirichletMix, HalfBatchMix

@@ -9,6 +9,7 @@ from torch.autograd.function import BackwardCFunction
 from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
+from interpreg._later import is_look
 from interpreg._networks import is_synchronised, nodes_of
 from interpreg.batch import call
 
@@ -35,7 +36,7 @@ class Checkpointing:
         if not (value.requires_grad and torch.is_grad_enabled()):
             return False
         self.count += 1
-        return self.count & (self.count - 1) == 0
+        return is_look(self.count)
 
     def refused(self, value: Tensor, mask: Tensor | None) -> Tensor:
         """``network(value, mask)``.

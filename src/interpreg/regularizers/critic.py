@@ -10,9 +10,10 @@ from typing_extensions import override
 
 from interpreg import _checks
 from interpreg._types import Interpolants, Network, Term
-from interpreg.batch import DEFAULT, Batch, CodeMixer, Decode, Need
+from interpreg.batch import Batch
 from interpreg.functional.game import GAMES
 from interpreg.functional.means import check_positions, mean_of_samples
+from interpreg.needs import DEFAULT, CodeMixer, Decode, Need
 from interpreg.regularizers.adversary import Adversary
 from interpreg.regularizers.blind_critic import BlindCriticCheck
 from interpreg.regularizers.fresh_copy import fresh_copy

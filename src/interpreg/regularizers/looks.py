@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from interpreg._later import Later, is_capturing, is_look
 from interpreg._networks import submodules_of
+from interpreg._numerics import has_memory
 from interpreg._warnings import warn
 from interpreg.batch import Batch
 from interpreg.functional.means import has_positions
@@ -108,7 +109,7 @@ def is_readable(batch: Batch) -> bool:
     x = batch.samples
     if is_transformed() or torch._C._len_torch_dispatch_stack() or not (x.is_floating_point() and x.numel()):
         return False
-    return x.device.type in ("cpu", "cuda") and _has_memory(x) and not is_capturing(x)
+    return x.device.type in ("cpu", "cuda") and has_memory(x) and not is_capturing(x)
 
 
 @torch.no_grad()
@@ -216,14 +217,9 @@ def _bound(limit: float) -> str:
     return f"{round(limit, 4) + 0.0:g}"
 
 
-def _has_memory(value: Tensor) -> bool:
-    """Whether a tensor is backed by memory; subclasses without a ``__torch_dispatch__`` of their own are."""
-    return type(value).__torch_dispatch__ is Tensor.__torch_dispatch__
-
-
 def _beside(x: Tensor, values: Iterable[Tensor]) -> list[Tensor]:
     """Those of the values that can be read where x is, plain and without their graph."""
-    return [v.detach().as_subclass(Tensor) for v in values if v.device == x.device and _has_memory(v)]
+    return [v.detach().as_subclass(Tensor) for v in values if v.device == x.device and has_memory(v)]
 
 
 def _is_constant(z: Tensor, mask: Tensor | None) -> Tensor:
@@ -241,8 +237,9 @@ def _looks_unscaled(x: Tensor, finite: Tensor, low: Tensor, high: Tensor) -> Ten
     """
     whole = ((x == x.round()) | ~finite).all()
     if x.ndim < 3:  # flattened 8-bit images, sound of 16 bits
-        undivided = (whole & (low == 0) & (high >= TOP * 255) & (high <= 255)) if x.shape[-1] >= 16 else low != low
-        return UNDIVIDED * (undivided | (whole & (low < -1000) & (high > 1000) & (x.shape[-1] >= 64)))
+        features = x[0].numel()
+        image = whole & (low == 0) & (high >= TOP * 255) & (high <= 255) & (features >= 16)
+        return UNDIVIDED * (image | (whole & (low < -1000) & (high > 1000) & (features >= 64)))
     undivided = whole & (high > LARGE)
     for top in TOPS:  # perhaps resized
         undivided = undivided | ((low >= 0) & (high >= TOP * top) & (high <= top))

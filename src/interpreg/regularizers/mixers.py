@@ -1,5 +1,7 @@
 """Checks of the interpolators and mixers that terms and recipes are given."""
 
+from typing import cast
+
 import torch
 
 from interpreg import _checks
@@ -37,7 +39,7 @@ def as_mixer(mixer: object, generator: torch.Generator | None = None) -> CodeMix
     methods = [getattr(mixer, method, None) for method in ("mixed", "check_batch")]
     if all(map(callable, methods)) and not isinstance(mixer, type):
         _refuse_generator(generator)
-        return mixer  # type: ignore[return-value]
+        return cast(CodeMixer, mixer)
     return as_interpolator(mixer, generator)
 
 

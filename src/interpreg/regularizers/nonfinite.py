@@ -40,7 +40,7 @@ def _detecting(reg: Regularizer) -> Iterator[None]:
     def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         nonlocal calls
         calls += 1
-        trace.clear(dict(zip("x", args, strict=False)) | kwargs)
+        trace.clear({"x": args[0]} | kwargs if args else kwargs)
 
     def after(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], losses: dict[str, Tensor]) -> None:
         fault = fault_of(reg, trace, losses, reg.weights)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from torch import Tensor, nn
 
 from interpreg import _checks
+from interpreg._later import is_look
 from interpreg._networks import leaves_of, nodes_of, parameters_of
 from interpreg._warnings import warn
 from interpreg.bottlenecks.base import Bottleneck
@@ -24,14 +25,12 @@ class PlayersCheck:
         self._unreached: dict[str, int] | None = None
         self._looks = 0
         self._calls = 0
-        self._next = 1
 
     def is_due(self, losses: dict[str, Tensor]) -> bool:
         """Whether a loss has a graph for the first time, or parameters are still looked for at calls 1, 2, 4, 8."""
         if self._looks < LOOKS:
             self._calls += 1
-            if self._calls == self._next:
-                self._next *= 2
+            if is_look(self._calls):
                 return True
         seen = self._seen
         return len(seen) < len(losses) and any(

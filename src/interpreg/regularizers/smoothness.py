@@ -11,9 +11,10 @@ from interpreg import _checks
 from interpreg._networks import is_synchronised, modules_of, submodules_of
 from interpreg._types import Network
 from interpreg._warnings import warn
-from interpreg.batch import Batch, Decode, Need
+from interpreg.batch import Batch
 from interpreg.functional.derivative import METHODS, derivative, smoothness_loss
 from interpreg.interpolator import Interpolator
+from interpreg.needs import Decode, Need
 from interpreg.regularizers.base import SingleTerm
 from interpreg.regularizers.method_selection import check_repeats, select_method
 from interpreg.regularizers.mixers import as_interpolator

@@ -55,7 +55,7 @@ class StaleCriticCheck:
         Those without a gradient too, because a loop may switch the players off in turn.
         """
         own = list(self.network.parameters())
-        taken = {id(p) for p in self.network.parameters()}
+        taken = set(map(id, own))
         pair = [network for network in (encoder, decoder) if not is_sharded(network)]
         others = {id(p): p for network in pair for p in parameters_of(network)}
         return [_sum(p) for p in own], [_sum(p) for key, p in others.items() if key not in taken]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import update_wrapper
 from typing import Any
 
 import torch
@@ -111,8 +112,7 @@ class Trace:
             self._leave(role, output)
             return output
 
-        call.__wrapped__ = network  # type: ignore[attr-defined]  # for its signature
-        return call
+        return update_wrapper(call, network, assigned=(), updated=())  # which has its signature
 
     def _enter(self, role: str, *inputs: Any) -> None:
         self.calls[role] += 1

@@ -27,8 +27,8 @@ CORRUPTION_ERRORS = (
     LZMAError,
     EOFError,
     OSError,
-    NotImplementedError,
-    RuntimeError,
+    NotImplementedError,  # a compression that zipfile does not support, in whatever this version of Python names so
+    RuntimeError,  # an encrypted member, told apart by check_readable where its flag is right
 )
 Listing = tuple[dict[str, int], Callable[[str], IO[bytes]]]
 
