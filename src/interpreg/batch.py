@@ -247,7 +247,8 @@ def call(network: Network, value: Tensor, mask: Tensor | None, role: str = "netw
     Raises:
         ValueError: the network changes the value in place, which terms use too; not seen in compiled code.
     """
-    value = valid_part(value, mask)
+    if mask is not None:
+        value = valid_part(value, mask)
     version = None if torch.compiler.is_compiling() or value.is_inference() else value._version
     output = network(value) if mask is None else call_masked(role, network, value, mask)
     if version is not None and value._version != version:

@@ -105,3 +105,55 @@ def test_nobody_is_paired_with_themselves_and_seeds_decide() -> None:
     values = [r["lipschitz"] for r in reports]
     assert values[0] == values[1] != values[2]
     assert reports[0]["stationary"] == 0
+
+
+@pytest.mark.fault(
+    "Reports and files",
+    "A network of a report changes its input in place, as by a first `ReLU(inplace=True)`: reconstructions are "
+    "compared with changed images.",
+    now="the report of a network that does not; the data are as before",
+)
+def test_networks_may_change_what_they_are_given() -> None:
+    encoder, decoder = pair()
+    data = turned(24, 1)
+    before = data.images.clone()
+    plain, changing = (
+        interpolation_report(first, decoder, data, train=data, steps=5, pairs=4, restarts=2, draw=False)
+        for first in (lambda x: encoder(x * 0.5), lambda x: encoder(x.mul_(0.5)))
+    )
+    assert str(changing) == str(plain)
+    assert torch.equal(data.images, before)
+
+
+def test_codes_of_one_number_a_sample_are_measured() -> None:
+    x, labels = torch.linspace(-1, 1, 40).repeat_interleave(3).view(40, 3), torch.arange(40) // 20
+    flat, column = (
+        interpolation_report(
+            encoder,
+            decoder,
+            x,
+            labels=labels,
+            train=x,
+            train_labels=labels,
+            steps=5,
+            pairs=4,
+            restarts=2,
+            draw=False,
+        )
+        for encoder, decoder in (
+            (lambda x: x.mean(1), lambda z: z[:, None].expand(-1, 3)),
+            (lambda x: x.mean(1, keepdim=True), lambda z: z.expand(-1, 3)),
+        )
+    )
+    assert flat.warnings == column.warnings
+    assert str(flat) == str(column)
+
+
+def test_a_network_of_another_dtype_than_the_data_is_named() -> None:
+    encoder, decoder = nn.Linear(3, 2).double(), nn.Linear(2, 3)
+    with pytest.raises(RuntimeError) as caught:
+        interpolation_report(encoder, decoder, torch.randn(30, 3), draw=False)
+    (note,) = caught.value.__notes__
+    assert note == (
+        "interpreg called the encoder, of torch.float64, with torch.float32; give data.to(torch.float64)"
+    )
